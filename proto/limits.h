@@ -1,0 +1,75 @@
+/*
+ * Every number of proto that bounds an outsider, with its reason.
+ *
+ * Whatever a peer, on the local socket or on the network, can make grow stands here; a codec that
+ * needs a bound takes it from this file or has it as an argument whose default stands here. Sizes
+ * are bytes unless the name says n_ or MS. The invariant: no number of this kind anywhere else in proto.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSPLEX_PROTO_LIMITS_H
+#define WSPLEX_PROTO_LIMITS_H
+
+/* --- the local protocol --- */
+
+/*
+ * Payload of one local frame. One read of the daemon's scratch buffer holds a whole frame, and a
+ * long message of one channel gives way to another channel after at most this much.
+ */
+#define WSP_MAX_LOCAL_PAYLOAD 65536
+
+/* --- messages --- */
+
+/*
+ * A whole message when nothing else is configured. Exchange feeds' snapshots and home automation's
+ * state dumps are a few MiB; 16 MiB is a common bound of other implementations; 64 such messages
+ * still fit into a small machine.
+ */
+#define WSP_DEFAULT_MAX_MESSAGE (16 * 1024 * 1024)
+
+/*
+ * What max-message may be configured to. Local frames count cumulative bytes in 64 bits, zlib takes
+ * 32-bit lengths: one GiB keeps every sum of a few messages within 32 bits.
+ */
+#define WSP_MAX_MAX_MESSAGE (1024 * 1024 * 1024)
+
+/* --- RFC 6455 --- */
+
+/* Payload of a control frame, by RFC 6455 section 5.5. */
+#define WSP_MAX_CONTROL_PAYLOAD 125
+
+/* Reason of a close: a control payload less the two bytes of the code. */
+#define WSP_MAX_CLOSE_REASON 123
+
+/*
+ * The head of an HTTP request or answer, all lines together. Servers commonly bound a request's head
+ * to 8 to 64 KiB; answers with large cookies and security policies stay below it as well.
+ */
+#define WSP_MAX_HTTP_HEAD 65536
+
+/* Header fields in one HTTP head: some hundred is what servers accept (Apache 100, nginx no bound). */
+#define WSP_MAX_HTTP_N_FIELDS 256
+
+/* --- what a program asks for when it opens a WebSocket --- */
+
+/*
+ * A URL, both as given and as serialised. Browsers take more, but servers answer 414 at 8 KiB or so
+ * of request line; 16 KiB leaves room for a token in the query.
+ */
+#define WSP_MAX_URL 16384
+
+/* One subprotocol name, and how many. Registered names stay under 60 bytes; some pass tokens here. */
+#define WSP_MAX_SUBPROTOCOL 4096
+#define WSP_MAX_N_SUBPROTOCOLS 64
+
+/* One extra request header's name and value, how many, and all of them together. The value must
+ * hold a bearer token or a cookie jar; the sum leaves half of the request's head to what is ours. */
+#define WSP_MAX_HEADER_NAME 256
+#define WSP_MAX_HEADER_VALUE 16384
+#define WSP_MAX_N_HEADERS 64
+#define WSP_MAX_HEADERS 32768
+
+/* The name of an endpoint: what an administrator types into a configuration and a metric's label. */
+#define WSP_MAX_ENDPOINT_NAME 64
+
+#endif
