@@ -1,0 +1,88 @@
+/*
+ * allocation: makes the n-th allocation of a test fail; see allocation.h.
+ *
+ * Between the objects linked into a test program and the C library's allocator.
+ *
+ * Invariant: when not armed, every call goes through.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/harness/allocation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The names that the linker's --wrap gives to the real functions and to ours. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_reallocarray(void *old, size_t n, size_t size);
+char *__real_strdup(const char *string);
+char *__real_strndup(const char *string, size_t max);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_reallocarray(void *old, size_t n, size_t size);
+char *__wrap_strdup(const char *string);
+char *__wrap_strndup(const char *string, size_t max);
+
+static bool armed;
+static bool failed;
+static size_t left;
+
+void allocation_fail_after(size_t n)
+{
+    armed = true;
+    failed = false;
+    left = n;
+}
+
+bool allocation_disarm(void)
+{
+    armed = false;
+    return failed;
+}
+
+static bool must_fail(void)
+{
+    if (!armed || failed)
+        return false;
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    failed = true;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return must_fail() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return must_fail() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return must_fail() ? NULL : __real_realloc(old, size);
+}
+
+void *__wrap_reallocarray(void *old, size_t n, size_t size)
+{
+    return must_fail() ? NULL : __real_reallocarray(old, n, size);
+}
+
+char *__wrap_strdup(const char *string)
+{
+    return must_fail() ? NULL : __real_strdup(string);
+}
+
+char *__wrap_strndup(const char *string, size_t max)
+{
+    return must_fail() ? NULL : __real_strndup(string, max);
+}

@@ -1,0 +1,22 @@
+/*
+ * allocation: makes the n-th allocation of a test fail, to walk every path of -ENOMEM.
+ *
+ * Between a test and malloc: test programs are linked with --wrap for the allocating functions.
+ *
+ * Invariant: when not armed, every call goes through.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSP_TESTS_HARNESS_ALLOCATION_H
+#define WSP_TESTS_HARNESS_ALLOCATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* From now on n allocations succeed and the next one fails, once. Assert nothing while armed. */
+void allocation_fail_after(size_t n);
+
+/* Disarms. Whether an allocation has failed since arming: if not, n was past the last one. */
+bool allocation_disarm(void);
+
+#endif
