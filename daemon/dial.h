@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * dial: from a target to a transport on which the upgrade request can be written: resolve (c-ares), race the
+ * addresses (RFC 8305), TLS with verification. An interface, so that tests can hand out transports of memory.
+ * Neighbours: upstream asks; resolver, connect and tls do it.
+ * Invariant: done is called exactly once unless the dial is cancelled, from the loop, never from within dialer_dial.
+ */
+#ifndef WSPLEX_DAEMON_DIAL_H
+#define WSPLEX_DAEMON_DIAL_H
+
+#include "daemon/failure.h"
+#include "daemon/target.h"
+#include "daemon/transport.h"
+
+struct dial;
+
+/* What was reached, for ctl and logs. */
+struct dial_result {
+    struct transport *transport; /* the receiver becomes its owner; NULL on failure */
+    struct failure failure;      /* when transport is NULL */
+    char address[64];            /* "192.0.2.1:443", "[2001:db8::1]:443" */
+    char tls[64];                /* "TLSv1.3 TLS_AES_256_GCM_SHA384", empty for ws */
+};
+
+typedef void (*dial_done_fn)(void *owner, struct dial_result *result);
+
+struct dialer {
+    /* 0 with *ret_dial, or -ENOMEM. The target stays valid until done or cancel. */
+    int (*dial)(struct dialer *dialer, const struct target *target, dial_done_fn done, void *owner,
+                struct dial **ret_dial);
+    void (*cancel)(struct dial *dial);
+};
+
+#endif

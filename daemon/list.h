@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * list: the intrusive doubly linked list of the daemon's objects. An object that sits in a list embeds a
+ * struct list and is found back with LIST_ENTRY. Invariant: a node that is in no list points at itself, so
+ * list_remove may be called at any time.
+ */
+#ifndef WSPLEX_DAEMON_LIST_H
+#define WSPLEX_DAEMON_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct list {
+    struct list *prev, *next;
+};
+
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+/* Walks head; the current node may be removed (and freed) in the body, no other. */
+#define LIST_FOR_EACH(node, head)                                                     \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
+         node = node##_next, node##_next = node->next)
+
+static inline void list_init(struct list *node)
+{
+    node->prev = node->next = node;
+}
+
+static inline bool list_is_empty(const struct list *head)
+{
+    return head->next == head;
+}
+
+/* The node is a member of some list. */
+static inline bool list_is_linked(const struct list *node)
+{
+    return node->next != node;
+}
+
+static inline void list_remove(struct list *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+
+/* Takes the node out of where it is and makes it the last of head. */
+static inline void list_append(struct list *head, struct list *node)
+{
+    list_remove(node);
+    node->prev = head->prev;
+    node->next = head;
+    head->prev->next = node;
+    head->prev = node;
+}
+
+/* Takes the node out of where it is and makes it the first of head. */
+static inline void list_prepend(struct list *head, struct list *node)
+{
+    list_append(head->next, node);
+}
+
+/* The first node, or NULL. */
+static inline struct list *list_first(const struct list *head)
+{
+    return list_is_empty(head) ? NULL : head->next;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * quota: what each uid holds of the daemon. Every client, channel, upstream and queued byte is charged to a user;
+ * a charge is an object that gives back what it took when it is released, so nothing can be given back twice.
+ * Neighbours: client, channel, share and log take charges; control shows the users.
+ * Invariant: a user's counters are the sum of the charges that live on it; a user without any goes away.
+ */
+#ifndef WSPLEX_DAEMON_QUOTA_H
+#define WSPLEX_DAEMON_QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/list.h"
+
+/* name, default limit per uid, what it counts */
+#define QUOTA_RESOURCES(R)                                             \
+    R(CLIENTS, clients, 1024, "connections on the local socket")       \
+    R(CHANNELS, channels, 20000, "WebSocket objects of these clients") \
+    R(UPSTREAMS, upstreams, 10000, "remote connections")               \
+    R(QUEUED_BYTES, queued_bytes, 256 << 20, "bytes of messages that wait, in either direction")
+
+enum quota_resource {
+#define QUOTA_ENUM(NAME, name, limit, text) QUOTA_##NAME,
+    QUOTA_RESOURCES(QUOTA_ENUM)
+#undef QUOTA_ENUM
+        QUOTA_N_RESOURCES
+};
+
+const char *quota_resource_to_string(enum quota_resource resource);
+
+enum { QUOTA_EXCEEDED = 1 };
+
+struct quota {
+    uint64_t limits[QUOTA_N_RESOURCES]; /* per uid; changed by configuration at any time */
+    void *users;                        /* tsearch(3) tree by uid */
+};
+
+struct user {
+    struct quota *quota;
+    uid_t uid;
+    unsigned n_refs;
+    uint64_t used[QUOTA_N_RESOURCES];
+    struct list waiting; /* assemblies that wait for their turn, oldest first; see assembly.h */
+};
+
+void quota_init(struct quota *quota);   /* with the default limits */
+void quota_deinit(struct quota *quota); /* no user may be left */
+
+/* The user of that uid, made when new. Returns 0 or -ENOMEM; release with user_unref. */
+int quota_user_ref(struct quota *quota, uid_t uid, struct user **ret_user);
+struct user *user_ref(struct user *user);
+struct user *user_unref(struct user *user); /* takes NULL; returns NULL */
+
+/* More is in use than the limit allows: possible after charge_force or a lowered limit. */
+bool user_is_over(const struct user *user, enum quota_resource resource);
+uint64_t user_room(const struct user *user, enum quota_resource resource);
+
+/* Embedded in what is charged. All zero is an empty charge. Holds a reference on the user while amount > 0. */
+struct charge {
+    struct user *user;
+    enum quota_resource resource;
+    uint64_t amount;
+};
+
+/* Adds amount to the charge: 0, or QUOTA_EXCEEDED and nothing changed. */
+int charge_take(struct charge *charge, struct user *user, enum quota_resource resource,
+                uint64_t amount);
+
+/* The same past the limit: for bytes that have come already and must be held; the caller asks user_is_over. */
+void charge_force(struct charge *charge, struct user *user, enum quota_resource resource,
+                  uint64_t amount);
+
+/* Gives back part, or all. */
+void charge_shrink(struct charge *charge, uint64_t amount);
+void charge_release(struct charge *charge);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * upstream: one remote WebSocket connection: dials, upgrades, turns bytes into messages for its share and the
+ * share's outgoing messages into bytes, answers pings, does the closing handshake with its deadlines.
+ * Neighbours: dial and transport above, proto/websocket beside it, share below. It knows neither libevent nor OpenSSL.
+ * Invariant: its share hears share_ended exactly once, and nothing after it.
+ */
+#ifndef WSPLEX_DAEMON_UPSTREAM_H
+#define WSPLEX_DAEMON_UPSTREAM_H
+
+#include "daemon/clock.h"
+#include "daemon/dial.h"
+#include "daemon/share.h"
+#include "daemon/turn.h"
+
+/* What every upstream of a daemon uses. */
+struct upstream_context {
+    struct clock *clock;
+    struct turn *turn;
+    struct dialer *dialer;
+    uint8_t *scratch; /* the loop's; its contents live until the reader returns */
+    size_t scratch_len;
+    void (*random)(void *to, size_t len); /* unpredictable: keys and masks */
+    void (*sha1_base64)(const void *data, size_t len, char ret[29]); /* Sec-WebSocket-Accept */
+};
+
+/* The real remote side; its context is a struct upstream_context. */
+const struct upstream_ops *upstream_remote_ops(void);
+
+/* For ctl: the address reached and the TLS in force; empty before the connection stands. */
+const char *upstream_address(const struct upstream *upstream);
+const char *upstream_tls(const struct upstream *upstream);
+
+#endif
