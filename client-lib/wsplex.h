@@ -1,0 +1,469 @@
+/*
+ * libwsplex: the browser's WebSocket object for C programs, on connections that wsplexd holds.
+ *
+ * This is the one public header. A program makes a client (struct wsplex, its line to the daemon),
+ * opens WebSockets on it (struct wsplex_websocket, the object of the WHATWG WebSockets standard) and
+ * either calls wsplex_run() or drives the client from a loop of its own with wsplex_get_fd(),
+ * wsplex_get_events(), wsplex_get_timeout_ms() and wsplex_dispatch(). Handlers run inside
+ * wsplex_run(), wsplex_dispatch() and wsplex_websocket_dispatch_event(), nowhere else.
+ *
+ * Invariant: the library needs libc alone; it starts no thread, touches no signal, raises no SIGPIPE,
+ * never logs, never ends the process, and blocks nowhere but in wsplex_run().
+ *
+ * What holds for all functions
+ *
+ *   Threads    A client and its WebSockets belong to one thread at a time. Clients share nothing:
+ *              take one for each thread.
+ *   Fork       A child sees a closed client: functions that return an error return -ECHILD there,
+ *              wsplex_get_fd() is -1, every WebSocket reads CLOSED, and no event comes. Only
+ *              wsplex_free() and wsplex_websocket_free() are of use in a child; what they do there
+ *              does not reach the daemon or the parent.
+ *   Errors     0 is done; a negative errno says what went wrong. Three of them stand for the
+ *              standard's exceptions, see enum wsplex_error. wsplex_strerror() has a sentence for
+ *              each, wsplex_error_text() the particulars of the last one. What the network does is
+ *              never a return value but an event, as in the browser.
+ *   Memory     Every function that may allocate may return -ENOMEM and has then changed nothing.
+ *              Should memory run out while a message arrives, its WebSocket is failed (`error`, then
+ *              `close` 1006); the program goes on.
+ *   Pointers   Must not be NULL unless it says so. Strings given are UTF-8, NUL-terminated and
+ *              copied; strings returned are owned by the object, never NULL, and live as long as it
+ *              does unless it says otherwise. ret_ parameters are written only on success.
+ *   Bytes      All lengths and amounts are bytes.
+ *
+ * "Standard" below is https://websockets.spec.whatwg.org/, quoted by the names of its sections;
+ * "extension" marks what it does not have.
+ *
+ * ABI: all structs are opaque but struct wsplex_event, which grows only at its end and carries its
+ * size. Enums may gain members.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSPLEX_H
+#define WSPLEX_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A client: one line to the daemon and the WebSockets on it. */
+struct wsplex;
+
+/* A WebSocket object. */
+struct wsplex_websocket;
+
+/* What a WebSocket is opened with beyond the standard's arguments. Extension. */
+struct wsplex_options;
+
+/* ------------------------------------------------------------------------------------------------
+ * Errors
+ */
+
+/*
+ * The exceptions of the standard, and the other returned errors with a meaning of our own. All are
+ * negative errno values, so that they and those of the system (-ENOMEM, -ECONNREFUSED, ...) are
+ * one kind of number.
+ */
+enum wsplex_error {
+    WSPLEX_ERROR_SYNTAX = -EINVAL,          /* SyntaxError: a URL, a subprotocol, a reason */
+    WSPLEX_ERROR_INVALID_ACCESS = -ERANGE,  /* InvalidAccessError: a close code */
+    WSPLEX_ERROR_INVALID_STATE = -ENOTCONN, /* InvalidStateError: send() while CONNECTING */
+    WSPLEX_ERROR_NOT_UTF8 = -EILSEQ,    /* text that is not UTF-8 (a browser cannot have that) */
+    WSPLEX_ERROR_TOO_LARGE = -EMSGSIZE, /* a message above the daemon's max-message */
+    WSPLEX_ERROR_FORKED = -ECHILD,      /* the client was made before fork(); this is the child */
+    WSPLEX_ERROR_NESTED = -EDEADLK,     /* dispatching from within a handler */
+};
+
+/*
+ * A sentence for a returned error (or its positive errno), in English, without a full stop. Static,
+ * never NULL, safe in every thread; an unknown number gives a sentence that says so.
+ */
+const char *wsplex_strerror(int error);
+
+/*
+ * What exactly went wrong in the last function of this client (or of one of its WebSockets or
+ * options) that returned an error, or in the last loss of the daemon: a sentence that names the
+ * culprit, such as the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at
+ * fault. Empty when nothing went wrong yet. Valid until the next call that fails.
+ */
+const char *wsplex_error_text(const struct wsplex *client);
+
+/* ------------------------------------------------------------------------------------------------
+ * The client
+ */
+
+/*
+ * Makes a client. socket_path names the daemon's Unix socket; NULL looks it up, each time a
+ * connection is made, and takes the first of these whose daemon answers:
+ *
+ *   $WSPLEX_SOCKET                          if set and not empty, this alone
+ *   $XDG_RUNTIME_DIR/wsplex/wsplex.sock     if $XDG_RUNTIME_DIR is set and not empty
+ *   /run/wsplex/wsplex.sock
+ *
+ * Nothing is connected yet: that happens in the first wsplex_connect(), wsplex_websocket_new() or
+ * wsplex_request(), and again in the next one after the daemon went away. The environment is not
+ * looked at in a program that runs with raised privileges (secure_getenv(3)).
+ *
+ * Errors: -ENAMETOOLONG (the path does not fit into a socket address), -ENOMEM.
+ * The caller owns *ret_client and gives it to wsplex_free().
+ */
+int wsplex_new(const char *socket_path, struct wsplex **ret_client);
+
+/*
+ * Frees the client, all its WebSockets and outstanding requests. No event and no reply comes any
+ * more; what was sent and not yet written to the daemon is lost (let wsplex_run() return first, or
+ * wait until wsplex_get_n_pending() is 0). The daemon closes the WebSockets as if each had been
+ * freed. May be called in a handler: wsplex_dispatch() or wsplex_run() then returns at once.
+ * client may be NULL. Returns NULL.
+ */
+struct wsplex *wsplex_free(struct wsplex *client);
+
+/*
+ * Connects to the daemon now, to learn at once whether one is there. Does nothing when connected.
+ * Never waits: with a daemon too busy to accept, the connection is completed from wsplex_dispatch().
+ *
+ * Errors: what connect(2) gives for the last path tried (-ENOENT, -ECONNREFUSED: no daemon there;
+ * -EACCES: this user may not), -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -ECHILD;
+ * wsplex_error_text() names every path tried with its error.
+ */
+int wsplex_connect(struct wsplex *client);
+
+/*
+ * The descriptor to wait on, for poll(2), epoll(7) and the like; only ever wait on it. -1 while
+ * there is no connection, in a child after fork(), and as long as only a timeout is waited for. It may
+ * change in wsplex_connect(), wsplex_websocket_new(), wsplex_request() and wsplex_dispatch(): ask
+ * again before each wait, or use wsplex_set_on_wait_change().
+ */
+int wsplex_get_fd(const struct wsplex *client);
+
+/*
+ * The events to wait for on it: POLLIN, and POLLOUT while something waits to be written; 0 when
+ * there is no descriptor. Changes with every call to the library: ask again before each wait.
+ */
+short wsplex_get_events(const struct wsplex *client);
+
+/*
+ * After how many milliseconds wsplex_dispatch() wants to be called even if nothing happens on the
+ * descriptor: 0 when there is work left, -1 when there is no need.
+ */
+int wsplex_get_timeout_ms(const struct wsplex *client);
+
+/*
+ * Does what can be done without waiting: reads from the daemon, fires events, writes what waits.
+ * Call it when the descriptor is ready or the timeout is over; at other times it does no harm. One
+ * call does a bounded amount of work, so that a flood of messages does not starve the program's
+ * loop; then wsplex_get_timeout_ms() is 0.
+ *
+ * The loss of the daemon is no error here but arrives as `error` and `close` events, and as replies.
+ * Errors: -EDEADLK within a handler, -ECHILD.
+ */
+int wsplex_dispatch(struct wsplex *client);
+
+/*
+ * Waits and dispatches until no WebSocket of the client is left that is not CLOSED, no request is
+ * outstanding and all that was sent has been handed to the daemon; or until wsplex_stop(). This is
+ * the one function that blocks.
+ * Errors: -EDEADLK within a handler, -ECHILD, what poll(2) gives (-ENOMEM). Signals do not end it.
+ */
+int wsplex_run(struct wsplex *client);
+
+/*
+ * Makes wsplex_run() return 0 as soon as the handler that calls this returns. Without effect when
+ * no wsplex_run() is under way.
+ */
+void wsplex_stop(struct wsplex *client);
+
+/*
+ * Everything that wsplex_run() waits for, counted: WebSockets that are not CLOSED, outstanding
+ * requests, and 1 if bytes wait to be written to the daemon. For loops that want to know when to end.
+ */
+size_t wsplex_get_n_pending(const struct wsplex *client);
+
+/* See wsplex_set_on_wait_change(). */
+typedef void (*wsplex_wait_handler)(struct wsplex *client, void *userdata);
+
+/*
+ * Has handler called whenever the answer of wsplex_get_fd(), wsplex_get_events() or
+ * wsplex_get_timeout_ms() has changed, for loops that keep a registration (epoll, libevent); loops
+ * that ask before each wait do not need it. It is called from within the function that made the
+ * change, in wsplex_dispatch() once at its end, and always before a descriptor is closed.
+ * It may call those three functions and no other of this library. NULL takes it away.
+ */
+void wsplex_set_on_wait_change(struct wsplex *client, wsplex_wait_handler handler, void *userdata);
+
+/*
+ * The answer to a request. error is 0 and json the reply (json_length bytes of UTF-8 and a NUL that
+ * is not counted, valid during the call); or error is negative, json is NULL, and
+ * wsplex_error_text() says more: -ECONNRESET when the daemon went away, -EPROTO when it broke the
+ * protocol, -ENOMEM, -ETIMEDOUT.
+ */
+typedef void (*wsplex_reply_handler)(struct wsplex *client, int error, const char *json,
+                                     size_t json_length, void *userdata);
+
+/*
+ * Asks the daemon something: a control verb of wsplexctl, as JSON (PROTOCOL.md, REQUEST). What the
+ * daemon refuses is a reply as well. Extension.
+ *
+ * handler is called exactly once, from wsplex_dispatch() or wsplex_run(), unless the client is freed
+ * before. Replies come in the order of the requests.
+ * Errors: those of wsplex_connect(); -EMSGSIZE when the request is longer than a frame (64 KiB).
+ */
+int wsplex_request(struct wsplex *client, const char *json, size_t json_length,
+                   wsplex_reply_handler handler, void *userdata);
+
+/* ------------------------------------------------------------------------------------------------
+ * Options at opening (extension)
+ */
+
+enum wsplex_sharing {
+    WSPLEX_SHARING_DEFAULT = 0, /* what the endpoint says; private for a free URL */
+    WSPLEX_SHARING_PRIVATE = 1, /* a connection of its own */
+    WSPLEX_SHARING_SHARED = 2,  /* one with all that ask for the same; never silently another one */
+};
+
+/*
+ * Makes an empty set of options; it serves any number of WebSockets. Errors: -ENOMEM.
+ * The caller owns *ret_options and gives it to wsplex_options_free().
+ */
+int wsplex_options_new(struct wsplex_options **ret_options);
+
+/* Frees the set. WebSockets opened with it are not touched. options may be NULL. Returns NULL. */
+struct wsplex_options *wsplex_options_free(struct wsplex_options *options);
+
+/* Whether to share the connection. Errors: -EINVAL (no member of the enum). */
+int wsplex_options_set_sharing(struct wsplex_options *options, enum wsplex_sharing sharing);
+
+/*
+ * Adds a header field to the opening handshake; the same name may be added again. Not for those that
+ * the handshake itself writes (Host, Connection, Upgrade, Sec-WebSocket-...).
+ * Errors: -EINVAL (no valid name or value, or not for the program to set), -E2BIG (too many), -ENOMEM.
+ */
+int wsplex_options_add_header(struct wsplex_options *options, const char *name, const char *value);
+
+/*
+ * Sets an option of the daemon by name, in the syntax of wsplexd.conf(5), such as "linger" to "5s".
+ * Whether the daemon knows it and allows it is told by an `error` event that names it. Setting it
+ * again replaces the value.
+ * Errors: -EINVAL (empty name), -E2BIG (too many or too long), -ENOMEM.
+ */
+int wsplex_options_set(struct wsplex_options *options, const char *name, const char *value);
+
+/* ------------------------------------------------------------------------------------------------
+ * The WebSocket object (standard: "The WebSocket interface")
+ */
+
+/* readyState. */
+enum wsplex_ready_state {
+    WSPLEX_CONNECTING = 0, /* the connection has not yet been established */
+    WSPLEX_OPEN = 1,       /* communication is possible */
+    WSPLEX_CLOSING = 2,    /* the closing handshake is under way, or close() has been called */
+    WSPLEX_CLOSED = 3,     /* it has been closed or could not be opened */
+};
+
+/* binaryType. */
+enum wsplex_binary_type {
+    WSPLEX_BINARY_TYPE_BLOB = 0,
+    WSPLEX_BINARY_TYPE_ARRAYBUFFER = 1,
+};
+
+/*
+ * new WebSocket(url, protocols). Returns at once with an object in CONNECTING; `open`, or `error`
+ * and `close`, come later, so handlers set right after it miss nothing.
+ *
+ * url         ws: or wss: (http: and https: stand for them), without fragment; parsed here. Or,
+ *             extension, wsplex-endpoint:NAME for an endpoint of the daemon's configuration.
+ * protocols   n_protocols subprotocol names in the order of preference; may be NULL when 0.
+ * options     extension; NULL for none. Copied.
+ *
+ * Errors: WSPLEX_ERROR_SYNTAX (SyntaxError: the URL, a subprotocol that is no token or occurs twice;
+ * also a host that is not ASCII where libidn2 is not installed, and the text says so); those of
+ * wsplex_connect(); -E2BIG (URL, protocols and options together exceed what the daemon takes);
+ * -EMFILE (the client has used up its channel numbers); -ECHILD. The caller owns *ret_websocket and
+ * gives it to wsplex_websocket_free().
+ */
+int wsplex_websocket_new(struct wsplex *client, const char *url, const char *const *protocols,
+                         size_t n_protocols, const struct wsplex_options *options,
+                         struct wsplex_websocket **ret_websocket);
+
+/*
+ * Frees the object; no event of it comes any more. A connection that is still there is closed as one
+ * of a browser's collected objects is (standard: "Garbage collection"): without a code, after all
+ * that was sent before has gone. May be called at any time, also in its own handlers and listeners:
+ * the object and the event's data then stay readable until that handler returns.
+ * websocket may be NULL. Returns NULL.
+ */
+struct wsplex_websocket *wsplex_websocket_free(struct wsplex_websocket *websocket);
+
+/* The client that it was made with. Extension. */
+struct wsplex *wsplex_websocket_client(const struct wsplex_websocket *websocket);
+
+/* url: serialised. wsplex-endpoint:NAME for an endpoint. */
+const char *wsplex_websocket_url(const struct wsplex_websocket *websocket);
+
+/* The serialisation of the URL's origin, as MessageEvent.origin has it; "null" for an endpoint. */
+const char *wsplex_websocket_origin(const struct wsplex_websocket *websocket);
+
+/* protocol: the subprotocol that the server chose. Empty before `open`. */
+const char *wsplex_websocket_protocol(const struct wsplex_websocket *websocket);
+
+/* extensions: the extensions in use, as in Sec-WebSocket-Extensions. Empty before `open`. */
+const char *wsplex_websocket_extensions(const struct wsplex_websocket *websocket);
+
+/* readyState. */
+enum wsplex_ready_state wsplex_websocket_ready_state(const struct wsplex_websocket *websocket);
+
+/*
+ * bufferedAmount: payload bytes given to send that the daemon has not yet written to the network,
+ * wherever they wait: in this process, in the socket or in the daemon. Falls only as events are
+ * dispatched. Once the connection closes it never falls again, and each further send adds to it.
+ */
+uint64_t wsplex_websocket_buffered_amount(const struct wsplex_websocket *websocket);
+
+/*
+ * binaryType. Kept for the program's own use: in C, the data of a message is a pointer and a length
+ * for both values. Blob by default. Setting returns -EINVAL for what is no member of the enum (a
+ * browser ignores it), and changes nothing then.
+ */
+enum wsplex_binary_type wsplex_websocket_binary_type(const struct wsplex_websocket *websocket);
+int wsplex_websocket_set_binary_type(struct wsplex_websocket *websocket,
+                                     enum wsplex_binary_type binary_type);
+
+/*
+ * send(string) and send(binary). The data is copied, the message is queued whole, and bufferedAmount
+ * grows by its length. data may be NULL when length is 0. Text may contain U+0000. In CLOSING and
+ * CLOSED the message is only counted in bufferedAmount, as the standard says, and 0 returned.
+ *
+ * The queue has no bound but memory: watch bufferedAmount.
+ *
+ * Errors: WSPLEX_ERROR_INVALID_STATE (InvalidStateError) in CONNECTING; WSPLEX_ERROR_NOT_UTF8 for
+ * text that is not UTF-8, and the text says at which byte; WSPLEX_ERROR_TOO_LARGE for a message
+ * above the daemon's max-message; -ENOMEM; -ECHILD. A message that failed is not counted.
+ */
+int wsplex_websocket_send_text(struct wsplex_websocket *websocket, const char *text, size_t length);
+int wsplex_websocket_send_binary(struct wsplex_websocket *websocket, const void *data,
+                                 size_t length);
+
+/* The code argument of wsplex_websocket_close() that stands for "not given". */
+#define WSPLEX_NO_CODE (-1)
+
+/*
+ * close(code, reason). code is 1000, 3000 to 4999, or WSPLEX_NO_CODE; reason may be NULL for "not
+ * given" and is then the empty string. A reason without a code is sent with 1000. In CONNECTING the
+ * connection fails (`error`, then `close` 1006); in OPEN everything sent before goes first, then
+ * the closing handshake begins; in CLOSING and CLOSED nothing happens. Returns with readyState at
+ * least CLOSING, never CLOSED; `close` comes later. Extension: unlike in the standard, `message`
+ * events go on until `close`, so that no answer under way is lost.
+ *
+ * Errors: WSPLEX_ERROR_INVALID_ACCESS (InvalidAccessError) for another code, WSPLEX_ERROR_SYNTAX
+ * (SyntaxError) for a reason above 123 bytes, WSPLEX_ERROR_NOT_UTF8, -ENOMEM, -ECHILD.
+ */
+int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const char *reason);
+
+/* ------------------------------------------------------------------------------------------------
+ * Events (standard: "Feedback from the protocol"; DOM: "Events"; HTML: "Event handlers")
+ *
+ *   type        interface      when
+ *   `open`      Event          the connection is established; readyState is OPEN
+ *   `message`   MessageEvent   a message has come
+ *   `error`     Event          the connection was failed; `close` follows at once
+ *   `close`     CloseEvent     the last event; readyState is CLOSED
+ */
+
+/*
+ * An event: the standard's Event, MessageEvent and CloseEvent in one struct, so that every member is
+ * there in every event; those that its interface does not have are 0, false, NULL or "".
+ *
+ * The library makes it, and it is valid during the handler's call, with all that it points to. A
+ * program makes one only for wsplex_websocket_dispatch_event(), zeroed, with size set. New members
+ * are added at the end.
+ */
+struct wsplex_event {
+    size_t size; /* sizeof(struct wsplex_event) as its maker knows it */
+
+    /* Event */
+    const char *type;                /* "open", "message", "error", "close", or the program's own */
+    struct wsplex_websocket *target; /* whom it is fired at */
+    bool is_trusted;                 /* false if it comes from wsplex_websocket_dispatch_event() */
+
+    /* MessageEvent */
+    bool is_binary;            /* how the message was sent; false is text, which is valid UTF-8 */
+    const void *data;          /* the message, followed by a NUL that is not counted */
+    size_t length;             /* its bytes */
+    const char *origin;        /* wsplex_websocket_origin() */
+    const char *last_event_id; /* always empty, as in a browser */
+
+    /* CloseEvent */
+    bool was_clean; /* the closing handshake was completed */
+    uint16_t code;  /* the server's, or ours; 1005 if none was given, 1006 if there was no close */
+    const char *reason;   /* NUL-terminated; may contain U+0000, so: */
+    size_t reason_length; /* its bytes */
+
+    /* What `error` says beyond the standard. Extension. */
+    int cause;       /* enum wsplex_cause */
+    int http_status; /* what the server answered instead of 101; 0 if it did not come to that */
+    const char *cause_text; /* a sentence for people, in English */
+};
+
+/* A handler or listener. userdata is what it was registered with. */
+typedef void (*wsplex_event_handler)(const struct wsplex_event *event, void *userdata);
+
+/*
+ * onopen, onmessage, onerror, onclose. One handler each; NULL takes it away. It takes its turn among
+ * the listeners of its type from the moment it was first set, as HTML says: replacing it by another
+ * keeps its place, taking it away and setting it again puts it last.
+ * Errors: -ENOMEM (never when handler is NULL or replaces another), -ECHILD.
+ */
+int wsplex_websocket_set_on_open(struct wsplex_websocket *websocket, wsplex_event_handler handler,
+                                 void *userdata);
+int wsplex_websocket_set_on_message(struct wsplex_websocket *websocket,
+                                    wsplex_event_handler handler, void *userdata);
+int wsplex_websocket_set_on_error(struct wsplex_websocket *websocket, wsplex_event_handler handler,
+                                  void *userdata);
+int wsplex_websocket_set_on_close(struct wsplex_websocket *websocket, wsplex_event_handler handler,
+                                  void *userdata);
+
+/* Flags of wsplex_websocket_add_event_listener(). */
+enum wsplex_listener_flags {
+    WSPLEX_LISTENER_ONCE = 1, /* removed right before it is called */
+};
+
+/*
+ * addEventListener(type, callback, {once}). Listeners are called in the order of registration. The
+ * same type, handler and userdata together are one listener: adding it again does nothing. A
+ * listener added during the dispatch of an event does not get that event; one removed before its
+ * turn is not called.
+ * Errors: -EINVAL (unknown flags), -ENOMEM, -ECHILD.
+ */
+int wsplex_websocket_add_event_listener(struct wsplex_websocket *websocket, const char *type,
+                                        wsplex_event_handler handler, void *userdata,
+                                        unsigned int flags);
+
+/* removeEventListener(type, callback). Does nothing if there is no such listener. */
+void wsplex_websocket_remove_event_listener(struct wsplex_websocket *websocket, const char *type,
+                                            wsplex_event_handler handler, void *userdata);
+
+/*
+ * dispatchEvent(event): calls the handlers and listeners of event->type before it returns, with a
+ * copy of event that has target set and is_trusted false. Changes nothing about the connection. May
+ * be called in a handler, and the event may have any type.
+ * Errors: WSPLEX_ERROR_INVALID_STATE (InvalidStateError) if event is one that is being dispatched;
+ * -EINVAL (size is too small for an event of any version, type is NULL or empty); -ENOMEM; -ECHILD.
+ */
+int wsplex_websocket_dispatch_event(struct wsplex_websocket *websocket,
+                                    const struct wsplex_event *event);
+
+/*
+ * stopImmediatePropagation(): no further listener gets this event. Only within a handler, with the
+ * event that it was called with; anything else is ignored.
+ */
+void wsplex_event_stop_immediate_propagation(const struct wsplex_event *event);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
