@@ -50,6 +50,24 @@
 /* Header fields in one HTTP head: some hundred is what servers accept (Apache 100, nginx no bound). */
 #define WSP_MAX_HTTP_N_FIELDS 256
 
+/*
+ * 1xx answers before the final one. A server sends one or two (103 with hints); without a bound it
+ * could keep a connection in CONNECTING and us reading for as long as the deadline lets it.
+ */
+#define WSP_MAX_N_INTERIM_ANSWERS 8
+
+/*
+ * What is kept of the body of an answer that refuses: a line or two of text or JSON that says why.
+ * More would only help a server to put a page of markup before somebody's eyes.
+ */
+#define WSP_MAX_ANSWER_EXCERPT 256
+
+/*
+ * Frames of one message when nothing else is configured. Honest servers send 100,000 of a few bytes
+ * (streamed answers); frames without payload cost no memory, so only this number ends them.
+ */
+#define WSP_DEFAULT_MAX_FRAGMENTS 1000000
+
 /* --- what a program asks for when it opens a WebSocket --- */
 
 /*
