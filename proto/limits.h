@@ -18,6 +18,19 @@
  */
 #define WSP_MAX_LOCAL_PAYLOAD 65536
 
+/*
+ * What a client may send on a channel before the daemon's first CREDIT, header bytes included: one
+ * frame of any size, or several small ones, so that opening and the first sends are pipelined. It
+ * is a constant of the protocol; a daemon with many channels holds as much for each of them.
+ */
+#define WSP_INITIAL_CREDIT (12 + WSP_MAX_LOCAL_PAYLOAD)
+
+/*
+ * Channel numbers that a client may use before it has read the daemon's HELLO; no daemon's
+ * max_channels is below it. Enough for any program that opens what it needs at its start.
+ */
+#define WSP_INITIAL_CHANNELS 16
+
 /* --- messages --- */
 
 /*
