@@ -85,9 +85,8 @@ enum wsplex_error {
 const char *wsplex_strerror(int error);
 
 /*
- * What exactly went wrong in the last function of this client (or of one of its WebSockets or
- * options) that returned an error, or in the last loss of the daemon: a sentence that names the
- * culprit, such as the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at
+ * What exactly went wrong in the last function of this client or of one of its WebSockets that
+ * returned an error, or in the last loss of the daemon: a sentence that names the culprit, such as the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at
  * fault. Empty when nothing went wrong yet. Valid until the next call that fails.
  */
 const char *wsplex_error_text(const struct wsplex *client);
@@ -195,25 +194,37 @@ typedef void (*wsplex_wait_handler)(struct wsplex *client, void *userdata);
  */
 void wsplex_set_on_wait_change(struct wsplex *client, wsplex_wait_handler handler, void *userdata);
 
+/* What a reply's status can be beside 0 and negative errors: the daemon refused. Extension. */
+enum wsplex_status {
+    WSPLEX_STATUS_UNKNOWN_VERB = 1, /* the daemon does not know the verb */
+    WSPLEX_STATUS_BAD_ARGUMENT = 2, /* an argument is missing, too many, or not valid */
+    WSPLEX_STATUS_ACCESS = 3,       /* this user may not do that */
+    WSPLEX_STATUS_NOT_FOUND = 4,    /* the object does not exist, or is another user's */
+    WSPLEX_STATUS_BUSY = 5,         /* as many requests are under way as the daemon allows */
+    WSPLEX_STATUS_FAILED = 6,       /* it was tried, and failed */
+    WSPLEX_STATUS_INTERNAL = 7,     /* the daemon is in trouble itself */
+};
+
 /*
- * The answer to a request. error is 0 and json the reply (json_length bytes of UTF-8 and a NUL that
- * is not counted, valid during the call); or error is negative, json is NULL, and
- * wsplex_error_text() says more: -ECONNRESET when the daemon went away, -EPROTO when it broke the
- * protocol, -ENOMEM, -ETIMEDOUT.
+ * The answer to a request. status is 0, json the reply (json_length bytes of UTF-8 and a NUL that is
+ * not counted, valid during the call); or status is positive, an enum wsplex_status, and json says
+ * more; or status is negative and json empty: -ECONNRESET when the daemon went away, -EPROTO when it
+ * broke the protocol, -ETIMEDOUT when it never greeted, -ENOMEM. A status that this version does not
+ * know is positive as well.
  */
-typedef void (*wsplex_reply_handler)(struct wsplex *client, int error, const char *json,
+typedef void (*wsplex_reply_handler)(struct wsplex *client, int status, const char *json,
                                      size_t json_length, void *userdata);
 
 /*
- * Asks the daemon something: a control verb of wsplexctl, as JSON (PROTOCOL.md, REQUEST). What the
- * daemon refuses is a reply as well. Extension.
+ * Asks the daemon something or gives it an order: a verb of wsplexctl with its arguments, n_arguments
+ * strings (PROTOCOL.md, REQUEST). Extension.
  *
  * handler is called exactly once, from wsplex_dispatch() or wsplex_run(), unless the client is freed
- * before. Replies come in the order of the requests.
- * Errors: those of wsplex_connect(); -EMSGSIZE when the request is longer than a frame (64 KiB).
+ * before. Requests may overlap.
+ * Errors: those of wsplex_connect(); -E2BIG when verb and arguments do not fit into a frame (64 KiB).
  */
-int wsplex_request(struct wsplex *client, const char *json, size_t json_length,
-                   wsplex_reply_handler handler, void *userdata);
+int wsplex_request(struct wsplex *client, const char *verb, const char *const *arguments,
+                   size_t n_arguments, wsplex_reply_handler handler, void *userdata);
 
 /* ------------------------------------------------------------------------------------------------
  * Options at opening (extension)
@@ -372,6 +383,35 @@ int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const c
  *   `error`     Event          the connection was failed; `close` follows at once
  *   `close`     CloseEvent     the last event; readyState is CLOSED
  */
+
+/*
+ * Why a WebSocket failed, as far as the daemon says so. A later daemon may give numbers that are not
+ * here. Extension.
+ */
+enum wsplex_cause {
+    /* what was asked for cannot be */
+    WSPLEX_CAUSE_URL = 1,         /* the daemon does not take the URL */
+    WSPLEX_CAUSE_SUBPROTOCOL = 2, /* nor a subprotocol */
+    WSPLEX_CAUSE_HEADER = 3,      /* a request header is malformed or not the program's to set */
+    WSPLEX_CAUSE_OPTION = 4,      /* an option is unknown, has a bad value, or may not be set */
+    WSPLEX_CAUSE_CONFLICT = 5,    /* an option differs from that of the connection to be shared */
+    WSPLEX_CAUSE_NO_ENDPOINT = 6, /* the configuration has no endpoint of this name */
+    WSPLEX_CAUSE_ACCESS = 7,      /* this user may not connect there */
+    WSPLEX_CAUSE_QUOTA = 8,       /* this user has as much as the daemon allows */
+    /* the connection to the server could not be made */
+    WSPLEX_CAUSE_RESOLVE = 16,   /* the host name has no address */
+    WSPLEX_CAUSE_CONNECT = 17,   /* no address accepts a connection */
+    WSPLEX_CAUSE_TLS = 18,       /* the TLS handshake failed, or the certificate is not trusted */
+    WSPLEX_CAUSE_HANDSHAKE = 19, /* the answer was no WebSocket; see http_status */
+    WSPLEX_CAUSE_TIMEOUT = 20,   /* the server took too long */
+    /* it was made, and ended badly */
+    WSPLEX_CAUSE_PROTOCOL = 32,      /* the server broke the WebSocket protocol */
+    WSPLEX_CAUSE_LOST = 33,          /* the connection ended without a closing handshake */
+    WSPLEX_CAUSE_SLOW_CONSUMER = 34, /* this program fell too far behind */
+    WSPLEX_CAUSE_TOO_BIG = 35,       /* a message is larger than the limit */
+    WSPLEX_CAUSE_SHUTDOWN = 36,      /* the daemon stops */
+    WSPLEX_CAUSE_INTERNAL = 37,      /* the daemon is in trouble itself */
+};
 
 /*
  * An event: the standard's Event, MessageEvent and CloseEvent in one struct, so that every member is
