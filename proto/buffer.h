@@ -8,8 +8,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSP_PROTO_BUFFER_H
-#define WSP_PROTO_BUFFER_H
+#ifndef WSPLEX_PROTO_BUFFER_H
+#define WSPLEX_PROTO_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSP_TESTS_HARNESS_ALLOCATION_H
-#define WSP_TESTS_HARNESS_ALLOCATION_H
+#ifndef WSPLEX_TESTS_HARNESS_ALLOCATION_H
+#define WSPLEX_TESTS_HARNESS_ALLOCATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSP_TESTS_HARNESS_GUARD_H
-#define WSP_TESTS_HARNESS_GUARD_H
+#ifndef WSPLEX_TESTS_HARNESS_GUARD_H
+#define WSPLEX_TESTS_HARNESS_GUARD_H
 
 #include <stddef.h>
 #include <stdint.h>

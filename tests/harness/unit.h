@@ -8,8 +8,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSP_TESTS_HARNESS_UNIT_H
-#define WSP_TESTS_HARNESS_UNIT_H
+#ifndef WSPLEX_TESTS_HARNESS_UNIT_H
+#define WSPLEX_TESTS_HARNESS_UNIT_H
 
 #include <check.h>
 #include <stddef.h>
