@@ -102,7 +102,8 @@ struct channel {
     uint64_t n_received, n_received_bytes; /* messages and payload bytes fetched by the client */
 };
 
-/* Charges one channel to the user. 0, or QUOTA_EXCEEDED. */
+/* Charges one channel to the user. 0, or QUOTA_EXCEEDED: the channel then stands uncharged, only to be told so by
+ * channel_fail and to be freed by channel_deinit. */
 int channel_init(struct channel *channel, const struct channel_ops *ops, struct user *user,
                  uint64_t id, uint64_t now_ms);
 
@@ -116,6 +117,11 @@ int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer
 
 /* The program asked for close(code, reason): promise 4 of sharing. Harmless when closing has begun already. */
 void channel_close(struct channel *channel, uint16_t code, struct wsp_view reason, bool discard);
+
+/* The channel ends here and now, not clean, code 1006: an OPEN that is refused (it has no share then), or a message
+ * that cannot be held. It leaves its share as a slow consumer does: cut first where it stands in the log. Harmless
+ * after its end. */
+void channel_fail(struct channel *channel, const struct failure *failure);
 
 /* The client has gone: whole messages it gave still go, then ops->gone. May call it at once. */
 void channel_abandon(struct channel *channel);
