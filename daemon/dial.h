@@ -8,6 +8,8 @@
 #ifndef WSPLEX_DAEMON_DIAL_H
 #define WSPLEX_DAEMON_DIAL_H
 
+#include <stddef.h>
+
 #include "daemon/failure.h"
 #include "daemon/target.h"
 #include "daemon/transport.h"
@@ -24,11 +26,21 @@ struct dial_result {
 
 typedef void (*dial_done_fn)(void *owner, struct dial_result *result);
 
+/* There is no deadline here: whoever dials has one for the whole of its opening and cancels. */
 struct dialer {
-    /* 0 with *ret_dial, or -ENOMEM. The target stays valid until done or cancel. */
+    /* 0 with *ret_dial, or -ENOMEM. The target stays valid until done or cancel; the dial is gone after either. */
     int (*dial)(struct dialer *dialer, const struct target *target, dial_done_fn done, void *owner,
                 struct dial **ret_dial);
-    void (*cancel)(struct dial *dial);
+    /* How far it has come, for whoever is about to cancel: "connecting; 192.0.2.1:443: no answer yet". Cut to fit. */
+    void (*describe)(const struct dial *dial, char *to, size_t len);
+    void (*cancel)(struct dial *dial); /* takes NULL */
 };
+
+struct loop;
+
+/* The real one: c-ares, sockets and OpenSSL in the loop. 0; -ENOMEM, or another negative errno when c-ares or OpenSSL
+ * cannot be set up. Every dial must be over before dialer_free, which takes NULL and returns NULL. */
+int dialer_new(struct loop *loop, struct dialer **ret_dialer);
+struct dialer *dialer_free(struct dialer *dialer);
 
 #endif

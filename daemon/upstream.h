@@ -21,7 +21,7 @@ struct upstream_context {
     uint8_t *scratch; /* the loop's; its contents live until the reader returns */
     size_t scratch_len;
     void (*random)(void *to, size_t len); /* unpredictable: keys and masks */
-    void (*sha1_base64)(const void *data, size_t len, char ret[29]); /* Sec-WebSocket-Accept */
+    int (*sha1)(const void *data, size_t len, uint8_t ret_digest[20]); /* 0, -ENOMEM */
 };
 
 /* The real remote side; its context is a struct upstream_context. */
