@@ -25,6 +25,20 @@ struct strings {
 int strings_add(struct strings *strings, const char *text, size_t len); /* copies; 0, -ENOMEM */
 void strings_deinit(struct strings *strings);
 
+/* What holds where nothing is configured; daemon/options.def names them to people.
+ *   linger           programs that follow each other closely, as in a shell script, meet on one connection
+ *   queue            one message of the default max-message, so that a single large one never counts as slow
+ *   block-timeout    a debugger's pause or a busy disk, not a meal
+ *   connect-timeout  several addresses that do not answer, then one that does
+ *   close-timeout    some round trips over a bad line, and well below the time a service manager gives us to stop */
+enum {
+    TARGET_DEFAULT_LINGER_MS = 1000,
+    TARGET_DEFAULT_QUEUE_BYTES = 16 << 20,
+    TARGET_DEFAULT_BLOCK_TIMEOUT_MS = 10000,
+    TARGET_DEFAULT_CONNECT_TIMEOUT_MS = 30000,
+    TARGET_DEFAULT_CLOSE_TIMEOUT_MS = 5000,
+};
+
 struct target {
     /* identity */
     char *endpoint; /* name in the configuration; NULL for a free URL */
