@@ -1,5 +1,5 @@
 /*
- * Every number of proto that bounds an outsider, with its reason.
+ * limits: every number of proto that bounds an outsider, with its reason.
  *
  * Whatever a peer, on the local socket or on the network, can make grow stands here; a codec that
  * needs a bound takes it from this file or has it as an argument whose default stands here. Sizes
@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSPLEX_PROTO_LIMITS_H
-#define WSPLEX_PROTO_LIMITS_H
+#ifndef WSP_PROTO_LIMITS_H
+#define WSP_PROTO_LIMITS_H
 
 /* --- the local protocol --- */
 

@@ -1,5 +1,5 @@
 /*
- * The one convention by which every codec of proto is driven: bytes are fed, events are pulled.
+ * pull: the one convention by which every codec of proto is driven: bytes are fed, events are pulled.
  *
  *   feed(codec, window)        lends bytes to the codec; nothing happens yet, nothing is copied
  *   next(codec, &event)        says what the bytes mean, one event for each call
@@ -22,8 +22,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSPLEX_PROTO_PULL_H
-#define WSPLEX_PROTO_PULL_H
+#ifndef WSP_PROTO_PULL_H
+#define WSP_PROTO_PULL_H
 
 enum {
     WSP_MORE = 1,

@@ -1,6 +1,6 @@
 /*
- * Small yes-or-no rules that both ends must agree on: close codes and reasons, subprotocol names,
- * extra request headers, endpoint names.
+ * rules: small yes-or-no rules that both ends must agree on: close codes and reasons, subprotocol
+ * names, extra request headers, endpoint names.
  *
  * The client library asks them before anything leaves the program (client-lib/websocket), the daemon
  * asks them again of every byte from the local socket (daemon/client_requests), and the frame codec
@@ -11,8 +11,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSPLEX_PROTO_RULES_H
-#define WSPLEX_PROTO_RULES_H
+#ifndef WSP_PROTO_RULES_H
+#define WSP_PROTO_RULES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,11 +42,19 @@ bool wsp_close_reason_is_valid(const void *reason, size_t len);
  */
 bool wsp_subprotocol_is_valid(const char *name, size_t len);
 
-/* What can be wrong with a list of them. */
+/* What can be wrong with a list of them: the code, and a sentence for an error message. */
+#define WSP_SUBPROTOCOLS_PROBLEMS(X)                                            \
+    X(WSP_SUBPROTOCOLS_TOO_MANY, "there are too many subprotocols in the list") \
+    X(WSP_SUBPROTOCOLS_BAD_NAME,                                                \
+      "a subprotocol is empty, too long or has a character that is not "        \
+      "allowed: ASCII without blanks and separators")                           \
+    X(WSP_SUBPROTOCOLS_REPEATED, "a subprotocol is in the list twice")
+
 enum wsp_subprotocols_problem {
-    WSP_SUBPROTOCOLS_TOO_MANY = 1, /* more than WSP_MAX_N_SUBPROTOCOLS */
-    WSP_SUBPROTOCOLS_BAD_NAME,     /* an element fails wsp_subprotocol_is_valid() */
-    WSP_SUBPROTOCOLS_REPEATED,     /* an element is there twice; compared byte for byte */
+    WSP_SUBPROTOCOLS_NO_PROBLEM, /* 0, so that the first problem is positive */
+#define X(name, text) name,
+    WSP_SUBPROTOCOLS_PROBLEMS(X)
+#undef X
 };
 
 /*
@@ -57,7 +65,7 @@ enum wsp_subprotocols_problem {
  */
 int wsp_subprotocols_check(const char *const *names, size_t n_names, size_t *ret_index);
 
-/* A sentence for a value of enum wsp_subprotocols_problem, for an error message. Static, never NULL. */
+/* The sentence for a value of enum wsp_subprotocols_problem. Static, never NULL. */
 const char *wsp_subprotocols_problem_to_string(int problem);
 
 /* --- request headers --- */

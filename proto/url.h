@@ -1,5 +1,5 @@
 /*
- * URLs of WebSockets, as the WHATWG URL standard parses them.
+ * url: URLs of WebSockets, as the WHATWG URL standard parses them.
  *
  * It stands before everything else: client-lib/websocket and daemon/client_requests hand it what the
  * program typed, websocket/handshake and daemon/connect take host, port and resource from what comes
@@ -12,8 +12,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSPLEX_PROTO_URL_H
-#define WSPLEX_PROTO_URL_H
+#ifndef WSP_PROTO_URL_H
+#define WSP_PROTO_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
  * CheckJoiners true). domain is valid UTF-8 of len bytes, not empty, not NUL-terminated; it may hold
  * any character, NUL among them. It is called for domains with a character outside ASCII only.
  *
- * Returns 0 and in *ret_ascii a NUL-terminated string from malloc() that the caller frees; a positive
+ * Returns 0 and in *ret_ascii a NUL-terminated string that the caller gives to free(); a positive
  * number when the domain is not valid; -ENOSYS when this function cannot do it here (the library for
  * it is absent); -ENOMEM. *ret_ascii is untouched unless it returns 0.
  */
@@ -46,21 +46,23 @@ enum wsp_host_kind {
     WSP_HOST_IPV6,
 };
 
-/*
- * What can be wrong with a URL: code and a sentence that says what would be right.
- */
-#define WSP_URL_PROBLEMS(X)                                                                        \
-    X(WSP_URL_NOT_UTF8, "the URL is not valid UTF-8")                                              \
-    X(WSP_URL_TOO_LONG, "the URL is too long; at most 16384 bytes are accepted")                   \
-    X(WSP_URL_RELATIVE, "the URL has no scheme; it must begin with ws:// or wss://")               \
-    X(WSP_URL_BAD_SCHEME, "the URL's scheme is not one of ws, wss, http and https")                \
-    X(WSP_URL_NO_HOST, "the URL has no host; write it after the scheme, as in wss://host/path")    \
-    X(WSP_URL_BAD_HOST, "the URL's host contains a character that no host name may have")          \
-    X(WSP_URL_BAD_DOMAIN, "the URL's host is not a valid internationalised domain name")           \
-    X(WSP_URL_BAD_IPV4, "the URL's host ends in a number but is not an IPv4 address")              \
-    X(WSP_URL_BAD_IPV6, "the URL's host is not an IPv6 address in brackets, as in [2001:db8::1]")  \
-    X(WSP_URL_BAD_PORT, "the URL's port is not a number from 0 to 65535")                          \
+/* What can be wrong with a URL: the code, and a sentence that says what would be right. */
+#define WSP_URL_PROBLEMS(X)                                                                       \
+    X(WSP_URL_NOT_UTF8, "the URL is not valid UTF-8")                                             \
+    X(WSP_URL_TOO_LONG, "the URL is too long; it may have " WSP_URL_TEXT_(WSP_MAX_URL) " bytes")  \
+    X(WSP_URL_RELATIVE, "the URL has no scheme; it must begin with ws:// or wss://")              \
+    X(WSP_URL_BAD_SCHEME, "the URL's scheme is not ws, wss, http or https; begin with wss://")    \
+    X(WSP_URL_NO_HOST, "the URL has no host; write it after the scheme, as in wss://host/path")   \
+    X(WSP_URL_BAD_HOST, "the URL's host contains a character that no host name may have")         \
+    X(WSP_URL_BAD_DOMAIN, "the URL's host is not a valid internationalised domain name")          \
+    X(WSP_URL_BAD_IPV4, "the URL's host ends in a number but is not an IPv4 address")             \
+    X(WSP_URL_BAD_IPV6, "the URL's host is not an IPv6 address in brackets, as in [2001:db8::1]") \
+    X(WSP_URL_BAD_PORT, "the URL's port is not a number from 0 to 65535")                         \
     X(WSP_URL_FRAGMENT, "the URL has a fragment; a WebSocket URL must not contain #")
+
+/* The value of a macro as text. */
+#define WSP_URL_TEXT_(macro)  WSP_URL_TEXT__(macro)
+#define WSP_URL_TEXT__(value) #value
 
 enum wsp_url_problem {
     WSP_URL_NO_PROBLEM, /* 0, so that the first problem is positive */
@@ -103,8 +105,8 @@ struct wsp_url {
  *
  * Returns 0 and a URL in *ret, which the caller gives to wsp_url_deinit(); one of enum
  * wsp_url_problem when the input is no URL that we know; -ENOSYS when the host needs IDNA and to_ascii
- * cannot; -ENOMEM. *ret is untouched unless it returns 0. ret and base may be the same object only if
- * the caller keeps the old one to deinit it.
+ * cannot; -ENOMEM. *ret is untouched unless it returns 0; what it held before is not freed, and it must
+ * not be *base.
  */
 int wsp_url_parse(struct wsp_url *ret, const char *input, size_t len, const struct wsp_url *base,
                   wsp_to_ascii_fn to_ascii);

@@ -1,5 +1,5 @@
 /*
- * UTF-8, checked as it arrives.
+ * utf8: UTF-8, checked as it arrives.
  *
  * On the way of a message it stands behind websocket/message (text from a server, in pieces of any
  * size) and before local/message (text from a client). Invariant: a byte that no continuation could
@@ -11,8 +11,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WSPLEX_PROTO_UTF8_H
-#define WSPLEX_PROTO_UTF8_H
+#ifndef WSP_PROTO_UTF8_H
+#define WSP_PROTO_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,59 @@
+/*
+ * idna: international domain names, as the WHATWG URL standard section 3.3 asks for them.
+ *
+ * Between the URL parser and libidn2. proto links libc only, so whoever has libidn2 brings its two
+ * functions: the daemon and ctl are linked with it (daemon/idna.c), the client library loads it when
+ * it first needs it. Both ways give the same answers, because all else is here.
+ *
+ * Invariant: only memory is touched, and the answer does not depend on the locale.
+ *
+ * Where the answers differ from the standard's, because libidn2 decides:
+ *   - a label outside ASCII with a hyphen at an end, or with two as its third and fourth character,
+ *     is refused (the standard asks for CheckHyphens=false);
+ *   - a label of more than 63 characters in ASCII is refused (VerifyDnsLength=false); it has no
+ *     address anyway;
+ *   - the rules for right-to-left text are checked in each label by itself (the standard: in all
+ *     labels as soon as one of them has such text), and not in a label with symbols such as emoji;
+ *   - characters younger than libidn2's Unicode tables are refused.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSP_PROTO_IDNA_H
+#define WSP_PROTO_IDNA_H
+
+#include <stddef.h>
+
+/* What is needed of libidn2: functions, flags and results. Made by WSP_IDNA_LIBRARY(). */
+struct wsp_idna_library {
+    int (*to_ascii)(const char *label, char **ret_ascii, int flags);
+    void (*free)(void *ascii);
+    int strict; /* flags: UTS #46 and the character rules of IDNA2008 */
+    int lax;    /* flags: UTS #46 alone */
+    int ok;
+    int out_of_memory;
+    int disallowed; /* a symbol, which IDNA2008 does not have but UTS #46 does */
+    int no_roundtrip;
+};
+
+/*
+ * An initialiser, for files that include <idn2.h>: idn2_to_ascii_8z and idn2_free, or what dlsym()
+ * found under these names.
+ */
+#define WSP_IDNA_LIBRARY(to_ascii_function, free_function)                                   \
+    {                                                                                        \
+        .to_ascii = (to_ascii_function), .free = (free_function),                            \
+        .strict = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL,                                     \
+        .lax = IDN2_NFC_INPUT | IDN2_TRANSITIONAL | IDN2_NO_ALABEL_ROUNDTRIP, .ok = IDN2_OK, \
+        .out_of_memory = IDN2_MALLOC, .disallowed = IDN2_DISALLOWED,                         \
+        .no_roundtrip = IDN2_ALABEL_ROUNDTRIP_FAILED,                                        \
+    }
+
+/*
+ * Keeps the contract of wsp_to_ascii_fn (proto/url.h), with the library as a further argument: domain
+ * is valid UTF-8 of len bytes. Returns 0 and a string that the caller gives to free(); 1 when the
+ * domain is not valid; -ENOMEM.
+ */
+int wsp_idna_to_ascii(const struct wsp_idna_library *library, const char *domain, size_t len,
+                      char **ret_ascii);
+
+#endif
