@@ -18,16 +18,11 @@
 
 #include "proto/buffer.h"
 #include "proto/pull.h"
+#include "proto/websocket/field.h"
 
 enum wsp_head_kind {
     WSP_HEAD_REQUEST,
     WSP_HEAD_RESPONSE,
-};
-
-/* One field line: name and value without the whitespace around it. */
-struct wsp_field {
-    struct wsp_view name;
-    struct wsp_view value;
 };
 
 /* X(name, text): what may be wrong with a head. */
@@ -70,7 +65,7 @@ struct wsp_head {
     size_t line_at;                /* where the line under way begins in bytes */
     struct wsp_buffer bytes;
     struct wsp_head_line *lines;
-    size_t n_lines;
+    size_t n_lines; /* fields; folded lines belong to the one they continue */
     size_t n_room;
     size_t max_fields;
     struct wsp_view input;
@@ -143,9 +138,8 @@ bool wsp_head_find(const struct wsp_head *head, const char *name, size_t *index,
 size_t wsp_head_count(const struct wsp_head *head, const char *name);
 
 /*
- * Walks over the elements of a list-valued field (RFC 9110, section 5.6.1), across all fields of
- * that name: `Connection: keep-alive, Upgrade`. Commas within quoted strings separate nothing,
- * empty elements are skipped.
+ * Walks over the elements of a list-valued field, as wsp_list_next() takes them, across all fields of
+ * that name: `Connection: keep-alive, Upgrade`.
  */
 struct wsp_head_list {
     const struct wsp_head *head;
@@ -157,34 +151,7 @@ struct wsp_head_list {
 struct wsp_head_list wsp_head_list(const struct wsp_head *head, const char *name);
 bool wsp_head_list_next(struct wsp_head_list *list, struct wsp_view *ret_element);
 
-/* Is token (any case) one of the elements of the list-valued field name? */
+/* Whether token (any case) is one of the elements of the list-valued field called name. */
 bool wsp_head_list_has(const struct wsp_head *head, const char *name, const char *token);
-
-/* Takes the next element off a list-valued string that is not in a head; as above. */
-bool wsp_list_next(struct wsp_view *list, struct wsp_view *ret_element);
-
-/*
- * One piece of `name; parameter; parameter=token; parameter="quoted"`. The first piece of an element
- * is its name. The value of a quoted string is as it stands between the quotes: take it through
- * wsp_unquote().
- */
-struct wsp_param {
-    struct wsp_view name;
-    struct wsp_view value;
-    bool has_value;
-    bool is_quoted;
-};
-
-/*
- * Takes the next piece off element, by the grammar of RFC 6455, section 9.1.
- * 0: *ret_param is it. WSP_MORE: there is none left. WSP_BROKEN: no such grammar.
- */
-int wsp_param_next(struct wsp_view *element, struct wsp_param *ret_param);
-
-/*
- * Writes what the inside of a quoted string means to room and returns its length; what does not
- * fit into room_len bytes is left out, the length is told all the same.
- */
-size_t wsp_unquote(struct wsp_view quoted, uint8_t *room, size_t room_len);
 
 #endif
