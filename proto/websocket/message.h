@@ -68,7 +68,8 @@ struct wsp_ws_reader {
     uint8_t message_opcode; /* of the message under way; 0: none */
     uint32_t n_fragments;
     struct wsp_utf8 utf8;
-    struct wsp_buffer assembly;
+    struct wsp_buffer assembly; /* its max is what the message under way can come to */
+    bool is_given;              /* the last event is in assembly */
 
     uint8_t control_len;
     uint8_t control[WSP_MAX_CONTROL_PAYLOAD];
@@ -107,9 +108,9 @@ static inline struct wsp_view wsp_ws_reader_rest(const struct wsp_ws_reader *rea
 }
 
 /*
- * Right after a message that is not borrowed: moves its memory to *ret, which must be deinited by
- * the caller from then on (what *ret held before is not looked at). -ENODATA: there is no such
- * message at hand.
+ * Right after a message that is not borrowed: moves its memory to *ret, which the caller gives to
+ * wsp_buffer_deinit() (what *ret held before is not looked at). The event's payload then lives as
+ * long as *ret does, unchanged. -ENODATA: there is no such message at hand.
  */
 int wsp_ws_reader_take(struct wsp_ws_reader *reader, struct wsp_buffer *ret);
 
@@ -166,6 +167,7 @@ struct wsp_ws_outgoing {
     uint8_t key[WSP_FRAME_KEY];
 };
 
+/* payload.len is at most 2^63 - 1, as anything in memory is. Text must be valid UTF-8. */
 void wsp_ws_outgoing_begin(struct wsp_ws_outgoing *outgoing, enum wsp_role role, bool is_binary,
                            struct wsp_view payload, const uint8_t *key);
 
@@ -177,5 +179,9 @@ static inline size_t wsp_ws_outgoing_left(const struct wsp_ws_outgoing *outgoing
 {
     return outgoing->payload.len + (size_t)(outgoing->header_len - outgoing->header_at);
 }
+
+/* Appends a whole data message in one frame, all or nothing: -ENOMEM, -ENOBUFS. */
+int wsp_ws_write_message(struct wsp_buffer *out, enum wsp_role role, bool is_binary,
+                         struct wsp_view payload, const uint8_t *key);
 
 #endif
