@@ -381,7 +381,7 @@ int wsp_message_encode(struct wsp_buffer *buffer, const struct wsp_message *mess
 
 /* --- lists --- */
 
-int wsp_list_append(struct wsp_buffer *buffer, struct wsp_view item)
+int wsp_local_list_append(struct wsp_buffer *buffer, struct wsp_view item)
 {
     uint8_t *room;
     int r;
@@ -396,19 +396,19 @@ int wsp_list_append(struct wsp_buffer *buffer, struct wsp_view item)
     return 0;
 }
 
-bool wsp_list_next(struct wsp_view *list, struct wsp_view *ret_item)
+bool wsp_local_list_next(struct wsp_view *list, struct wsp_view *ret_item)
 {
     uint16_t len;
 
     return wsp_view_take_u16le(list, &len) && wsp_view_take(list, len, ret_item);
 }
 
-size_t wsp_list_count(struct wsp_view list)
+size_t wsp_local_list_count(struct wsp_view list)
 {
     struct wsp_view item;
     size_t n = 0;
 
-    while (wsp_list_next(&list, &item))
+    while (wsp_local_list_next(&list, &item))
         n++;
     return n;
 }

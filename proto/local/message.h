@@ -41,7 +41,11 @@ struct wsp_epoch {
     uint8_t bytes[16];
 };
 
-/* struct wsp_local_hello, wsp_local_open and so on: the fields of each type. Views borrow. */
+/*
+ * struct wsp_local_hello, wsp_local_open and so on: the fields of each type. Views borrow; those of
+ * kind list and pairs are for wsp_local_list_next(), and made by wsp_local_list_append(). A text may
+ * hold any character, U+0000 and controls too.
+ */
 #define WSP_LOCAL_C_u8        uint8_t
 #define WSP_LOCAL_C_u16       uint16_t
 #define WSP_LOCAL_C_u32       uint32_t
@@ -49,8 +53,8 @@ struct wsp_epoch {
 #define WSP_LOCAL_C_flag      uint8_t
 #define WSP_LOCAL_C_epoch     struct wsp_epoch
 #define WSP_LOCAL_C_str       struct wsp_view
-#define WSP_LOCAL_C_list      struct wsp_view /* of the items: wsp_list_next(), wsp_list_append() */
-#define WSP_LOCAL_C_pairs     struct wsp_view /* the same */
+#define WSP_LOCAL_C_list      struct wsp_view
+#define WSP_LOCAL_C_pairs     struct wsp_view
 #define WSP_LOCAL_C_rest      struct wsp_view
 #define WSP_FIELD(kind, name) WSP_LOCAL_C_##kind name;
 #define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields) \
@@ -117,15 +121,15 @@ const char *wsp_message_type_to_string(unsigned int type);
  * -EMSGSIZE when it is longer than 65535 bytes; -ENOBUFS, -ENOMEM. On failure the queue is as it
  * was.
  */
-int wsp_list_append(struct wsp_buffer *buffer, struct wsp_view item);
+int wsp_local_list_append(struct wsp_buffer *buffer, struct wsp_view item);
 
 /*
- * Takes the first item off a list that decode has accepted or that wsp_list_append() made. False,
- * and nothing else, when the list is empty.
+ * Takes the first item off a list that decode has accepted or that wsp_local_list_append() made.
+ * False, and nothing else, when the list is empty.
  */
-bool wsp_list_next(struct wsp_view *list, struct wsp_view *ret_item);
+bool wsp_local_list_next(struct wsp_view *list, struct wsp_view *ret_item);
 
 /* The number of items of such a list. */
-size_t wsp_list_count(struct wsp_view list);
+size_t wsp_local_list_count(struct wsp_view list);
 
 #endif
