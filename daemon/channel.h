@@ -15,17 +15,28 @@
 #include "daemon/list.h"
 #include "daemon/log.h"
 #include "daemon/quota.h"
+#include "daemon/target.h"
 #include "proto/buffer.h"
+#include "proto/limits.h"
 
 struct channel;
 struct share;
 
-/*  state       | what holds                                | leaves it by
- *  CONNECTING  | the upstream is not open yet              | opened, close asked, upstream's end
- *  OPEN        | messages both ways                        | close asked, upstream closing, upstream's end, cut
- *  LEAVING     | close was asked; its own sends still go   | outbox empty: private -> CLOSING, shared -> ENDED
- *  CLOSING     | the upstream's closing handshake goes on  | upstream's end
+/*  state       | what holds                               | event               | next
+ *  CONNECTING  | in a share that is not open yet, or in   | opened              | OPEN
+ *              | none before shares_open                  | close asked         | ENDED: error, 1006
+ *  OPEN        | messages both ways                       | close asked         | LEAVING
+ *              |                                          | upstream is closing | CLOSING
+ *              |                                          | client has gone     | LEAVING
+ *  LEAVING     | close was asked; its own sends still go, | sends gone, shared  | ENDED: clean, as asked
+ *              | no new ones                              | sends gone, private | CLOSING
+ *              |                                          | upstream is closing | CLOSING
+ *  CLOSING     | the upstream's closing handshake goes on |                     |
+ *  any of them |                                          | upstream's end      | ENDED: as the upstream says
+ *              |                                          | channel_fail, slow  | ENDED: error, 1006; nothing more to fetch
  *  ENDED       | the end is known; the client fetches what stands before it and then the end itself
+ *
+ * Messages go down in every state but CONNECTING, also after ENDED those that had come before it.
  */
 enum channel_state {
     CHANNEL_CONNECTING,
@@ -36,11 +47,12 @@ enum channel_state {
 };
 const char *channel_state_to_string(enum channel_state state);
 
-/* What a channel's client has to be told, beside messages. */
+/* What a channel's client has to be told, beside messages; in this order where several are due. */
 enum channel_notice {
-    CHANNEL_NOTICE_OPENED = 1,  /* before any message */
-    CHANNEL_NOTICE_SENT = 2,    /* n_sent_bytes or cost_done has grown */
-    CHANNEL_NOTICE_CLOSING = 4, /* after the messages that came before it */
+    CHANNEL_NOTICE_OPENED = 1, /* before any message; the number to tell is first_number */
+    CHANNEL_NOTICE_SENT = 2,   /* n_sent_bytes or cost_done has grown */
+    CHANNEL_NOTICE_CLOSING =
+        4, /* the upstream closes, unasked: after the messages that came before it */
     CHANNEL_NOTICE_END = 8, /* after everything else: FAILED if end.failure.cause, then CLOSED */
 };
 
@@ -50,27 +62,31 @@ struct ending {
     struct failure failure;
     bool was_clean;
     uint16_t code;
-    char reason[124];
+    char reason[WSP_MAX_CLOSE_REASON + 1];
 };
 
-/* A whole message on its way up. In its channel's outbox until done; upstream holds it while it is written. */
+/* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it, until done. */
 struct outgoing {
-    struct list link;
-    struct channel *channel; /* NULL once the channel has gone: the message still goes */
-    struct charge charge;
+    struct list
+        link; /* in channel->outbox, or in channel->in_flight; the upstream keeps its own order */
+    struct share *share;     /* whose upstream writes it; NULL before */
+    struct channel *channel; /* NULL once the channel has gone: what is in flight still goes */
+    struct charge charge;    /* SENDING_BYTES */
     struct wsp_buffer payload;
     uint64_t cost; /* credit that its local frames took */
     bool is_binary;
-    bool is_in_flight; /* upstream has taken it */
 };
 
+/* Called from anywhere in the daemon, also from within the client's own calls: they mark what is to be done, and may
+ * call any function of channel.h but none that writes to a socket. */
 struct channel_ops {
-    /* Something new to fetch: a message or a notice. */
+    /* Something new to fetch: a message or a notice. Not for an abandoned channel. */
     void (*wake)(struct channel *channel);
     /* The channel loses its place in the log now, in the middle of a message perhaps: keep what a frame that is half
-     * written still needs. */
+     * written still needs. The entry is still there (cursor.at). Not for an abandoned channel. */
     void (*cut)(struct channel *channel);
-    /* An abandoned channel has let its sends go and left its upstream: free it. */
+    /* An abandoned channel has let its sends go and left its upstream: the last call, in which it may be deinited and
+     * freed. */
     void (*gone)(struct channel *channel);
 };
 
@@ -79,22 +95,30 @@ struct channel {
     uint64_t id; /* unique in this daemon's life, for logs and ctl */
     struct share *share;
     struct list share_link;
-    struct user *user;
+    struct user *user;    /* a reference */
     struct charge charge; /* one CHANNELS */
     struct cursor cursor;
     enum channel_state state;
-    bool is_abandoned;  /* its client has gone */
-    bool is_discarding; /* its program wants no more messages */
-    unsigned notices;
-    uint64_t closing_number; /* CLOSING is told when the cursor has come here */
-    struct ending ending;
-    uint16_t close_code; /* asked for by the program; 0: none given */
-    char close_reason[124];
-    struct list outbox;
-    uint64_t outbox_bytes;
-    struct list
-        sender_link;        /* in share->senders while it has something that is not yet in flight */
-    uint64_t over_since_ms; /* a blocking channel is over its bound since then, 0: it is not */
+    bool is_holding;         /* its share's upstream stays open for it */
+    bool is_abandoned;       /* its client has gone */
+    bool is_close_asked;     /* by its program */
+    unsigned notices;        /* not told yet: bits of enum channel_notice */
+    uint64_t first_number;   /* of the first message that it may see */
+    uint64_t closing_number; /* CLOSING stands before this message */
+    uint64_t end_number;     /* once ENDED: the end stands before this message */
+    struct ending ending;    /* once ENDED */
+    uint16_t close_code;     /* asked for by the program; 0: none given */
+    char close_reason[WSP_MAX_CLOSE_REASON + 1];
+    /* up */
+    struct list outbox;      /* struct outgoing that wait */
+    struct list in_flight;   /* those that the upstream has taken */
+    uint64_t outbox_bytes;   /* payload bytes of both that have not reached the network */
+    struct list sender_link; /* in share->senders while outbox has something */
+    /* slow consumer */
+    enum slow_consumer slow_consumer;
+    uint64_t queue_bytes;
+    struct list block_link; /* in share->blocking while it is over its bound */
+    uint64_t over_since_ms; /* valid while it is in that list */
     /* counters */
     uint64_t created_ms;
     uint64_t n_sent, n_sent_bytes;         /* messages and payload bytes written to the network */
@@ -107,15 +131,21 @@ struct channel {
 int channel_init(struct channel *channel, const struct channel_ops *ops, struct user *user,
                  uint64_t id, uint64_t now_ms);
 
-/* Leaves its share if it is in one, and frees what it holds. Messages in flight are orphaned, others dropped. */
+/* Leaves its share if it is in one, and frees what it holds. Messages in flight are orphaned, others dropped. Calls
+ * no op. Takes a zeroed one, and a second call. */
 void channel_deinit(struct channel *channel);
 
-/* A whole message goes up; the payload is taken, also on failure. May be called in OPEN only (the caller ignores
- * sends in later states; CONNECTING is its client's fault). Text has been checked. 0, -ENOMEM, QUOTA_EXCEEDED. */
+/* A whole message goes up; payload and charge (both assembly's) are taken, also on failure, and left empty. Text has
+ * been checked. Goes nowhere, as the standard says, in any state but OPEN (sending in CONNECTING is the client's
+ * fault, for the caller to find). 0, -ENOMEM. */
 int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
-                      uint64_t cost);
+                      uint64_t cost, struct charge *charge);
 
-/* The program asked for close(code, reason): promise 4 of sharing. Harmless when closing has begun already. */
+/* What a message in an outbox costs in quota beside its payload. */
+uint64_t outgoing_overhead(void);
+
+/* The program asked for close(code, reason): promise 4 of sharing. The first call decides; but discard, which says that
+ * the program wants no more messages, holds whenever it comes. code and reason have been checked; 0 is no code. */
 void channel_close(struct channel *channel, uint16_t code, struct wsp_view reason, bool discard);
 
 /* The channel ends here and now, not clean, code 1006: an OPEN that is refused (it has no share then), or a message
@@ -123,26 +153,41 @@ void channel_close(struct channel *channel, uint16_t code, struct wsp_view reaso
  * after its end. */
 void channel_fail(struct channel *channel, const struct failure *failure);
 
-/* The client has gone: whole messages it gave still go, then ops->gone. May call it at once. */
+/* The client has gone: whole messages it gave still go, then ops->gone, once. May call it at once. A private upstream
+ * then closes with 1001. */
 void channel_abandon(struct channel *channel);
 
-/* Notices that may be told now, given where the cursor stands: bits of enum channel_notice. */
+/* Notices that may be told now, given where the cursor stands: bits of enum channel_notice. They come before the
+ * message that channel_peek shows, if it shows one. */
 unsigned channel_due(const struct channel *channel);
 
-/* That notice has been written. After END the owner calls channel_deinit when the client releases the number. */
+/* That notice has been written; the values told are read before. With END the channel has left its share, and its owner
+ * calls channel_deinit when the client releases the number. */
 void channel_told(struct channel *channel, enum channel_notice notice);
 
-/* The entry to fetch next, or NULL; the caller reads it from cursor.offset on. Never before OPENED was told. */
+/* The entry to fetch next, or NULL; the caller reads it from cursor.offset on. NULL as long as OPENED or CLOSING is due. */
 const struct entry *channel_peek(const struct channel *channel);
 
 /* The current entry has been written whole. */
 void channel_fetched(struct channel *channel);
 
-/* For upstream: n more payload bytes of the message have reached the network; the message is done (it is freed). */
+/* For upstream: len more payload bytes of the message have reached the network; the message is done (it is freed). */
 void outgoing_written(struct outgoing *outgoing, size_t len);
 void outgoing_done(struct outgoing *outgoing);
 
-/* For upstream's end: the message will not be sent any more. */
+/* For upstream's end, before share_ended: the message will not be sent any more (it is freed). */
 void outgoing_drop(struct outgoing *outgoing);
+
+/* --- for share --- */
+
+/* The one place where the state changes to ENDED: the end stands where the log ends now, and OPENED or CLOSING not yet
+ * told stay due before it. What has not been sent is dropped. Harmless when ENDED. */
+void channel_end(struct channel *channel, const struct ending *ending);
+
+/* Tells the client that there is something, unless nobody is there to hear. */
+void channel_wake(struct channel *channel);
+
+/* An abandoned channel with nothing left to send leaves its share and is gone. True if so: it may be freed by now. */
+bool channel_is_gone(struct channel *channel);
 
 #endif

@@ -27,7 +27,8 @@ struct entry {
     size_t len;
     unsigned n_cursors; /* that stand here */
     bool is_binary;
-    /* then: the payload itself, or the buffer that was taken */
+    uint8_t *taken; /* the block that data is in, to be freed; NULL: it is in bytes */
+    uint8_t bytes[];
 };
 
 /* What an entry costs in quota and lag: its payload and what holds it, so that empty messages are not free. */
@@ -35,10 +36,10 @@ uint64_t entry_cost(const struct entry *entry);
 
 struct log {
     uint8_t epoch[LOG_EPOCH_LEN];
-    uint64_t next_number;
+    uint64_t next_number; /* the first message has 1 */
     struct entry *first, *last;
-    uint64_t cost_end; /* cost_before of the entry that comes next */
-    struct charge charge;
+    uint64_t cost_end;    /* cost_before of the entry that comes next */
+    struct charge charge; /* QUEUED_BYTES */
     struct user *owner;
     struct list caught_up, lagging; /* cursors */
 };
@@ -53,13 +54,14 @@ struct cursor {
     void (*wake)(struct cursor *cursor); /* was caught up, has something to read now */
 };
 
-/* The epoch is 128 random bits given by the caller; the bytes held are charged (by force) to owner. */
+/* The epoch is 128 random bits given by the caller; the bytes held are charged (by force) to owner, who must outlive
+ * the log. */
 void log_init(struct log *log, const uint8_t epoch[LOG_EPOCH_LEN], struct user *owner);
 void log_deinit(struct log *log); /* every cursor must have left */
 
-/* Adds a message and wakes every cursor that was caught up. Without any cursor the message only counts.
- * log_append copies; log_append_take becomes owner of the buffer's bytes (and empties it), also on failure.
- * Returns 0 or -ENOMEM. */
+/* Adds a message and wakes every cursor that was caught up; a waker may move, join or leave with any cursor. Without any
+ * cursor the message only counts. log_append copies; log_append_take becomes owner of the buffer's bytes (and leaves it
+ * empty, its max kept), also on failure. Returns 0 or -ENOMEM. */
 int log_append(struct log *log, bool is_binary, struct wsp_view payload);
 int log_append_take(struct log *log, bool is_binary, struct wsp_buffer *payload);
 
@@ -74,11 +76,14 @@ void cursor_leave(struct cursor *cursor);
 /* Past the current entry, which may be gone after this. at must not be NULL. */
 void cursor_advance(struct cursor *cursor);
 
-/* What still has to be read, the current entry included whole. */
+/* What still has to be read, the current entry included whole; 0 in no log. */
 uint64_t cursor_lag_messages(const struct cursor *cursor);
 uint64_t cursor_lag_cost(const struct cursor *cursor);
 
-/* Number of the next message that the cursor reads. */
+/* The same without the current entry. */
+uint64_t cursor_lag_beyond(const struct cursor *cursor);
+
+/* Number of the next message that the cursor, which must be in a log, reads. */
 uint64_t cursor_number(const struct cursor *cursor);
 
 #endif

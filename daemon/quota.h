@@ -4,6 +4,9 @@
  * a charge is an object that gives back what it took when it is released, so nothing can be given back twice.
  * Neighbours: client, channel, share and log take charges; control shows the users.
  * Invariant: a user's counters are the sum of the charges that live on it; a user without any goes away.
+ *
+ * Bytes on their way down and bytes on their way up are counted apart: programs that read slowly may use up the first
+ * kind for as long as they like, and no send of the same user fails for it.
  */
 #ifndef WSPLEX_DAEMON_QUOTA_H
 #define WSPLEX_DAEMON_QUOTA_H
@@ -16,11 +19,12 @@
 #include "daemon/list.h"
 
 /* name, default limit per uid, what it counts */
-#define QUOTA_RESOURCES(R)                                             \
-    R(CLIENTS, clients, 1024, "connections on the local socket")       \
-    R(CHANNELS, channels, 20000, "WebSocket objects of these clients") \
-    R(UPSTREAMS, upstreams, 10000, "remote connections")               \
-    R(QUEUED_BYTES, queued_bytes, 256 << 20, "bytes of messages that wait, in either direction")
+#define QUOTA_RESOURCES(R)                                                                       \
+    R(CLIENTS, clients, 1024, "connections on the local socket")                                 \
+    R(CHANNELS, channels, 20000, "WebSocket objects of these clients")                           \
+    R(UPSTREAMS, upstreams, 10000, "remote connections")                                         \
+    R(QUEUED_BYTES, queued_bytes, 256 << 20, "bytes of messages that wait for programs to read") \
+    R(SENDING_BYTES, sending_bytes, 256 << 20, "bytes of messages that wait to be sent")
 
 enum quota_resource {
 #define QUOTA_ENUM(NAME, name, limit, text) QUOTA_##NAME,
@@ -43,7 +47,7 @@ struct user {
     uid_t uid;
     unsigned n_refs;
     uint64_t used[QUOTA_N_RESOURCES];
-    struct list waiting; /* assemblies that wait for their turn, oldest first; see assembly.h */
+    struct list waiting; /* struct waiter, the oldest first */
 };
 
 void quota_init(struct quota *quota);   /* with the default limits */
@@ -73,8 +77,31 @@ int charge_take(struct charge *charge, struct user *user, enum quota_resource re
 void charge_force(struct charge *charge, struct user *user, enum quota_resource resource,
                   uint64_t amount);
 
-/* Gives back part, or all. */
+/* Gives back part (at most what is there), or all. May admit a waiter. */
 void charge_shrink(struct charge *charge, uint64_t amount);
 void charge_release(struct charge *charge);
+
+/* What was charged to one object is now charged to another; to is empty before, from after. */
+void charge_move(struct charge *to, struct charge *from);
+
+/* Something that needs many SENDING_BYTES at once and can wait for them: an assembly of a long message. Whoever waits is
+ * admitted first come, first served, as soon as no more than half of the user's limit is then in use; the other half
+ * is for what cannot wait. One that finds nothing else in use is always admitted, however small the limit. */
+struct waiter {
+    struct list link;
+    struct charge *charge; /* is raised to amount when admitted; may hold a part of it already */
+    uint64_t amount;
+    void (*admitted)(
+        struct waiter *waiter); /* from within waiter_wait or charge_shrink: only marks */
+};
+
+void waiter_init(struct waiter *waiter, struct charge *charge, uint64_t amount,
+                 void (*admitted)(struct waiter *waiter));
+
+/* Begins to wait; harmless when it waits already. */
+void waiter_wait(struct waiter *waiter, struct user *user);
+
+/* Waits no more; takes one that does not wait. */
+void waiter_leave(struct waiter *waiter);
 
 #endif

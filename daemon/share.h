@@ -19,10 +19,12 @@
 #include "daemon/target.h"
 #include "daemon/turn.h"
 
+struct share_key;
 struct upstream;
 
 /* What share asks of the remote side. All but start and free are called with a started upstream; none calls back
- * into share before it has returned. */
+ * into share before it has returned. None but wake is ever called from within a call of the upstream (share_opened,
+ * share_received and so on, outgoing_*): what follows from these is done in TURN_CHECK, and free in TURN_BURY. */
 struct upstream_ops {
     /* Begins to connect for share->target. 0 with *ret_upstream, or -ENOMEM. */
     int (*start)(void *context, struct share *share, struct upstream **ret_upstream);
@@ -30,25 +32,33 @@ struct upstream_ops {
     void (*wake)(struct upstream *upstream);
     /* Stop or resume reading from the network. */
     void (*pause)(struct upstream *upstream, bool is_paused);
-    /* Start the closing handshake (code 0: without one); before open, give up connecting. share_ended follows. */
+    /* Start the closing handshake (code 0: without one), once; before open, give up connecting. share_ended follows. */
     void (*close)(struct upstream *upstream, uint16_t code, struct wsp_view reason);
-    /* Gone at once, whatever its state; nothing is called back any more. Takes NULL. */
+    /* Gone at once, whatever its state; drops what is in flight, calls nothing else back. Takes NULL. */
     void (*free)(struct upstream *upstream);
 };
 
 /*  state      | event               | next       | what happens
  *  CONNECTING | opened              | OPEN       | every channel OPENED
- *  CONNECTING | last channel left   | ENDED      | connecting is given up
- *  OPEN       | last channel left   | OPEN       | linger timer; joined meanwhile: it stops
+ *  CONNECTING | last holder left    | CLOSING    | connecting is given up
+ *  CONNECTING | drain, share_close  | CLOSING    | every channel fails; connecting is given up
+ *  OPEN       | last holder left    | OPEN       | shared: linger timer; joined meanwhile: it stops
  *  OPEN       | linger over         | CLOSING    | close 1000
+ *  OPEN       | private: sends gone | CLOSING    | close as asked, 1001 for an abandoned channel
+ *  OPEN       | drain, share_close  | CLOSING    | close 1001, or the code given; every channel CLOSING
  *  OPEN       | closing (peer's)    | CLOSING    | every channel CLOSING
- *  OPEN       | drain               | CLOSING    | close 1001
  *  any        | ended               | ENDED      | every channel gets the ending; freed when the last has left
+ *
+ * A holder is a channel for which the upstream stays open: one that is in the share and not ENDED. An ENDED channel stays
+ * in the share until its client has fetched what stands before the end.
  */
 enum share_state { SHARE_CONNECTING, SHARE_OPEN, SHARE_CLOSING, SHARE_ENDED };
 const char *share_state_to_string(enum share_state state);
 
-/* Why the upstream is not read at the moment. */
+/* Why the upstream is not read at the moment.
+ *   LAG    a channel whose policy is block is over its bound; until none is over half of it
+ *   QUOTA  private, and its owner has more queued bytes than allowed; until that is over or its own log is empty.
+ *          (Of a shared one, the channels that lag most are disconnected instead.) */
 enum share_pause { SHARE_PAUSE_LAG = 1, SHARE_PAUSE_QUOTA = 2 };
 
 struct share {
@@ -58,20 +68,25 @@ struct share {
     bool is_shared;
     enum share_state state;
     struct target *target;
-    struct user *owner;
-    struct charge charge; /* one UPSTREAMS */
+    struct user *owner;   /* a reference */
+    struct charge charge; /* one UPSTREAMS, until ENDED */
     struct upstream *upstream;
     struct log log;
     struct list channels;
-    unsigned n_channels;
+    unsigned n_channels; /* in that list */
+    unsigned n_holders;  /* of these, not ENDED */
     struct list senders; /* channels with messages to send, the next one first: fair */
+    struct list
+        blocking; /* channels whose policy is block and that are over their bound, the longest first */
     struct timer linger;
     struct timer block; /* the first block-timeout that runs out */
-    struct task check;  /* TURN_CHECK: who lags too far */
-    struct task burial;
+    struct task check;  /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
+    struct task
+        burial; /* TURN_BURY: upstream once ENDED, the share once the last channel has left */
+    bool is_lingering;
     unsigned pauses;             /* bits of enum share_pause */
-    void *key;                   /* share_key, NULL while not joinable */
-    char *protocol, *extensions; /* in force, once OPEN */
+    struct share_key *key;       /* in the tree of joinable shares; NULL when it is not */
+    char *protocol, *extensions; /* in force, once OPEN; empty before */
     struct ending ending;        /* once ENDED */
     /* counters */
     uint64_t created_ms, opened_ms;
@@ -97,39 +112,47 @@ struct shares {
 void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
                  const struct upstream_ops *ops, void *ops_context,
                  void (*random)(void *to, size_t len));
-void shares_deinit(struct shares *shares); /* cuts what is left */
+/* Frees every upstream and share at once. Channels that are left stay their owners', in no share and ENDED; no op is
+ * called. */
+void shares_deinit(struct shares *shares);
 
-/* Attaches the channel to a new upstream or, shared, to the one that stands with the same share key. The target is
- * taken in every case. 0; -ENOMEM; a positive value, with failure filled in, when policy refuses (quota, conflict,
- * draining). */
+/* Attaches the channel (fresh from channel_init) to a new upstream or, shared, to the one that stands with the same
+ * share key. The target is taken in every case. 0; -ENOMEM; when policy refuses, failure filled in (QUOTA, SHUTDOWN) and
+ * its cause returned. May call ops->wake of the channel: joining an open upstream opens it at once. */
 int shares_open(struct shares *shares, struct target *target, bool is_shared,
                 struct channel *channel, struct failure *ret_failure);
 
-/* Every upstream closes with 1001; new ones are refused. Done when n_upstreams is 0. */
+/* Every upstream closes with 1001; new ones are refused. Done when n_upstreams is 0, as on_change may look up. */
 void shares_drain(struct shares *shares);
 
-/* The administrator's or owner's close of one upstream, with a code for server. */
+/* The administrator's or owner's close of one upstream, with a code for the server. Harmless when it is closing. */
 void share_close(struct share *share, uint16_t code, struct wsp_view reason);
 
 /* --- for the upstream --- */
-void share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions);
+/* 0 or -ENOMEM (the upstream then fails). */
+int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions);
 /* A message has come; the second form takes the buffer. 0 or -ENOMEM (the upstream then fails). */
 int share_received(struct share *share, bool is_binary, struct wsp_view payload);
 int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload);
 /* The closing handshake has started from the peer's side, or was started by us on the peer's violation. */
 void share_closing(struct share *share);
-/* The connection is over. The upstream calls nothing after this; share frees it at the end of the turn. */
+/* The connection is over, and what was in flight has been dropped. The upstream calls nothing after this; share frees it
+ * at the end of the turn. Channels that had not opened get the ending too, so before OPEN it must have a failure. */
 void share_ended(struct share *share, const struct ending *ending);
 /* The next message to write, fair between channels; in flight until outgoing_done or outgoing_drop. NULL: none.
  * None is given before OPEN or after CLOSING. */
 struct outgoing *share_next_outgoing(struct share *share);
 
 /* --- for channel --- */
+/* Not in the share any more; its place in the log is given up. */
 void share_leave(struct share *share, struct channel *channel);
+/* Its outbox has something. */
 void share_has_outgoing(struct share *share, struct channel *channel);
-/* The channel asked for close and its outbox is empty (promise 4). */
-void share_channel_leaving(struct share *share, struct channel *channel);
-/* The channel's cursor has moved: a pause may be over. */
+/* It is LEAVING, and nothing of it is left to send (promise 4). It may be freed after this if it was abandoned. */
+void share_sends_gone(struct share *share, struct channel *channel);
+/* It is ENDED: the upstream stays open no longer for its sake, and nothing of it is sent any more. */
+void share_let_go(struct share *share, struct channel *channel);
+/* Its cursor has moved, or has left the log: a pause may be over. */
 void share_cursor_moved(struct share *share, struct channel *channel);
 
 #endif

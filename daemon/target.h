@@ -14,7 +14,10 @@
 
 #include "proto/url.h"
 
-enum slow_consumer { SLOW_DISCONNECT, SLOW_BLOCK };
+/* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it has caught up to
+ * half (a shared one for at most block_timeout_ms, then it ends). SLOW_DEFAULT is the first for a channel of a shared
+ * upstream and the second for a private one. */
+enum slow_consumer { SLOW_DISCONNECT, SLOW_BLOCK, SLOW_DEFAULT };
 const char *slow_consumer_to_string(enum slow_consumer policy);
 
 /* A list of strings; for headers name and value alternate. */
@@ -49,10 +52,13 @@ struct target {
     uint64_t max_message;
     uid_t scope; /* only channels of this uid meet here */
 
-    /* policy; the first channel's values hold for the upstream */
-    uint64_t linger_ms;
-    uint64_t queue_bytes; /* how far a channel may lag behind, see share.h */
+    /* policy of each channel: what its own target says, also where it joins an upstream that stands */
+    uint64_t
+        queue_bytes; /* how far it may lag behind, not counting the message that it is reading */
     enum slow_consumer slow_consumer;
+
+    /* policy of the upstream: the first channel's values hold */
+    uint64_t linger_ms;
     uint64_t block_timeout_ms;
     uint64_t connect_timeout_ms; /* resolving, connecting, TLS and the upgrade together */
     uint64_t close_timeout_ms;   /* the peer's Close frame, then its end of the connection */
