@@ -90,15 +90,15 @@
 #define WSP_MAX_URL 16384
 
 /* One subprotocol name, and how many. Registered names stay under 60 bytes; some pass tokens here. */
-#define WSP_MAX_SUBPROTOCOL 4096
+#define WSP_MAX_SUBPROTOCOL    4096
 #define WSP_MAX_N_SUBPROTOCOLS 64
 
 /* One extra request header's name and value, how many, and all of them together. The value must
  * hold a bearer token or a cookie jar; the sum leaves half of the request's head to what is ours. */
-#define WSP_MAX_HEADER_NAME 256
+#define WSP_MAX_HEADER_NAME  256
 #define WSP_MAX_HEADER_VALUE 16384
-#define WSP_MAX_N_HEADERS 64
-#define WSP_MAX_HEADERS 32768
+#define WSP_MAX_N_HEADERS    64
+#define WSP_MAX_HEADERS      32768
 
 /* The name of an endpoint: what an administrator types into a configuration and a metric's label. */
 #define WSP_MAX_ENDPOINT_NAME 64
