@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config: reads the configuration's files with libconfuse, which finds sections, strings and lines; what a value
+ * means is daemon/options' to say, as it is read, so that every problem has its line.
+ * Between the files and struct config, which server keeps. Invariant: nothing of a file with a problem is used.
+ */
+#include "daemon/config.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <glob.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/idna.h"
+#include "proto/rules.h"
+
+/* libconfuse hands its callbacks the section and nothing of ours, so what they work on stands here while a file is
+ * being read, and only then. */
+static struct parse {
+    struct config_reporter *reporter;
+    struct config *config;
+    cfg_t *root;
+    const cfg_t *section;     /* the endpoint that is being read */
+    struct endpoint endpoint; /* what has been read of it */
+    int n_problems;
+    int error; /* -ENOMEM */
+} * parse;
+
+static void report(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void report(const char *file, int line, const char *format, ...)
+{
+    char text[2 * OPTION_TEXT_LEN];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    parse->n_problems++;
+    parse->reporter->report(parse->reporter, file, line, text);
+}
+
+/* ---- endpoints ---- */
+
+static void endpoint_deinit(struct endpoint *endpoint)
+{
+    free(endpoint->name);
+    free(endpoint->file);
+    wsp_url_deinit(&endpoint->url);
+    options_deinit(endpoint_options_table(), &endpoint->options);
+    memset(endpoint, 0, sizeof(*endpoint));
+}
+
+/* The section that is being read is a new one. 0, -ENOMEM, or 1 when its name is none. */
+static int endpoint_begin(cfg_t *section)
+{
+    const char *name = cfg_title(section);
+    struct endpoint *endpoint = &parse->endpoint;
+
+    endpoint_deinit(endpoint);
+    options_init(endpoint_options_table(), &endpoint->options);
+    parse->section = section;
+    endpoint->line = section->line;
+    endpoint->name = strdup(name ? name : "");
+    endpoint->file = strdup(section->filename);
+    if (!endpoint->name || !endpoint->file)
+        return -ENOMEM;
+    if (!wsp_endpoint_name_is_valid(endpoint->name, strlen(endpoint->name))) {
+        report(
+            section->filename, section->line,
+            "endpoint: \"%.64s\" is not a name; use at most %d letters, digits, dots, _ and -, and "
+            "begin with a letter or a digit",
+            endpoint->name, WSP_MAX_ENDPOINT_NAME);
+        return 1;
+    }
+    return 0;
+}
+
+/* The URL is judged where it stands, and never quoted: it may hold a token. */
+static int endpoint_parse_url(cfg_t *section, const char *text)
+{
+    size_t len = strlen(text);
+    int r = wsp_url_parse_websocket(&parse->endpoint.url, text, len, NULL, idna_to_ascii);
+
+    if (r > 0 && len > 0 && text[len - 1] == ':')
+        report(section->filename, section->line,
+               "url: only a scheme is left of it; put the URL in quotes, as // begins a comment");
+    else if (r > 0)
+        report(section->filename, section->line, "url: %s", wsp_url_problem_to_string(r));
+    return r;
+}
+
+static int endpoint_compare(const void *a, const void *b)
+{
+    const struct endpoint *left = a, *right = b;
+
+    return strcmp(left->name, right->name);
+}
+
+/* The section has ended: what was read of it becomes one of the configuration's endpoints. */
+static int endpoint_end(cfg_t *root, cfg_t *section)
+{
+    struct config *config = parse->config;
+    const struct endpoint *other;
+    int r = parse->section == section ? 0 : endpoint_begin(section);
+
+    if (r != 0)
+        return r;
+    parse->section = NULL;
+    if (!option_is_given(parse->endpoint.options.given, ENDPOINT_OPTION_url)) {
+        report(root->filename, root->line,
+               "endpoint \"%s\": url is missing; write url = \"wss://...\"", parse->endpoint.name);
+        return 1;
+    }
+    other = config_find_endpoint(config, wsp_view_of_string(parse->endpoint.name));
+    if (other) {
+        report(root->filename, root->line, "endpoint \"%s\" stands in %s, line %d, already",
+               other->name, other->file, other->line);
+        return 1;
+    }
+
+    struct endpoint *grown =
+        reallocarray(config->endpoints, config->n_endpoints + 1, sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    config->endpoints = grown;
+    grown[config->n_endpoints++] = parse->endpoint;
+    memset(&parse->endpoint, 0, sizeof(parse->endpoint));
+    qsort(grown, config->n_endpoints, sizeof(*grown), endpoint_compare);
+    return 0;
+}
+
+const struct endpoint *config_find_endpoint(const struct config *config, struct wsp_view name)
+{
+    char key_name[WSP_MAX_ENDPOINT_NAME + 1];
+    struct endpoint key = {.name = key_name};
+
+    if (name.len > WSP_MAX_ENDPOINT_NAME || config->n_endpoints == 0)
+        return NULL;
+    memcpy(key_name, name.data, name.len);
+    key_name[name.len] = '\0';
+    return bsearch(&key, config->endpoints, config->n_endpoints, sizeof(key), endpoint_compare);
+}
+
+/* ---- what libconfuse calls ---- */
+
+/* Its texts name neither what was meant nor, for unknown keys, where the key could stand. */
+static void confuse_error(cfg_t *cfg, const char *format, va_list arguments)
+{
+    static const char unknown[] = "no such option '";
+    char text[OPTION_TEXT_LEN];
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    if (strncmp(text, unknown, sizeof(unknown) - 1) != 0) {
+        report(cfg->filename, cfg->line, "%s", text);
+        return;
+    }
+
+    const char *name = text + sizeof(unknown) - 1;
+    struct wsp_view view = {(const uint8_t *)name, strcspn(name, "'")};
+    bool is_root = cfg == parse->root;
+    const struct option_table *here = is_root ? daemon_options_table() : endpoint_options_table();
+    const struct option_table *there = is_root ? endpoint_options_table() : daemon_options_table();
+    const char *nearest = option_nearest(here, view);
+
+    if (option_find(there, view))
+        report(cfg->filename, cfg->line, "%.*s: %s", (int)view.len, name,
+               is_root ? "only an endpoint has this key; write it inside endpoint \"name\" { }"
+                       : "an endpoint has no such key; write it outside of the braces");
+    else if (nearest)
+        report(cfg->filename, cfg->line, "%.*s: there is no such key; did you mean %s?",
+               (int)view.len, name, nearest);
+    else
+        report(cfg->filename, cfg->line, "%.*s: there is no such key%s", (int)view.len, name,
+               is_root ? " outside of an endpoint" : " in an endpoint");
+}
+
+/* A value has been read: every one comes here, those of lists one by one. */
+static int confuse_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
+{
+    bool is_root = cfg == parse->root;
+    const struct option_table *table = is_root ? daemon_options_table() : endpoint_options_table();
+    const struct option_row *row = option_find(table, wsp_view_of_string(opt->name));
+    char problem[OPTION_TEXT_LEN];
+    int r = is_root || parse->section == cfg ? 0 : endpoint_begin(cfg);
+
+    if (r == 0) {
+        void *values = is_root ? (void *)&parse->config->daemon : &parse->endpoint.options;
+
+        if (option_is_given(*(uint64_t *)values, (unsigned)(row - table->rows)) &&
+            opt->nvalues == 1) {
+            report(cfg->filename, cfg->line, "%s: this key stands here twice", row->name);
+            return -1;
+        }
+        r = option_set(table, row, wsp_view_of_string(text), values, problem);
+        if (r > 0)
+            report(cfg->filename, cfg->line, "%s", problem);
+    }
+    if (r == 0 && !is_root && row == &table->rows[ENDPOINT_OPTION_url])
+        r = endpoint_parse_url(cfg, text);
+    if (r < 0)
+        parse->error = r;
+    *(const char **)result = text;
+    return r == 0 ? 0 : -1;
+}
+
+static int confuse_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+    int r = endpoint_end(cfg, cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1));
+
+    if (r < 0)
+        parse->error = r;
+    return r == 0 ? 0 : -1;
+}
+
+static void confuse_options(const struct option_table *table, cfg_opt_t *ret_options)
+{
+    for (size_t i = 0; i < table->n_rows; i++) {
+        const struct option_row *row = &table->rows[i];
+        bool is_list = row->type == OPTION_LIST || row->type == OPTION_HEADERS;
+
+        ret_options[i] = (cfg_opt_t){
+            .name = row->name,
+            .type = CFGT_STR,
+            .flags = is_list ? CFGF_LIST | CFGF_NODEFAULT : CFGF_NODEFAULT,
+            .parsecb = confuse_value,
+        };
+    }
+}
+
+/* ---- files ---- */
+
+static void file_read(const char *file, bool is_required)
+{
+    cfg_opt_t endpoint_options[ENDPOINT_N_OPTIONS + 1] = {[ENDPOINT_N_OPTIONS] = CFG_END()};
+    cfg_opt_t root_options[DAEMON_N_OPTIONS + 2] = {
+        [DAEMON_N_OPTIONS] =
+            CFG_SEC("endpoint", endpoint_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        [DAEMON_N_OPTIONS + 1] = CFG_END()};
+
+    confuse_options(endpoint_options_table(), endpoint_options);
+    confuse_options(daemon_options_table(), root_options);
+    parse->root = cfg_init(root_options, CFGF_NONE);
+    if (!parse->root) {
+        parse->error = -ENOMEM;
+        return;
+    }
+    cfg_set_error_function(parse->root, confuse_error);
+    cfg_set_validate_func(parse->root, "endpoint", confuse_section);
+
+    int r = cfg_parse(parse->root, file);
+
+    if (r == CFG_FILE_ERROR && (is_required || errno != ENOENT))
+        report(file, 0, "cannot be read: %s", strerror(errno));
+    parse->section = NULL;
+    endpoint_deinit(&parse->endpoint);
+    cfg_free(parse->root);
+    parse->root = NULL;
+}
+
+/* conf.d/(*).conf beside file. glob sorts them. */
+static void files_beside_read(const char *file)
+{
+    char *copy = strdup(file);
+    char *pattern = NULL;
+    glob_t found;
+
+    if (!copy || asprintf(&pattern, "%s/conf.d/*.conf", dirname(copy)) < 0) {
+        parse->error = -ENOMEM;
+        free(copy);
+        return;
+    }
+
+    int r = glob(pattern, 0, NULL, &found);
+
+    if (r == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            file_read(found.gl_pathv[i], true);
+        globfree(&found);
+    } else if (r == GLOB_NOSPACE) {
+        parse->error = -ENOMEM;
+    }
+    free(pattern);
+    free(copy);
+}
+
+/* What no single line could tell. */
+static void config_check(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_endpoints; i++) {
+        const struct endpoint *endpoint = &config->endpoints[i];
+
+        if (endpoint->options.max_message > config->daemon.max_queued_bytes)
+            report(endpoint->file, endpoint->line,
+                   "endpoint \"%s\": max-message is more than max-queued, so that no such message "
+                   "could be "
+                   "held; raise max-queued or lower max-message",
+                   endpoint->name);
+    }
+}
+
+int config_load(const char *file, bool is_required, struct config_reporter *reporter,
+                struct config **ret_config)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct parse state = {.reporter = reporter, .config = config};
+
+    if (!config)
+        return -ENOMEM;
+    options_init(daemon_options_table(), &config->daemon);
+    parse = &state;
+    if (file) {
+        file_read(file, is_required);
+        files_beside_read(file);
+    }
+    if (state.n_problems == 0)
+        config_check(config);
+    parse = NULL;
+    if (state.error < 0 || state.n_problems > 0) {
+        config_free(config);
+        return state.error < 0 ? state.error : 1;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+struct config *config_free(struct config *config)
+{
+    if (!config)
+        return NULL;
+    for (size_t i = 0; i < config->n_endpoints; i++)
+        endpoint_deinit(&config->endpoints[i]);
+    free(config->endpoints);
+    options_deinit(daemon_options_table(), &config->daemon);
+    free(config);
+    return NULL;
+}
+
+/* ---- where things are ---- */
+
+static char *path_in(const char *directory, const char *rest)
+{
+    char *path;
+
+    return asprintf(&path, "%s%s", directory, rest) < 0 ? NULL : path;
+}
+
+int config_paths_init(struct config_paths *paths)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *home = getenv("HOME");
+    const char *configuration = getenv("XDG_CONFIG_HOME");
+
+    memset(paths, 0, sizeof(*paths));
+    paths->is_machine = geteuid() == 0 || !runtime || runtime[0] != '/';
+    if (paths->is_machine)
+        paths->config = strdup("/etc/wsplex/wsplexd.conf");
+    else if (configuration && configuration[0] == '/')
+        paths->config = path_in(configuration, "/wsplex/wsplexd.conf");
+    else
+        paths->config = path_in(home ? home : "", "/.config/wsplex/wsplexd.conf");
+    paths->socket_dir = path_in(paths->is_machine ? "/run" : runtime, "/wsplex");
+    if (paths->socket_dir)
+        paths->socket = path_in(paths->socket_dir, "/wsplex.sock");
+    if (paths->config && paths->socket)
+        return 0;
+    config_paths_deinit(paths);
+    return -ENOMEM;
+}
+
+void config_paths_deinit(struct config_paths *paths)
+{
+    free(paths->config);
+    free(paths->socket_dir);
+    free(paths->socket);
+    memset(paths, 0, sizeof(*paths));
+}

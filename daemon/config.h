@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config: the daemon's settings and its endpoints, read from files.
+ * Neighbours: main loads it, server reloads it and keeps it; open_request makes targets from it.
+ * Invariant: a struct config that was handed out is whole and valid, and does not change.
+ */
+#ifndef WSPLEX_DAEMON_CONFIG_H
+#define WSPLEX_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/options.h"
+#include "proto/url.h"
+
+/* Who gets the problems: file and line (0: none) and a line for people, without a full stop. */
+struct config_reporter {
+    void (*report)(struct config_reporter *reporter, const char *file, int line, const char *text);
+};
+
+struct endpoint {
+    char *name;
+    char *file; /* where it stands, for problems and for ctl */
+    int line;
+    struct wsp_url url;
+    struct endpoint_options options;
+};
+
+struct config {
+    struct daemon_options daemon;
+    struct endpoint *endpoints; /* sorted by name */
+    size_t n_endpoints;
+};
+
+/* Where a daemon looks when it is told nothing: the machine's when it runs as root or without $XDG_RUNTIME_DIR, else
+ * the user's. Strings are owned. */
+struct config_paths {
+    bool is_machine;
+    char *config;     /* the file that need not be there */
+    char *socket_dir; /* the runtime directory, made when it is not there */
+    char *socket;
+};
+int config_paths_init(struct config_paths *paths); /* 0, -ENOMEM */
+void config_paths_deinit(struct config_paths *paths);
+
+/* Reads file and, in their alphabetical order, conf.d/(*).conf beside it. A file that is not there is a problem only
+ * if is_required; file may be NULL, which gives the defaults. Every file is read, so that one run tells the first
+ * problem of each. 0 with *ret_config; -ENOMEM; a positive number: there were problems, and all were reported. */
+int config_load(const char *file, bool is_required, struct config_reporter *reporter,
+                struct config **ret_config);
+
+/* Takes NULL; returns NULL. */
+struct config *config_free(struct config *config);
+
+/* NULL: there is none of that name. */
+const struct endpoint *config_find_endpoint(const struct config *config, struct wsp_view name);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options: the table of daemon/options.def as structs, and the one parser of their values, whoever gives them: a
+ * configuration file, the command line, or a program that opens a WebSocket.
+ * Neighbours: config reads files into them, open_request reads an OPEN into them.
+ * Invariant: a value that was set is within the bounds of its row.
+ */
+#ifndef WSPLEX_DAEMON_OPTIONS_H
+#define WSPLEX_DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/target.h"
+#include "proto/buffer.h"
+
+enum option_type {
+    OPTION_TEXT,
+    OPTION_PATH,
+    OPTION_FILE,
+    OPTION_FLAG,
+    OPTION_COUNT,
+    OPTION_BYTES,
+    OPTION_DURATION,
+    OPTION_MODE,
+    OPTION_GROUP,
+    OPTION_CHOICE,
+    OPTION_LIST,
+    OPTION_HEADERS,
+};
+
+enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
+
+#define OPTION_C_TEXT     char * /* NULL: not given */
+#define OPTION_C_PATH     char *
+#define OPTION_C_FILE     char *
+#define OPTION_C_FLAG     uint64_t
+#define OPTION_C_COUNT    uint64_t
+#define OPTION_C_BYTES    uint64_t
+#define OPTION_C_DURATION uint64_t
+#define OPTION_C_MODE     uint64_t
+#define OPTION_C_GROUP    uint64_t
+#define OPTION_C_CHOICE   uint64_t
+#define OPTION_C_LIST     struct strings
+#define OPTION_C_HEADERS  struct strings /* name and value alternate */
+
+/* Of a GROUP: none is given. */
+#define OPTION_NO_GROUP UINT64_MAX
+
+/* The values of the whole daemon, and of one endpoint or OPEN. given has a bit for each row that was set. */
+struct daemon_options {
+    uint64_t given;
+#define DAEMON_OPTION(name, member, type, fallback, min, max, words, help) OPTION_C_##type member;
+#include "daemon/options.def"
+};
+
+struct endpoint_options {
+    uint64_t given;
+#define ENDPOINT_OPTION(name, member, place, type, fallback, min, max, words, help) \
+    OPTION_C_##type member;
+#include "daemon/options.def"
+};
+
+/* Positions in the tables, for option_is_given. */
+enum daemon_option_row {
+#define DAEMON_OPTION(name, member, type, fallback, min, max, words, help) DAEMON_OPTION_##member,
+#include "daemon/options.def"
+    DAEMON_N_OPTIONS
+};
+
+enum endpoint_option_row {
+#define ENDPOINT_OPTION(name, member, place, type, fallback, min, max, words, help) \
+    ENDPOINT_OPTION_##member,
+#include "daemon/options.def"
+    ENDPOINT_N_OPTIONS
+};
+
+struct option_row {
+    const char *name;
+    enum option_place place;
+    enum option_type type;
+    size_t offset; /* of its value in its struct */
+    uint64_t fallback, min, max;
+    const char *words;
+    const char *help;
+};
+
+struct option_table {
+    const struct option_row *rows;
+    size_t n_rows;
+};
+
+const struct option_table *daemon_options_table(void);
+const struct option_table *endpoint_options_table(void);
+
+/* Every value at its default. */
+void options_init(const struct option_table *table, void *values);
+
+/* Frees the texts and lists of values, which may be all zero. */
+void options_deinit(const struct option_table *table, void *values);
+
+static inline bool option_is_given(uint64_t given, unsigned row)
+{
+    return (given >> row & 1) != 0;
+}
+
+/* The row of that name, or NULL. */
+const struct option_row *option_find(const struct option_table *table, struct wsp_view name);
+
+/* The name that was probably meant by one that is not there, or NULL. */
+const char *option_nearest(const struct option_table *table, struct wsp_view name);
+
+/* Long enough for any problem and any value in text. */
+enum { OPTION_TEXT_LEN = 240 };
+
+/* Sets a value from its text; a LIST or HEADERS gets one more item. 0; -ENOMEM; a positive number when the text is
+ * no such value: ret_problem then says, beginning with the option's name, what is wrong and what would be right.
+ * It quotes the value only where that cannot hold a credential. */
+int option_set(const struct option_table *table, const struct option_row *row, struct wsp_view text,
+               void *values, char ret_problem[OPTION_TEXT_LEN]);
+
+/* A number of that row as it would be written in a file ("30s", "1MiB", "disconnect", "yes"). */
+void option_format(const struct option_row *row, uint64_t number, char ret_text[OPTION_TEXT_LEN]);
+
+#endif
