@@ -60,6 +60,19 @@ static inline void list_prepend(struct list *head, struct list *node)
     list_append(head->next, node);
 }
 
+/* Moves all of from, in its order, behind the last of to. With a list of one's own it makes a walk that survives
+ * anything: splice, then take the first and append it back until none is left. */
+static inline void list_splice(struct list *to, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 /* The first node, or NULL. */
 static inline struct list *list_first(const struct list *head)
 {

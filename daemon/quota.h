@@ -89,6 +89,7 @@ void charge_move(struct charge *to, struct charge *from);
  * is for what cannot wait. One that finds nothing else in use is always admitted, however small the limit. */
 struct waiter {
     struct list link;
+    struct user *user;     /* while it waits; its owner has a reference */
     struct charge *charge; /* is raised to amount when admitted; may hold a part of it already */
     uint64_t amount;
     void (*admitted)(

@@ -67,8 +67,10 @@ struct target {
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */
 struct target *target_free(struct target *target);
 
-/* How the target is shown to its owner, in ctl and in logs: `wsplex-endpoint:NAME`, or the URL without
- * credentials and query. */
-const char *target_display(const struct target *target);
+/* How the target is shown to its owner, in ctl and in logs: `wsplex-endpoint:NAME`, or the URL without credentials and
+ * query. Written to to, which has room for TARGET_DISPLAY_LEN bytes, and returned; cut, with an ellipsis, where it is
+ * longer. */
+enum { TARGET_DISPLAY_LEN = 512 };
+const char *target_display(const struct target *target, char to[TARGET_DISPLAY_LEN]);
 
 #endif

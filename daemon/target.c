@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * target: where an upstream goes and how.
+ * Between client_requests, which fills it in, and share_key, share, dial and upstream, which read it.
+ * Invariant: what target_free gets is whatever was filled in so far.
+ */
+#include "daemon/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *slow_consumer_to_string(enum slow_consumer policy)
+{
+    switch (policy) {
+    case SLOW_DISCONNECT: return "disconnect";
+    case SLOW_BLOCK: return "block";
+    case SLOW_DEFAULT: return "default";
+    }
+    return "unknown";
+}
+
+int strings_add(struct strings *strings, const char *text, size_t len)
+{
+    char **items = reallocarray(strings->items, strings->n_items + 1, sizeof(*items));
+    char *copy;
+
+    if (items == NULL)
+        return -ENOMEM;
+    strings->items = items;
+    copy = malloc(len + 1);
+    if (copy == NULL)
+        return -ENOMEM;
+    if (len > 0)
+        memcpy(copy, text, len);
+    copy[len] = '\0';
+    items[strings->n_items++] = copy;
+    return 0;
+}
+
+void strings_deinit(struct strings *strings)
+{
+    for (size_t i = 0; i < strings->n_items; i++)
+        free(strings->items[i]);
+    free(strings->items);
+    *strings = (struct strings){0};
+}
+
+struct target *target_new(void)
+{
+    struct target *target = malloc(sizeof(*target));
+
+    if (target != NULL) {
+        *target = (struct target){
+            .max_message = WSP_DEFAULT_MAX_MESSAGE,
+            .queue_bytes = TARGET_DEFAULT_QUEUE_BYTES,
+            .slow_consumer = SLOW_DEFAULT,
+            .linger_ms = TARGET_DEFAULT_LINGER_MS,
+            .block_timeout_ms = TARGET_DEFAULT_BLOCK_TIMEOUT_MS,
+            .connect_timeout_ms = TARGET_DEFAULT_CONNECT_TIMEOUT_MS,
+            .close_timeout_ms = TARGET_DEFAULT_CLOSE_TIMEOUT_MS,
+        };
+    }
+    return target;
+}
+
+struct target *target_free(struct target *target)
+{
+    if (target == NULL)
+        return NULL;
+    free(target->endpoint);
+    wsp_url_deinit(&target->url);
+    strings_deinit(&target->protocols);
+    strings_deinit(&target->headers);
+    free(target->ca_file);
+    free(target);
+    return NULL;
+}
+
+const char *target_display(const struct target *target, char to[TARGET_DISPLAY_LEN])
+{
+    static const char ellipsis[] = "...";
+    int len;
+
+    if (target->endpoint != NULL)
+        len = snprintf(to, TARGET_DISPLAY_LEN, "wsplex-endpoint:%s", target->endpoint);
+    else
+        len = snprintf(to, TARGET_DISPLAY_LEN, "%s%s", target->url.origin, target->url.path);
+    if (len >= TARGET_DISPLAY_LEN)
+        memcpy(to + TARGET_DISPLAY_LEN - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
+    return to;
+}
