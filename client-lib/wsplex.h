@@ -442,9 +442,14 @@ struct wsplex_event {
     const char *reason;   /* NUL-terminated; may contain U+0000, so: */
     size_t reason_length; /* its bytes */
 
-    /* What `error` says beyond the standard. Extension. */
-    int cause;       /* enum wsplex_cause */
-    int http_status; /* what the server answered instead of 101; 0 if it did not come to that */
+    /*
+     * What `error` says beyond the standard. Extension. cause is positive for what the daemon says, an
+     * enum wsplex_cause; or negative: -ECONNRESET, the daemon went away; -EPROTO, it broke the
+     * protocol; -ETIMEDOUT, it never greeted; -EMFILE, it allows no more WebSockets; -ENOMEM;
+     * -ECANCELED, close() was called while CONNECTING.
+     */
+    int cause;
+    int http_status;        /* the server's answer instead of 101; 0 if it did not come to that */
     const char *cause_text; /* a sentence for people, in English */
 };
 
