@@ -107,7 +107,8 @@ const char *wsplex_error_text(const struct wsplex *client);
  * wsplex_request(), and again in the next one after the daemon went away. The environment is not
  * looked at in a program that runs with raised privileges (secure_getenv(3)).
  *
- * Errors: -ENAMETOOLONG (the path does not fit into a socket address), -ENOMEM.
+ * Errors: -ENAMETOOLONG (the path does not fit into a socket address), -ENOSYS (a kernel older than
+ * Linux 4.14, which cannot tell a child of fork()), -ENOMEM.
  * The caller owns *ret_client and gives it to wsplex_free().
  */
 int wsplex_new(const char *socket_path, struct wsplex **ret_client);
@@ -178,7 +179,8 @@ void wsplex_stop(struct wsplex *client);
 
 /*
  * Everything that wsplex_run() waits for, counted: WebSockets that are not CLOSED, outstanding
- * requests, and 1 if bytes wait to be written to the daemon. For loops that want to know when to end.
+ * requests, and 1 if something else still waits to be written to the daemon, such as what a freed
+ * WebSocket had sent. For loops that want to know when to end. 0 in a child after fork().
  */
 size_t wsplex_get_n_pending(const struct wsplex *client);
 
@@ -404,6 +406,7 @@ enum wsplex_cause {
     WSPLEX_CAUSE_TLS = 18,       /* the TLS handshake failed, or the certificate is not trusted */
     WSPLEX_CAUSE_HANDSHAKE = 19, /* the answer was no WebSocket; see http_status */
     WSPLEX_CAUSE_TIMEOUT = 20,   /* the server took too long */
+    WSPLEX_CAUSE_CANCELLED = 21, /* close() was called while CONNECTING */
     /* it was made, and ended badly */
     WSPLEX_CAUSE_PROTOCOL = 32,      /* the server broke the WebSocket protocol */
     WSPLEX_CAUSE_LOST = 33,          /* the connection ended without a closing handshake */
@@ -445,8 +448,7 @@ struct wsplex_event {
     /*
      * What `error` says beyond the standard. Extension. cause is positive for what the daemon says, an
      * enum wsplex_cause; or negative: -ECONNRESET, the daemon went away; -EPROTO, it broke the
-     * protocol; -ETIMEDOUT, it never greeted; -EMFILE, it allows no more WebSockets; -ENOMEM;
-     * -ECANCELED, close() was called while CONNECTING.
+     * protocol; -ETIMEDOUT, it never greeted; -EMFILE, it allows no more WebSockets; -ENOMEM.
      */
     int cause;
     int http_status;        /* the server's answer instead of 101; 0 if it did not come to that */
@@ -496,7 +498,7 @@ void wsplex_websocket_remove_event_listener(struct wsplex_websocket *websocket, 
  * copy of event that has target set and is_trusted false. Changes nothing about the connection. May
  * be called in a handler, and the event may have any type.
  * Errors: WSPLEX_ERROR_INVALID_STATE (InvalidStateError) if event is one that is being dispatched;
- * -EINVAL (size is too small for an event of any version, type is NULL or empty); -ENOMEM; -ECHILD.
+ * -EINVAL (size is too small for an event of any version, type is NULL or empty); -ECHILD.
  */
 int wsplex_websocket_dispatch_event(struct wsplex_websocket *websocket,
                                     const struct wsplex_event *event);

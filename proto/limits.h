@@ -31,6 +31,18 @@
  */
 #define WSP_INITIAL_CHANNELS 16
 
+/*
+ * A reply of the daemon, all pieces together, as the library holds it. Ten thousand channels at some
+ * 500 bytes of JSON each are 5 MiB; twelve times that is a daemon that has lost its mind.
+ */
+#define WSP_MAX_REPLY (64 * 1024 * 1024)
+
+/*
+ * How long the library waits for the daemon to take a connection and to greet. A daemon that the
+ * service manager starts on the first connect may need seconds on a machine that boots.
+ */
+#define WSP_MAX_GREETING_MS 30000
+
 /* --- messages --- */
 
 /*

@@ -1,0 +1,131 @@
+/*
+ * channel: see channel.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "client-lib/channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/local/wire.h"
+
+struct wsp_outgoing *wsp_outgoing_new(bool is_binary, const void *data, size_t length)
+{
+    struct wsp_outgoing *outgoing;
+
+    if (length > SIZE_MAX - sizeof(*outgoing))
+        return NULL;
+    outgoing = malloc(sizeof(*outgoing) + length);
+    if (!outgoing)
+        return NULL;
+    wsp_chain_init(&outgoing->link);
+    outgoing->n_uses = 1;
+    outgoing->length = length;
+    outgoing->offset = 0;
+    outgoing->is_binary = is_binary;
+    if (length > 0)
+        memcpy(outgoing->data, data, length);
+    return outgoing;
+}
+
+struct wsp_outgoing *wsp_outgoing_unuse(struct wsp_outgoing *outgoing)
+{
+    if (--outgoing->n_uses == 0)
+        free(outgoing);
+    return NULL;
+}
+
+struct wsp_channel *wsp_channel_new(struct wsplex_websocket *websocket)
+{
+    struct wsp_channel *channel = calloc(1, sizeof(*channel));
+
+    if (!channel)
+        return NULL;
+    channel->websocket = websocket;
+    channel->state = WSP_CHANNEL_WAITING;
+    wsp_buffer_init(&channel->open, WSP_WIRE_MAX_FRAME);
+    wsp_chain_init(&channel->ready_link);
+    wsp_chain_init(&channel->queue);
+    channel->cost_granted = WSP_INITIAL_CREDIT;
+    return channel;
+}
+
+static struct wsp_outgoing *channel_first(const struct wsp_channel *channel)
+{
+    if (wsp_chain_is_empty(&channel->queue))
+        return NULL;
+    return WSP_CHAIN_ENTRY(channel->queue.next, struct wsp_outgoing, link);
+}
+
+static void channel_drop_first(struct wsp_channel *channel)
+{
+    struct wsp_outgoing *outgoing = channel_first(channel);
+
+    wsp_chain_remove(&outgoing->link);
+    wsp_outgoing_unuse(outgoing);
+}
+
+struct wsp_channel *wsp_channel_free(struct wsp_channel *channel)
+{
+    if (!channel)
+        return NULL;
+    while (channel_first(channel))
+        channel_drop_first(channel);
+    wsp_chain_remove(&channel->ready_link);
+    wsp_buffer_deinit(&channel->open);
+    free(channel);
+    return NULL;
+}
+
+void wsp_channel_send_take(struct wsp_channel *channel, struct wsp_outgoing *outgoing)
+{
+    wsp_chain_append(&channel->queue, &outgoing->link);
+}
+
+/* A frame costs its header too; an empty message needs no more than that. */
+static bool channel_has_credit(const struct wsp_channel *channel, size_t left)
+{
+    uint64_t credit = channel->cost_granted - channel->cost_used;
+
+    return credit >= wsp_wire_cost(left > 0 ? 1 : 0);
+}
+
+bool wsp_channel_is_ready(const struct wsp_channel *channel)
+{
+    const struct wsp_outgoing *first = channel_first(channel);
+
+    return channel->state == WSP_CHANNEL_OPEN && first &&
+           channel_has_credit(channel, first->length - first->offset);
+}
+
+bool wsp_channel_take_piece(struct wsp_channel *channel, struct wsp_piece *ret_piece)
+{
+    struct wsp_outgoing *first = channel_first(channel);
+    uint64_t credit;
+    size_t len;
+
+    if (!wsp_channel_is_ready(channel))
+        return false;
+    credit = channel->cost_granted - channel->cost_used - WSP_WIRE_HEADER_LEN;
+    len = first->length - first->offset;
+    if (len > WSP_MAX_LOCAL_PAYLOAD)
+        len = WSP_MAX_LOCAL_PAYLOAD;
+    if (len > credit)
+        len = (size_t)credit;
+    ret_piece->outgoing = first;
+    ret_piece->payload = (struct wsp_view){first->data + first->offset, len};
+    ret_piece->has_more = first->offset + len < first->length;
+    first->n_uses++;
+    first->offset += len;
+    channel->cost_used += wsp_wire_cost(len);
+    channel->n_taken += len;
+    if (!ret_piece->has_more)
+        channel_drop_first(channel);
+    return true;
+}
+
+bool wsp_channel_is_pending(const struct wsp_channel *channel)
+{
+    return channel_first(channel) || (channel->is_close_due && !channel->is_close_sent);
+}

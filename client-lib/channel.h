@@ -1,0 +1,106 @@
+/*
+ * channel: one channel number while it is in use: what waits to go up, and the credit that lets it.
+ *
+ * On the way of a message it stands between the object (client-lib/websocket), which gives it whole
+ * messages, and output, which takes pieces of them round robin. It outlives a freed object until all
+ * that was sent has gone and the daemon has let the number go. Invariants: cost_used <= cost_granted;
+ * it is in output's list of ready channels exactly when a piece can be taken.
+ *
+ *   state      what holds                            leaves it by
+ *   WAITING    OPEN waits for a free number limit     HELLO -> OPENING
+ *   OPENING    OPEN was sent                          OPENED -> OPEN, CLOSED -> gone
+ *   OPEN       data both ways                         CLOSED -> gone
+ *
+ * CLOSE may be asked for in each of them, and goes behind everything that was sent before.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSP_CLIENT_LIB_CHANNEL_H
+#define WSP_CLIENT_LIB_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client-lib/chain.h"
+#include "proto/buffer.h"
+#include "proto/limits.h"
+
+struct wsplex_websocket;
+
+enum wsp_channel_state {
+    WSP_CHANNEL_WAITING,
+    WSP_CHANNEL_OPENING,
+    WSP_CHANNEL_OPEN,
+};
+
+/* A whole message on its way up. */
+struct wsp_outgoing {
+    struct wsp_chain link;
+    size_t n_uses; /* 1 for the queue, 1 for each of its pieces that is being written */
+    size_t length;
+    size_t offset; /* so much was taken in pieces */
+    bool is_binary;
+    uint8_t data[];
+};
+
+/* Makes a message of a copy of the data. NULL if there is no memory. */
+struct wsp_outgoing *wsp_outgoing_new(bool is_binary, const void *data, size_t length);
+
+/* Ends one use of it. Returns NULL. */
+struct wsp_outgoing *wsp_outgoing_unuse(struct wsp_outgoing *outgoing);
+
+/* One data frame, ready to be written. */
+struct wsp_piece {
+    struct wsp_outgoing *outgoing;
+    struct wsp_view payload; /* within outgoing */
+    bool has_more;
+};
+
+struct wsp_channel {
+    struct wsplex_websocket *websocket; /* NULL once that is freed or has failed by itself */
+    uint32_t number;
+    enum wsp_channel_state state;
+    struct wsp_buffer open; /* the OPEN frame while WAITING */
+
+    struct wsp_chain ready_link; /* in output's ready */
+    struct wsp_chain queue;      /* of struct wsp_outgoing */
+    uint64_t cost_granted;       /* cumulative, by CREDIT */
+    uint64_t cost_used;
+    uint64_t n_taken; /* payload bytes taken in pieces */
+    uint64_t n_sent;  /* payload bytes on the network, by SENT */
+
+    bool is_close_due; /* CLOSE is to follow the last message */
+    bool is_close_sent;
+    bool is_discarding; /* as CLOSE says: no messages wanted any more */
+    bool is_closing;    /* CLOSING has come */
+    bool has_failed;    /* FAILED has come */
+    uint16_t close_code;
+    size_t close_reason_len;
+    char close_reason[WSP_MAX_CLOSE_REASON];
+
+    uint8_t incoming_type; /* of the message that is arriving; 0: none */
+};
+
+/* A channel in WAITING with the initial credit; the number is the caller's to give. NULL: no memory. */
+struct wsp_channel *wsp_channel_new(struct wsplex_websocket *websocket);
+
+/* Frees it with what it still had to send; pieces under way stay. NULL is allowed. Returns NULL. */
+struct wsp_channel *wsp_channel_free(struct wsp_channel *channel);
+
+/* Puts a whole message behind the others. Takes it. */
+void wsp_channel_send_take(struct wsp_channel *channel, struct wsp_outgoing *outgoing);
+
+/*
+ * Takes the next piece of the first message, as large as frame and credit allow. False if there is
+ * none that may go.
+ */
+bool wsp_channel_take_piece(struct wsp_channel *channel, struct wsp_piece *ret_piece);
+
+/* A piece could be taken now. */
+bool wsp_channel_is_ready(const struct wsp_channel *channel);
+
+/* Messages wait, or a CLOSE. */
+bool wsp_channel_is_pending(const struct wsp_channel *channel);
+
+#endif

@@ -1,0 +1,499 @@
+/*
+ * connection: see connection.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "client-lib/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client-lib/client.h"
+#include "client-lib/frames.h"
+#include "client-lib/request.h"
+#include "client-lib/socket_path.h"
+#include "client-lib/websocket.h"
+#include "proto/limits.h"
+
+enum {
+    /* One read. The larger it is, the fewer frames are cut by its end and copied once more. */
+    SCRATCH_LEN = 128 * 1024,
+    /* What one turn may do, so that a flood leaves the program's loop its share. */
+    MAX_TURN_FRAMES = 512,
+    MAX_TURN_READS = 4,
+    /* While the daemon's queue is full: poll(2) cannot tell when it is not. */
+    RETRY_MS = 10,
+};
+
+void wsp_connection_init(struct wsp_connection *connection)
+{
+    memset(connection, 0, sizeof(*connection));
+    connection->fd = -1;
+    connection->max_channels = WSP_INITIAL_CHANNELS;
+    connection->max_message = WSP_DEFAULT_MAX_MESSAGE;
+    wsp_chain_init(&connection->requests);
+    wsp_output_init(&connection->output);
+    wsp_wire_reader_init(&connection->reader);
+}
+
+void wsp_connection_deinit(struct wsp_connection *connection)
+{
+    uint32_t i;
+
+    for (i = 0; i < connection->n_slots; i++)
+        wsp_channel_free(connection->channels[i]);
+    free(connection->channels);
+    while (!wsp_chain_is_empty(&connection->requests))
+        wsp_request_free(WSP_CHAIN_ENTRY(connection->requests.next, struct wsp_request, link));
+    wsp_output_deinit(&connection->output);
+    wsp_wire_reader_deinit(&connection->reader);
+    free(connection->scratch);
+    if (connection->fd >= 0)
+        close(connection->fd);
+    wsp_connection_init(connection);
+}
+
+int wsp_connection_lose(struct wsplex *client, int error, const char *format, ...)
+{
+    struct wsp_connection *connection = &client->connection;
+    va_list arguments;
+
+    if (connection->state == WSP_CONNECTION_LOST)
+        return error;
+    va_start(arguments, format);
+    vsnprintf(client->error_text, sizeof(client->error_text), format, arguments);
+    va_end(arguments);
+    connection->state = WSP_CONNECTION_LOST;
+    connection->loss = error;
+    return error;
+}
+
+static int connection_lose_memory(struct wsplex *client)
+{
+    return wsp_connection_lose(client, -ENOMEM, "there is no memory for the connection to wsplexd");
+}
+
+/* --- connecting --- */
+
+/* 0: connected; 1: it is there, but its queue is full; negative: not there. */
+static int address_connect(const struct sockaddr_un *address, int *ret_fd)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+    if (r == 0)
+        *ret_fd = fd;
+    else
+        close(fd);
+    return r == -EAGAIN ? 1 : r;
+}
+
+static int connection_greet(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    struct wsp_message hello = {.type = WSP_LOCAL_HELLO};
+
+    hello.hello.minor = WSP_LOCAL_MINOR;
+    hello.hello.max_message = WSP_MAX_MAX_MESSAGE;
+    hello.hello.software = WSP_VIEW_LITERAL("libwsplex");
+    if (wsp_buffer_append(&connection->output.control, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN) < 0)
+        return connection_lose_memory(client);
+    return wsp_connection_control(client, &hello);
+}
+
+/* Tries one address. Once that is taken, -ENOMEM makes the connection LOST. */
+static int connection_try(struct wsplex *client, const struct sockaddr_un *address)
+{
+    struct wsp_connection *connection = &client->connection;
+    int fd;
+    int r = address_connect(address, &fd);
+
+    if (r < 0)
+        return r;
+    connection->state = r == 0 ? WSP_CONNECTION_GREETING : WSP_CONNECTION_CONNECTING;
+    connection->fd = r == 0 ? fd : -1;
+    connection->address = *address;
+    connection->retry_ms = wsp_clock_ms() + RETRY_MS;
+    connection->deadline_ms = wsp_clock_ms() + WSP_MAX_GREETING_MS;
+    connection->scratch = malloc(SCRATCH_LEN);
+    if (!connection->scratch)
+        return connection_lose_memory(client);
+    return connection_greet(client);
+}
+
+int wsp_connection_ensure(struct wsplex *client)
+{
+    char tried[sizeof(client->error_text)] = "no wsplexd to talk to";
+    size_t len = strlen(tried);
+    struct sockaddr_un address;
+    unsigned int n;
+    int r = 0;
+
+    if (client->connection.state == WSP_CONNECTION_LOST)
+        wsp_connection_bury(client);
+    if (client->connection.state != WSP_CONNECTION_ABSENT)
+        return 0;
+    for (n = 0;; n++) {
+        int found = wsp_socket_path_get(client->socket_path, n, &address);
+
+        if (found > 0)
+            return wsp_client_error(client, r, "%s", tried);
+        r = found < 0 ? found : connection_try(client, &address);
+        if (client->connection.state == WSP_CONNECTION_LOST)
+            wsp_connection_bury(client);
+        else if (r == 0)
+            return 0;
+        errno = -r;
+        len += (size_t)snprintf(tried + len, sizeof(tried) - len, "%s %.*s: %m",
+                                n == 0 ? " at" : "; nor at", (int)sizeof(address.sun_path),
+                                address.sun_path);
+        if (len >= sizeof(tried))
+            len = sizeof(tried) - 1;
+    }
+}
+
+static void connection_retry(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    int64_t now_ms = wsp_clock_ms();
+    int fd;
+    int r;
+
+    if (now_ms < connection->retry_ms)
+        return;
+    r = address_connect(&connection->address, &fd);
+    if (r == 0) {
+        connection->fd = fd;
+        connection->state = WSP_CONNECTION_GREETING;
+        return;
+    }
+    connection->retry_ms = now_ms + RETRY_MS;
+    if (r > 0 && now_ms < connection->deadline_ms)
+        return;
+    errno = r < 0 ? -r : ETIMEDOUT;
+    wsp_connection_lose(client, -errno, "wsplexd at %s does not take the connection: %m",
+                        connection->address.sun_path);
+}
+
+/* --- losing --- */
+
+/* The object, if there is still one, gets its `error` and `close` in the next turn. */
+static void connection_disown(struct wsplex *client, struct wsp_channel *channel, int cause,
+                              const char *text)
+{
+    struct wsplex_websocket *websocket = channel->websocket;
+
+    if (!websocket)
+        return;
+    wsp_websocket_failed(websocket, cause, 0, wsp_view_of_string(text));
+    websocket->channel = NULL;
+    wsp_chain_append(&client->failing, &websocket->failing_link);
+}
+
+void wsp_connection_bury(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    int loss = connection->loss;
+    int fd = connection->fd;
+    uint32_t i;
+
+    for (i = 0; i < connection->n_slots; i++) {
+        if (connection->channels[i])
+            connection_disown(client, connection->channels[i], loss, client->error_text);
+    }
+    while (!wsp_chain_is_empty(&connection->requests)) {
+        struct wsp_request *request =
+            WSP_CHAIN_ENTRY(connection->requests.next, struct wsp_request, link);
+
+        request->status = loss;
+        wsp_chain_append(&client->unanswered, &request->link);
+    }
+    connection->fd = -1;
+    wsp_connection_deinit(connection);
+    if (fd >= 0) {
+        wsp_client_tell_wait(client);
+        close(fd);
+    }
+}
+
+/* --- channels --- */
+
+struct wsp_channel *wsp_connection_find(const struct wsp_connection *connection, uint32_t number)
+{
+    if (number == 0 || number > connection->n_slots)
+        return NULL;
+    return connection->channels[number - 1];
+}
+
+static int connection_take_number(struct wsp_connection *connection, uint32_t *ret_number)
+{
+    uint32_t i = connection->lowest_free;
+
+    while (i < connection->n_slots && connection->channels[i])
+        i++;
+    if (i == connection->n_slots) {
+        uint32_t n_slots = connection->n_slots > 0 ? connection->n_slots * 2 : 4;
+        struct wsp_channel **channels;
+
+        if (n_slots <= connection->n_slots)
+            return -ENOMEM;
+        channels = reallocarray(connection->channels, n_slots, sizeof(*channels));
+        if (!channels)
+            return -ENOMEM;
+        memset(channels + connection->n_slots, 0,
+               (n_slots - connection->n_slots) * sizeof(*channels));
+        connection->channels = channels;
+        connection->n_slots = n_slots;
+    }
+    connection->lowest_free = i;
+    *ret_number = i + 1;
+    return 0;
+}
+
+int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
+                             const struct wsp_local_open *open)
+{
+    struct wsp_connection *connection = &client->connection;
+    bool must_wait =
+        connection->state != WSP_CONNECTION_READY && connection->n_channels >= WSP_INITIAL_CHANNELS;
+    struct wsp_message message = {.type = WSP_LOCAL_OPEN, .open = *open};
+    int r;
+
+    if (connection->state == WSP_CONNECTION_READY &&
+        connection->n_channels >= connection->max_channels)
+        return -EMFILE;
+    r = connection_take_number(connection, &message.channel);
+    if (r < 0)
+        return r;
+    r = wsp_message_encode(must_wait ? &channel->open : &connection->output.control, &message);
+    if (r < 0)
+        return r;
+    if (!must_wait)
+        channel->state = WSP_CHANNEL_OPENING;
+    channel->number = message.channel;
+    connection->channels[channel->number - 1] = channel;
+    connection->lowest_free = channel->number;
+    connection->n_channels++;
+    return 0;
+}
+
+static int connection_open_one(struct wsplex *client, struct wsp_channel *channel)
+{
+    struct wsp_connection *connection = &client->connection;
+    int r;
+
+    if (connection->n_channels > connection->max_channels) {
+        connection_disown(client, channel, -EMFILE, NULL);
+        wsp_connection_free_channel(connection, channel);
+        return 0;
+    }
+    r = wsp_buffer_append(&connection->output.control, wsp_buffer_peek(&channel->open),
+                          wsp_buffer_len(&channel->open));
+    if (r < 0)
+        return connection_lose_memory(client);
+    wsp_buffer_deinit(&channel->open);
+    channel->state = WSP_CHANNEL_OPENING;
+    return wsp_connection_flush_close(client, channel);
+}
+
+/* From the highest number down, so that the latest ones fail when there are too many. */
+int wsp_connection_open_waiting(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    uint32_t i;
+
+    for (i = connection->n_slots; i > 0; i--) {
+        struct wsp_channel *channel = connection->channels[i - 1];
+        int r = 0;
+
+        if (channel && channel->state == WSP_CHANNEL_WAITING)
+            r = connection_open_one(client, channel);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel)
+{
+    struct wsp_message message = {.type = WSP_LOCAL_CLOSE, .channel = channel->number};
+    int r;
+
+    if (!channel->is_close_due || channel->is_close_sent || !wsp_chain_is_empty(&channel->queue) ||
+        channel->state == WSP_CHANNEL_WAITING)
+        return 0;
+    message.close.code = channel->close_code;
+    message.close.discard = channel->is_discarding;
+    message.close.reason =
+        (struct wsp_view){(const uint8_t *)channel->close_reason, channel->close_reason_len};
+    r = wsp_connection_control(client, &message);
+    if (r < 0)
+        return r;
+    channel->is_close_sent = true;
+    if (!channel->websocket)
+        client->connection.n_leaving--;
+    return 0;
+}
+
+struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connection,
+                                                struct wsp_channel *channel)
+{
+    uint32_t i = channel->number - 1;
+
+    connection->channels[i] = NULL;
+    connection->n_channels--;
+    if (!channel->websocket && !channel->is_close_sent)
+        connection->n_leaving--;
+    if (i < connection->lowest_free)
+        connection->lowest_free = i;
+    return wsp_channel_free(channel);
+}
+
+void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel)
+{
+    channel->websocket = NULL;
+    if (channel->is_close_sent)
+        return;
+    channel->is_close_due = true;
+    channel->is_discarding = true;
+    client->connection.n_leaving++;
+    wsp_connection_flush_close(client, channel);
+}
+
+bool wsp_connection_is_pending(const struct wsp_connection *connection)
+{
+    if (connection->state == WSP_CONNECTION_LOST || connection->is_write_closed)
+        return false;
+    return connection->n_leaving > 0 || wsp_output_is_pending(&connection->output);
+}
+
+/* --- bytes --- */
+
+int wsp_connection_control(struct wsplex *client, const struct wsp_message *message)
+{
+    int r = wsp_message_encode(&client->connection.output.control, message);
+
+    if (r == -ENOMEM || r == -ENOBUFS)
+        return connection_lose_memory(client);
+    return r;
+}
+
+/* One recv() into the scratch, and the reader has a window. False when there is nothing to handle. */
+static bool connection_fill(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    ssize_t n;
+
+    do
+        n = recv(connection->fd, connection->scratch, SCRATCH_LEN, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        connection->is_read_out = true;
+        return false;
+    }
+    if (n == 0)
+        wsp_connection_lose(client, -ECONNRESET, "wsplexd closed the connection");
+    else if (n < 0)
+        wsp_connection_lose(client, -ECONNRESET, "the connection to wsplexd broke: %m");
+    if (n <= 0)
+        return false;
+    connection->is_read_out = (size_t)n < SCRATCH_LEN;
+    wsp_wire_reader_feed(&connection->reader, (struct wsp_view){connection->scratch, (size_t)n});
+    connection->has_window = true;
+    return true;
+}
+
+/* One frame of the window, if a whole one is left in it. */
+static void connection_handle(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    struct wsp_wire_frame frame;
+    int r = wsp_wire_reader_next(&connection->reader, &frame);
+
+    if (r == WSP_MORE) {
+        connection->has_window = false;
+        return;
+    }
+    if (r == 0)
+        r = wsp_frame_handle(client, &frame);
+    else if (r == WSP_BROKEN)
+        r = connection->reader.error.code;
+    if (r < 0)
+        connection_lose_memory(client);
+    else if (r > 0)
+        wsp_connection_lose(client, -EPROTO, "wsplexd broke the local protocol: %s",
+                            wsp_fatal_meaning((unsigned int)r));
+}
+
+static bool connection_is_up(const struct wsplex *client)
+{
+    return client->connection.state == WSP_CONNECTION_GREETING ||
+           client->connection.state == WSP_CONNECTION_READY;
+}
+
+void wsp_connection_read(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    unsigned int n_frames = 0;
+    unsigned int n_reads = 0;
+
+    if (connection->state == WSP_CONNECTION_CONNECTING)
+        connection_retry(client);
+    connection->is_read_out = false;
+    while (!wsp_client_is_over(client) && connection_is_up(client)) {
+        if (connection->has_window && n_frames++ < MAX_TURN_FRAMES)
+            connection_handle(client);
+        else if (connection->has_window || connection->is_read_out || n_reads++ == MAX_TURN_READS)
+            break;
+        else
+            connection_fill(client);
+    }
+    if (connection->state == WSP_CONNECTION_GREETING && wsp_clock_ms() >= connection->deadline_ms)
+        wsp_connection_lose(client, -ETIMEDOUT, "wsplexd at %s does not greet",
+                            connection->address.sun_path);
+}
+
+void wsp_connection_get_wait(const struct wsp_connection *connection, struct wsp_wait *wait)
+{
+    switch (connection->state) {
+    case WSP_CONNECTION_ABSENT: return;
+    case WSP_CONNECTION_LOST: wait->deadline_ms = 0; return;
+    case WSP_CONNECTION_CONNECTING: wait->deadline_ms = connection->retry_ms; return;
+    case WSP_CONNECTION_GREETING: wait->deadline_ms = connection->deadline_ms; break;
+    case WSP_CONNECTION_READY: break;
+    }
+    wait->fd = connection->fd;
+    wait->events = POLLIN;
+    if (!connection->is_write_closed && wsp_output_is_pending(&connection->output))
+        wait->events |= POLLOUT;
+    if (connection->has_window)
+        wait->deadline_ms = 0;
+}
+
+static int connection_taken(void *context, struct wsp_channel *channel)
+{
+    return wsp_connection_flush_close(context, channel);
+}
+
+void wsp_connection_write(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    int r;
+
+    if (wsp_client_is_over(client) || !connection_is_up(client) || connection->is_write_closed)
+        return;
+    r = wsp_output_write(&connection->output, connection->fd, connection_taken, client);
+    if (r == -ENOMEM)
+        connection_lose_memory(client);
+    else if (r < 0)
+        connection->is_write_closed = true; /* why, is yet to be read */
+}

@@ -1,0 +1,260 @@
+/*
+ * frames: see frames.h.
+ *
+ * What may come when; anything else is OUT_OF_TURN:
+ *
+ *   frame         channel OPENING   channel OPEN                      effect
+ *   OPENED        once              -                                 -> OPEN
+ *   TEXT, BINARY  -                 yes, pieces of one type in a row  the message grows, or is whole
+ *   ABORT         -                 within a message                  the message is forgotten
+ *   CREDIT        yes               yes                               pieces may go
+ *   SENT          -                 yes, up to what was written       bufferedAmount falls
+ *   CLOSING       -                 once                              readyState CLOSING
+ *   FAILED        once              once                              `error` is due
+ *   CLOSED        yes               yes                               `error` if due, `close`, RELEASE
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "client-lib/frames.h"
+
+#include <errno.h>
+
+#include "client-lib/client.h"
+#include "client-lib/connection.h"
+#include "client-lib/request.h"
+#include "client-lib/websocket.h"
+#include "proto/limits.h"
+#include "proto/local/errors.h"
+#include "proto/local/message.h"
+
+/*
+ * There was no memory for what arrived: the object fails by itself, and the daemon is told to close
+ * the channel and keep its messages.
+ */
+static int frame_out_of_memory(struct wsplex *client, struct wsp_channel *channel)
+{
+    struct wsplex_websocket *websocket = channel->websocket;
+
+    wsp_connection_orphan(client, channel);
+    websocket->channel = NULL;
+    wsp_websocket_failed(websocket, -ENOMEM, 0, (struct wsp_view){0});
+    wsp_websocket_closed(websocket, false, 1006, (struct wsp_view){0});
+    return 0;
+}
+
+/* --- the connection --- */
+
+static int frame_hello(struct wsplex *client, struct wsp_channel *channel,
+                       const struct wsp_message *message)
+{
+    struct wsp_connection *connection = &client->connection;
+
+    (void)channel;
+    if (message->hello.max_channels < WSP_INITIAL_CHANNELS)
+        return WSP_FATAL_BAD_PAYLOAD;
+    connection->max_channels = message->hello.max_channels;
+    connection->max_message = message->hello.max_message;
+    if (connection->max_message > WSP_MAX_MAX_MESSAGE)
+        connection->max_message = WSP_MAX_MAX_MESSAGE;
+    connection->state = WSP_CONNECTION_READY;
+    return wsp_connection_open_waiting(client);
+}
+
+static int frame_error(struct wsplex *client, struct wsp_channel *channel,
+                       const struct wsp_message *message)
+{
+    struct wsp_view text = message->error.text;
+
+    (void)channel;
+    if (text.len == 0)
+        text = wsp_view_of_string(wsp_fatal_meaning(message->error.code));
+    wsp_connection_lose(client, -ECONNRESET, "wsplexd ended the connection: %.*s",
+                        text.len < 400 ? (int)text.len : 400, (const char *)text.data);
+    return 0;
+}
+
+static int frame_reply(struct wsplex *client, struct wsp_channel *channel,
+                       const struct wsp_message *message)
+{
+    struct wsp_chain *requests = &client->connection.requests;
+    struct wsp_request *request = NULL;
+    struct wsp_chain *link;
+    int r;
+
+    (void)channel;
+    for (link = requests->next; link != requests && !request; link = link->next) {
+        request = WSP_CHAIN_ENTRY(link, struct wsp_request, link);
+        if (request->id != message->reply.id)
+            request = NULL;
+    }
+    if (!request)
+        return WSP_FATAL_OUT_OF_TURN;
+    r = wsp_request_append(request, message->reply.json);
+    if (r == -ENOBUFS)
+        return WSP_FATAL_BAD_PAYLOAD;
+    if (r < 0)
+        wsp_request_finish(client, request, r);
+    else if (!(message->flags & WSP_WIRE_MORE))
+        wsp_request_finish(client, request, message->reply.status);
+    return 0;
+}
+
+/* --- the life of a channel --- */
+
+static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
+                        const struct wsp_message *message)
+{
+    int r = 0;
+
+    if (channel->state != WSP_CHANNEL_OPENING || channel->has_failed)
+        return WSP_FATAL_OUT_OF_TURN;
+    channel->state = WSP_CHANNEL_OPEN;
+    if (channel->websocket)
+        r = wsp_websocket_opened(channel->websocket, message->opened.protocol,
+                                 message->opened.extensions);
+    return r == -ENOMEM ? frame_out_of_memory(client, channel) : r;
+}
+
+static int frame_closing(struct wsplex *client, struct wsp_channel *channel,
+                         const struct wsp_message *message)
+{
+    (void)client;
+    (void)message;
+    if (channel->state != WSP_CHANNEL_OPEN || channel->is_closing)
+        return WSP_FATAL_OUT_OF_TURN;
+    channel->is_closing = true;
+    if (channel->websocket)
+        wsp_websocket_closing(channel->websocket);
+    return 0;
+}
+
+static int frame_failed(struct wsplex *client, struct wsp_channel *channel,
+                        const struct wsp_message *message)
+{
+    const struct wsp_local_failed *failed = &message->failed;
+
+    (void)client;
+    if (channel->has_failed)
+        return WSP_FATAL_OUT_OF_TURN;
+    channel->has_failed = true;
+    if (channel->websocket)
+        wsp_websocket_failed(channel->websocket, failed->cause, failed->http_status, failed->text);
+    return 0;
+}
+
+static int frame_closed(struct wsplex *client, struct wsp_channel *channel,
+                        const struct wsp_message *message)
+{
+    struct wsp_message release = {.type = WSP_LOCAL_RELEASE, .channel = message->channel};
+    struct wsplex_websocket *websocket = channel->websocket;
+    int r;
+
+    if (message->closed.reason.len > WSP_MAX_CLOSE_REASON)
+        return WSP_FATAL_BAD_PAYLOAD;
+    r = wsp_connection_control(client, &release);
+    if (r < 0)
+        return r;
+    wsp_connection_free_channel(&client->connection, channel);
+    if (websocket) {
+        websocket->channel = NULL;
+        wsp_websocket_closed(websocket, message->closed.was_clean, message->closed.code,
+                             message->closed.reason);
+    }
+    return 0;
+}
+
+/* --- what flows through it --- */
+
+static int frame_data(struct wsplex *client, struct wsp_channel *channel,
+                      const struct wsp_message *message)
+{
+    bool has_more = (message->flags & WSP_WIRE_MORE) != 0;
+    bool is_binary = message->type == WSP_LOCAL_BINARY;
+    int r = 0;
+
+    if (channel->state != WSP_CHANNEL_OPEN ||
+        (channel->incoming_type != 0 && channel->incoming_type != message->type))
+        return WSP_FATAL_OUT_OF_TURN;
+    channel->incoming_type = has_more ? message->type : 0;
+    if (channel->websocket)
+        r = wsp_websocket_received(channel->websocket, is_binary, has_more,
+                                   is_binary ? message->binary.payload : message->text.payload,
+                                   client->connection.max_message);
+    if (r == -ENOBUFS)
+        return WSP_FATAL_BAD_PAYLOAD;
+    return r == -ENOMEM ? frame_out_of_memory(client, channel) : r;
+}
+
+static int frame_abort(struct wsplex *client, struct wsp_channel *channel,
+                       const struct wsp_message *message)
+{
+    (void)client;
+    (void)message;
+    if (channel->incoming_type == 0)
+        return WSP_FATAL_OUT_OF_TURN;
+    channel->incoming_type = 0;
+    if (channel->websocket)
+        wsp_websocket_aborted(channel->websocket);
+    return 0;
+}
+
+static int frame_credit(struct wsplex *client, struct wsp_channel *channel,
+                        const struct wsp_message *message)
+{
+    if (message->credit.total < channel->cost_granted)
+        return WSP_FATAL_BAD_PAYLOAD;
+    channel->cost_granted = message->credit.total;
+    wsp_output_update(&client->connection.output, channel);
+    return 0;
+}
+
+static int frame_sent(struct wsplex *client, struct wsp_channel *channel,
+                      const struct wsp_message *message)
+{
+    uint64_t total = message->sent.total;
+    uint64_t n_before = channel->n_sent;
+
+    (void)client;
+    if (total < n_before || total > channel->n_taken)
+        return WSP_FATAL_BAD_PAYLOAD;
+    channel->n_sent = total;
+    if (channel->websocket)
+        wsp_websocket_sent(channel->websocket, total - n_before);
+    return 0;
+}
+
+/* The public enums are those of the protocol. */
+#define WSP_CAUSE(number, NAME, name, meaning) \
+    _Static_assert((int)WSPLEX_CAUSE_##NAME == number, "cause " name);
+#define WSP_STATUS(number, NAME, name, meaning) \
+    _Static_assert((int)WSPLEX_STATUS_##NAME == number, "status " name);
+#include "proto/local/errors.def"
+
+/* By type. Types that only we send, and unknown ones, do not pass wsp_message_decode(). */
+static int (*const handlers[])(struct wsplex *client, struct wsp_channel *channel,
+                               const struct wsp_message *message) = {
+    [WSP_LOCAL_HELLO] = frame_hello,   [WSP_LOCAL_ERROR] = frame_error,
+    [WSP_LOCAL_OPENED] = frame_opened, [WSP_LOCAL_CLOSING] = frame_closing,
+    [WSP_LOCAL_FAILED] = frame_failed, [WSP_LOCAL_CLOSED] = frame_closed,
+    [WSP_LOCAL_TEXT] = frame_data,     [WSP_LOCAL_BINARY] = frame_data,
+    [WSP_LOCAL_ABORT] = frame_abort,   [WSP_LOCAL_CREDIT] = frame_credit,
+    [WSP_LOCAL_SENT] = frame_sent,     [WSP_LOCAL_REPLY] = frame_reply,
+};
+
+int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
+{
+    struct wsp_channel *channel = NULL;
+    struct wsp_message message;
+    int r = wsp_message_decode(frame, WSP_SIDE_DAEMON, &message);
+
+    if (r == WSP_SKIP)
+        return 0;
+    if (r != 0)
+        return r;
+    if (message.channel != 0) {
+        channel = wsp_connection_find(&client->connection, message.channel);
+        if (!channel || channel->state == WSP_CHANNEL_WAITING)
+            return WSP_FATAL_UNKNOWN_CHANNEL;
+    }
+    return handlers[message.type](client, channel, &message);
+}

@@ -1,0 +1,85 @@
+/*
+ * websocket: the WebSocket object.
+ *
+ * On the way of a message it stands between frames, which tells it what came from the daemon, and
+ * events, which calls the program's handlers; send() and close() put into its channel what goes up.
+ * Invariant: `close` is fired once, when ready_state becomes CLOSED, and nothing is fired after it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSP_CLIENT_LIB_WEBSOCKET_H
+#define WSP_CLIENT_LIB_WEBSOCKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client-lib/chain.h"
+#include "client-lib/channel.h"
+#include "client-lib/events.h"
+#include "client-lib/wsplex.h"
+#include "proto/buffer.h"
+
+/* Why `error` is due. */
+struct wsp_failure {
+    int cause; /* as in struct wsplex_event; 0: no `error` is due */
+    int http_status;
+    char *text; /* owned; NULL: the cause's own sentence */
+};
+
+struct wsplex_websocket {
+    struct wsplex *client;
+    struct wsp_chain link;         /* in the client's websockets or graveyard */
+    struct wsp_chain failing_link; /* in the client's failing */
+    struct wsp_channel
+        *channel; /* NULL once the number is let go, or the object failed by itself */
+    enum wsplex_ready_state ready_state;
+    bool is_given_up; /* close() was called while CONNECTING */
+    bool is_freed;
+    enum wsplex_binary_type binary_type;
+    uint64_t buffered_amount;
+    char *url;
+    char *origin;
+    char *protocol;
+    char *extensions;
+    struct wsp_failure failure;
+    struct wsp_buffer incoming; /* the message that is arriving, or is being shown to handlers */
+    struct wsp_event_target events;
+};
+
+/* Frees the memory of an object that was freed or never given out. Returns NULL. */
+struct wsplex_websocket *wsp_websocket_destroy(struct wsplex_websocket *websocket);
+
+/* What wsplex_websocket_free() does before the burial; the daemon is told nothing. */
+void wsp_websocket_detach(struct wsplex_websocket *websocket);
+
+/* --- what frames and connection tell it; each may call handlers, which may free the object --- */
+
+/* OPENED. 0, or -ENOMEM and nothing has changed. */
+int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view protocol,
+                         struct wsp_view extensions);
+
+/*
+ * A piece of a message, the last one if not has_more. 0; -ENOMEM; -ENOBUFS when the message is longer
+ * than max_message.
+ */
+int wsp_websocket_received(struct wsplex_websocket *websocket, bool is_binary, bool has_more,
+                           struct wsp_view piece, uint64_t max_message);
+
+/* ABORT: the rest of the message will not come. */
+void wsp_websocket_aborted(struct wsplex_websocket *websocket);
+
+/* SENT: so many more bytes are on the network. */
+void wsp_websocket_sent(struct wsplex_websocket *websocket, uint64_t n_bytes);
+
+/* CLOSING. */
+void wsp_websocket_closing(struct wsplex_websocket *websocket);
+
+/* FAILED, or a failure found here: an `error` becomes due. The first one stays. */
+void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause, int http_status,
+                          struct wsp_view text);
+
+/* CLOSED: fires `error` if it is due, and `close`. */
+void wsp_websocket_closed(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,
+                          struct wsp_view reason);
+
+#endif

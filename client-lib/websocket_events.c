@@ -1,0 +1,291 @@
+/*
+ * websocket_events: what a WebSocket object makes of what comes from the daemon, and the events it
+ * fires for that; see websocket.h, and the table in websocket.c.
+ *
+ * On the way of a message it stands between frames and events. Invariant: ready_state changes before
+ * the event that tells of it, as the standard has it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "client-lib/websocket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-lib/client.h"
+#include "proto/limits.h"
+#include "proto/local/errors.h"
+
+/* --- feedback from the protocol --- */
+
+/* An event whose members are all there; what its interface does not have stays empty. */
+static struct wsplex_event event_new(struct wsplex_websocket *websocket, const char *type)
+{
+    return (struct wsplex_event){
+        .size = sizeof(struct wsplex_event),
+        .type = type,
+        .target = websocket,
+        .is_trusted = true,
+        .origin = "",
+        .last_event_id = "",
+        .reason = "",
+        .cause_text = "",
+    };
+}
+
+static char *view_dup(struct wsp_view view)
+{
+    char *text = malloc(view.len + 1);
+
+    if (!text)
+        return NULL;
+    if (view.len > 0)
+        memcpy(text, view.data, view.len);
+    text[view.len] = '\0';
+    return text;
+}
+
+/* Standard, "Feedback from the protocol", established. */
+int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view protocol,
+                         struct wsp_view extensions)
+{
+    struct wsplex_event event = event_new(websocket, "open");
+
+    if (websocket->ready_state != WSPLEX_CONNECTING)
+        return 0;
+    websocket->extensions = view_dup(extensions);
+    websocket->protocol = view_dup(protocol);
+    if (!websocket->extensions || !websocket->protocol)
+        return -ENOMEM;
+    websocket->ready_state = WSPLEX_OPEN;
+    wsp_event_target_dispatch(&websocket->events, &event);
+    return 0;
+}
+
+/* The same, message received; but see wsplex_websocket_close() about CLOSING. */
+static void websocket_fire_message(struct wsplex_websocket *websocket, bool is_binary)
+{
+    struct wsplex_event event = event_new(websocket, "message");
+
+    event.is_binary = is_binary;
+    event.data = wsp_buffer_peek(&websocket->incoming);
+    event.length = wsp_buffer_len(&websocket->incoming) - 1;
+    event.origin = websocket->origin;
+    wsp_event_target_dispatch(&websocket->events, &event);
+}
+
+static void websocket_clear_incoming(struct wsplex_websocket *websocket)
+{
+    size_t len = wsp_buffer_len(&websocket->incoming);
+
+    wsp_buffer_consume(&websocket->incoming, len);
+    if (len > WSP_MAX_LOCAL_PAYLOAD)
+        wsp_buffer_trim(&websocket->incoming);
+}
+
+int wsp_websocket_received(struct wsplex_websocket *websocket, bool is_binary, bool has_more,
+                           struct wsp_view piece, uint64_t max_message)
+{
+    size_t len = wsp_buffer_len(&websocket->incoming);
+    int r;
+
+    if (websocket->is_given_up)
+        return 0;
+    if (piece.len > max_message || len > max_message - piece.len)
+        return -ENOBUFS;
+    r = wsp_buffer_append(&websocket->incoming, piece.data, piece.len);
+    if (r == 0 && !has_more)
+        r = wsp_buffer_append_u8(&websocket->incoming, '\0');
+    if (r < 0 || has_more)
+        return r;
+    websocket_fire_message(websocket, is_binary);
+    websocket_clear_incoming(websocket);
+    return 0;
+}
+
+void wsp_websocket_aborted(struct wsplex_websocket *websocket)
+{
+    websocket_clear_incoming(websocket);
+}
+
+void wsp_websocket_sent(struct wsplex_websocket *websocket, uint64_t n_bytes)
+{
+    websocket->buffered_amount -= n_bytes;
+}
+
+/* The same, closing handshake started. */
+void wsp_websocket_closing(struct wsplex_websocket *websocket)
+{
+    if (websocket->ready_state < WSPLEX_CLOSING)
+        websocket->ready_state = WSPLEX_CLOSING;
+}
+
+void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause, int http_status,
+                          struct wsp_view text)
+{
+    struct wsp_failure *failure = &websocket->failure;
+
+    if (failure->cause != 0)
+        return;
+    failure->cause = cause;
+    failure->http_status = http_status;
+    failure->text = text.len > 0 ? view_dup(text) : NULL;
+}
+
+static void websocket_fire_error(struct wsplex_websocket *websocket)
+{
+    const struct wsp_failure *failure = &websocket->failure;
+    struct wsplex_event event = event_new(websocket, "error");
+
+    event.cause = failure->cause;
+    event.http_status = failure->http_status;
+    if (failure->text)
+        event.cause_text = failure->text;
+    else if (failure->cause > 0)
+        event.cause_text = wsp_cause_meaning((unsigned int)failure->cause);
+    else
+        event.cause_text = wsplex_strerror(failure->cause);
+    wsp_event_target_dispatch(&websocket->events, &event);
+}
+
+static void websocket_fire_close(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,
+                                 struct wsp_view reason)
+{
+    struct wsplex_event event = event_new(websocket, "close");
+    char text[WSP_MAX_CLOSE_REASON + 1] = "";
+
+    if (reason.len > 0)
+        memcpy(text, reason.data, reason.len);
+    event.was_clean = was_clean;
+    event.code = code;
+    event.reason = text;
+    event.reason_length = reason.len;
+    wsp_event_target_dispatch(&websocket->events, &event);
+}
+
+/* The same, connection closed: the state first, then `error` if it was failed, then `close`. */
+void wsp_websocket_closed(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,
+                          struct wsp_view reason)
+{
+    if (websocket->is_given_up) {
+        wsp_websocket_failed(websocket, WSPLEX_CAUSE_CANCELLED, 0, (struct wsp_view){0});
+        was_clean = false;
+        code = 1006;
+        reason.len = 0;
+    }
+    websocket->ready_state = WSPLEX_CLOSED;
+    websocket->client->n_open--;
+    websocket_clear_incoming(websocket);
+    if (websocket->failure.cause != 0)
+        websocket_fire_error(websocket);
+    if (!wsp_client_is_over(websocket->client))
+        websocket_fire_close(websocket, was_clean, code, reason);
+}
+
+/* --- EventTarget --- */
+
+static int websocket_set_handler(struct wsplex_websocket *websocket, enum wsp_attribute attribute,
+                                 wsplex_event_handler handler, void *userdata)
+{
+    int r = wsp_client_enter(websocket->client);
+
+    if (r < 0)
+        return r;
+    r = wsp_event_target_set_handler(&websocket->events, attribute, handler, userdata);
+    if (r < 0)
+        wsp_client_error(websocket->client, r, "there is no memory for a handler");
+    return wsp_client_leave(websocket->client, r);
+}
+
+int wsplex_websocket_set_on_open(struct wsplex_websocket *websocket, wsplex_event_handler handler,
+                                 void *userdata)
+{
+    return websocket_set_handler(websocket, WSP_ATTRIBUTE_ON_OPEN, handler, userdata);
+}
+
+int wsplex_websocket_set_on_message(struct wsplex_websocket *websocket,
+                                    wsplex_event_handler handler, void *userdata)
+{
+    return websocket_set_handler(websocket, WSP_ATTRIBUTE_ON_MESSAGE, handler, userdata);
+}
+
+int wsplex_websocket_set_on_error(struct wsplex_websocket *websocket, wsplex_event_handler handler,
+                                  void *userdata)
+{
+    return websocket_set_handler(websocket, WSP_ATTRIBUTE_ON_ERROR, handler, userdata);
+}
+
+int wsplex_websocket_set_on_close(struct wsplex_websocket *websocket, wsplex_event_handler handler,
+                                  void *userdata)
+{
+    return websocket_set_handler(websocket, WSP_ATTRIBUTE_ON_CLOSE, handler, userdata);
+}
+
+int wsplex_websocket_add_event_listener(struct wsplex_websocket *websocket, const char *type,
+                                        wsplex_event_handler handler, void *userdata,
+                                        unsigned int flags)
+{
+    struct wsplex *client = websocket->client;
+    int r = wsp_client_enter(client);
+
+    if (r < 0)
+        return r;
+    if (flags & ~(unsigned int)WSPLEX_LISTENER_ONCE)
+        return wsp_client_leave(
+            client, wsp_client_error(client, -EINVAL, "unknown listener flags %#x", flags));
+    r = wsp_event_target_add(&websocket->events, type, handler, userdata,
+                             (flags & WSPLEX_LISTENER_ONCE) != 0);
+    if (r < 0)
+        wsp_client_error(client, r, "there is no memory for a listener");
+    return wsp_client_leave(client, r);
+}
+
+void wsplex_websocket_remove_event_listener(struct wsplex_websocket *websocket, const char *type,
+                                            wsplex_event_handler handler, void *userdata)
+{
+    wsp_event_target_remove(&websocket->events, type, handler, userdata);
+}
+
+/* DOM, dispatchEvent(). */
+static int websocket_dispatch_event(struct wsplex_websocket *websocket,
+                                    const struct wsplex_event *event)
+{
+    /* What the first version has; a program built against a later one gives more. */
+    const size_t min_size =
+        offsetof(struct wsplex_event, cause_text) + sizeof(((struct wsplex_event *)0)->cause_text);
+    struct wsplex_event copy = event_new(websocket, "");
+
+    if (wsp_event_target_is_dispatching(&websocket->events, event))
+        return wsp_client_error(websocket->client, WSPLEX_ERROR_INVALID_STATE,
+                                "the event is being dispatched already");
+    if (event->size < min_size || !event->type || event->type[0] == '\0')
+        return wsp_client_error(websocket->client, -EINVAL,
+                                "the event has no type, or its size is not set");
+    memcpy(&copy, event, event->size < sizeof(copy) ? event->size : sizeof(copy));
+    copy.size = sizeof(copy);
+    copy.target = websocket;
+    copy.is_trusted = false;
+    copy.origin = copy.origin ? copy.origin : "";
+    copy.last_event_id = copy.last_event_id ? copy.last_event_id : "";
+    copy.reason = copy.reason ? copy.reason : "";
+    copy.cause_text = copy.cause_text ? copy.cause_text : "";
+    wsp_event_target_dispatch(&websocket->events, &copy);
+    return 0;
+}
+
+int wsplex_websocket_dispatch_event(struct wsplex_websocket *websocket,
+                                    const struct wsplex_event *event)
+{
+    struct wsplex *client = websocket->client;
+    int r = wsp_client_enter(client);
+
+    if (r < 0)
+        return r;
+    return wsp_client_leave(client, websocket_dispatch_event(websocket, event));
+}
+
+void wsplex_event_stop_immediate_propagation(const struct wsplex_event *event)
+{
+    wsp_event_target_stop(&event->target->events, event);
+}
