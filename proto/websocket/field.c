@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "proto/ascii.h"
 #include "proto/rules.h"
 
 bool wsp_byte_is_blank(uint8_t byte)
@@ -48,22 +49,9 @@ bool wsp_view_take_literal(struct wsp_view *view, struct wsp_view literal)
     return true;
 }
 
-static uint8_t lower(uint8_t byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A')) : byte;
-}
-
 bool wsp_token_is(struct wsp_view token, const char *name)
 {
-    struct wsp_view other = wsp_view_of_string(name);
-
-    if (token.len != other.len)
-        return false;
-    for (size_t i = 0; i < token.len; i++) {
-        if (lower(token.data[i]) != lower(other.data[i]))
-            return false;
-    }
-    return true;
+    return wsp_ascii_equals((const char *)token.data, token.len, name);
 }
 
 /* -- lists and parameters -- */
