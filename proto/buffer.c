@@ -92,6 +92,7 @@ int wsp_buffer_reserve(struct wsp_buffer *b, size_t len, uint8_t **ret_room)
                 return r;
         }
     }
+    assert(len == 0 || b->data != NULL);
     *ret_room = b->data == NULL ? NULL : b->data + b->end;
     return 0;
 }
