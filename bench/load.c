@@ -78,7 +78,7 @@ static void line_open(struct line *line, const char *path, const char *url)
     wsp_buffer_init(&out, WSP_WIRE_MAX_FRAME);
     if (strlen(path) >= sizeof(address.sun_path))
         die("the socket's path is too long");
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     line->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (line->fd < 0 || connect(line->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         die(path);

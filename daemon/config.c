@@ -152,7 +152,8 @@ const struct endpoint *config_find_endpoint(const struct config *config, struct 
 /* ---- what libconfuse calls ---- */
 
 /* Its texts name neither what was meant nor, for unknown keys, where the key could stand. */
-static void confuse_error(cfg_t *cfg, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void confuse_error(cfg_t *cfg, const char *format,
+                                                                va_list arguments)
 {
     static const char unknown[] = "no such option '";
     char text[OPTION_TEXT_LEN];

@@ -331,9 +331,12 @@ static void announce(int fd)
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);
     char host[64], port[8];
-    getsockname(fd, (struct sockaddr *)&address, &len);
-    getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
-                NI_NUMERICHOST | NI_NUMERICSERV);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        fputs("feed_server: the socket does not tell its address\n", stderr);
+        exit(1);
+    }
     printf(address.ss_family == AF_INET6 ? "%s://[%s]:%s\n" : "%s://%s:%s\n", tls ? "wss" : "ws",
            host, port);
     fflush(stdout);
