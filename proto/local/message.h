@@ -43,8 +43,8 @@ struct wsp_epoch {
 
 /*
  * struct wsp_local_hello, wsp_local_open and so on: the fields of each type. Views borrow; those of
- * kind list and pairs are for wsp_local_list_next(), and made by wsp_local_list_append(). A text may
- * hold any character, U+0000 and controls too.
+ * kind list and pairs are for wsp_local_list_next(), and made by wsp_local_list_append(). A text
+ * may hold any character, U+0000 and controls too.
  */
 #define WSP_LOCAL_C_u8        uint8_t
 #define WSP_LOCAL_C_u16       uint16_t
