@@ -346,13 +346,11 @@ static int url_parse(struct wsp_url *ret, const char *input, size_t len, const s
     if (copy == NULL)
         return -ENOMEM;
     r = wsp_url_cut(clean, base, &parts);
-    if (r == 0 && is_for_websocket) {
-        parts.scheme = wsp_scheme_facts(parts.scheme)->for_websocket;
-        if (parts.has_fragment)
-            r = WSP_URL_FRAGMENT;
-    }
-    if (r == 0)
+    if (r == 0) {
+        if (is_for_websocket)
+            parts.scheme = wsp_scheme_facts(parts.scheme)->for_websocket;
         r = url_make(ret, &parts, to_ascii);
+    }
     free(copy);
     return r;
 }
@@ -366,7 +364,17 @@ int wsp_url_parse(struct wsp_url *ret, const char *input, size_t len, const stru
 int wsp_url_parse_websocket(struct wsp_url *ret, const char *input, size_t len,
                             const struct wsp_url *base, wsp_to_ascii_fn to_ascii)
 {
-    return url_parse(ret, input, len, base, to_ascii, true);
+    struct wsp_url url;
+    int r = url_parse(&url, input, len, base, to_ascii, true);
+
+    if (r != 0)
+        return r;
+    if (url.has_fragment) {
+        wsp_url_deinit(&url);
+        return WSP_URL_FRAGMENT;
+    }
+    *ret = url;
+    return 0;
 }
 
 void wsp_url_deinit(struct wsp_url *url)

@@ -40,6 +40,8 @@ static void before_test(void)
 
 static void after_test(void)
 {
+    /* A test that forgot to disarm makes no trouble for check, whose allocations are wrapped as well. */
+    allocation_disarm();
     ck_assert_msg(count_descriptors() == n_descriptors,
                   "the test began with %d open descriptors and ended with %d", n_descriptors,
                   count_descriptors());
