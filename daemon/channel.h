@@ -83,7 +83,8 @@ struct channel_ops {
     /* Something new to fetch: a message or a notice. Not for an abandoned channel. */
     void (*wake)(struct channel *channel);
     /* The channel loses its place in the log now, in the middle of a message perhaps: keep what a frame that is half
-     * written still needs. The entry is still there (cursor.at). Not for an abandoned channel. */
+     * written still needs. The entry is still there (cursor.at), and nothing else may happen to the channel in this op.
+     * Not for an abandoned channel. */
     void (*cut)(struct channel *channel);
     /* An abandoned channel has let its sends go and left its upstream: the last call, in which it may be deinited and
      * freed. */
@@ -178,16 +179,31 @@ void outgoing_done(struct outgoing *outgoing);
 /* For upstream's end, before share_ended: the message will not be sent any more (it is freed). */
 void outgoing_drop(struct outgoing *outgoing);
 
-/* --- for share --- */
+/* --- for share and flow. What ends or wakes a channel calls an op last, so the channel may be freed by then. --- */
+
+/* Something of it has not reached the network. */
+bool channel_has_sends(const struct channel *channel);
+
+/* What the upstream has not taken is not sent; what it has taken goes on without the channel. */
+void channel_drop_outbox(struct channel *channel);
+void channel_orphan_sends(struct channel *channel);
+
+/* The upstream is open: the channel reads from here on. CONNECTING -> OPEN. */
+void channel_opened(struct channel *channel, struct log *log);
+
+/* The upstream is closing: no sends go any more, and messages may still come. OPEN, LEAVING -> CLOSING; others stay, and
+ * an abandoned channel goes. */
+void channel_closing(struct channel *channel, const struct log *log);
 
 /* The one place where the state changes to ENDED: the end stands where the log ends now, and OPENED or CLOSING not yet
- * told stay due before it. What has not been sent is dropped. Harmless when ENDED. */
+ * told stay due before it. What has not been sent is dropped. Harmless when ENDED. An abandoned channel goes. */
 void channel_end(struct channel *channel, const struct ending *ending);
+
+/* As channel_fail; but one that is ENDED and has yet to fetch what stands before its end fetches no more, and the
+ * failure replaces the end, so that the loss is told. */
+void channel_cut_off(struct channel *channel, const struct failure *failure);
 
 /* Tells the client that there is something, unless nobody is there to hear. */
 void channel_wake(struct channel *channel);
-
-/* An abandoned channel with nothing left to send leaves its share and is gone. True if so: it may be freed by now. */
-bool channel_is_gone(struct channel *channel);
 
 #endif

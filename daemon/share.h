@@ -85,8 +85,9 @@ struct share {
         burial; /* TURN_BURY: upstream once ENDED, the share once the last channel has left */
     bool is_lingering;
     unsigned pauses;             /* bits of enum share_pause */
+    bool is_paused;              /* as the upstream was told last */
     struct share_key *key;       /* in the tree of joinable shares; NULL when it is not */
-    char *protocol, *extensions; /* in force, once OPEN; empty before */
+    char *protocol, *extensions; /* in force once OPEN, NULL before */
     struct ending ending;        /* once ENDED */
     /* counters */
     uint64_t created_ms, opened_ms;
@@ -144,15 +145,13 @@ void share_ended(struct share *share, const struct ending *ending);
 struct outgoing *share_next_outgoing(struct share *share);
 
 /* --- for channel --- */
-/* Not in the share any more; its place in the log is given up. */
+/* Not in the share any more: its place in the log is given up, and so is what it has not sent. Calls no op. */
 void share_leave(struct share *share, struct channel *channel);
 /* Its outbox has something. */
 void share_has_outgoing(struct share *share, struct channel *channel);
-/* It is LEAVING, and nothing of it is left to send (promise 4). It may be freed after this if it was abandoned. */
+/* It is LEAVING, and nothing of it is left to send (promise 4). Ends in an op, as channel_end. */
 void share_sends_gone(struct share *share, struct channel *channel);
-/* It is ENDED: the upstream stays open no longer for its sake, and nothing of it is sent any more. */
+/* It is ENDED: the upstream stays open no longer for its sake, and nothing of it is sent any more. Calls no op. */
 void share_let_go(struct share *share, struct channel *channel);
-/* Its cursor has moved, or has left the log: a pause may be over. */
-void share_cursor_moved(struct share *share, struct channel *channel);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef WSPLEX_DAEMON_SHARE_KEY_H
 #define WSPLEX_DAEMON_SHARE_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,13 @@ struct share_key *share_key_new(const struct target *target);
 /* Takes NULL; returns NULL. Leaves nothing of the credentials in memory. */
 struct share_key *share_key_free(struct share_key *key);
 
-/* Less than, equal to or greater than 0; an order for tsearch(3), whose arguments these are. */
-int share_key_compare(const void *a, const void *b);
+/* Whether they are the same. */
+bool share_key_equals(const struct share_key *a, const struct share_key *b);
+
+/* A tree of keys, none of which is there twice: NULL at first, then tsearch(3)'s. add borrows a key that is not there yet
+ * (0, -ENOMEM) until remove, which takes one that is not there; find gives the one of the tree that equals key, or NULL. */
+int share_key_add(void **tree, struct share_key *key);
+void share_key_remove(void **tree, const struct share_key *key);
+struct share_key *share_key_find(void *const *tree, const struct share_key *key);
 
 #endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * channel: a WebSocket object's place between its client and its share.
+ * Between client, which pulls messages and notices and pushes sends, and share, which decides.
+ * Invariant: after CHANNEL_END has been told, nothing more is told; messages come before the notices that follow them.
+ *
+ * An op of the client may do anything to the channel, free it included: every function here calls one last.
+ * States and events: channel.h.
+ */
+#include "daemon/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/flow.h"
+#include "daemon/share.h"
+#include "proto/local/errors.h"
+
+/* A block of the payload is counted by whoever fills it; this is the struct's, and what malloc adds to both. */
+enum { OUTGOING_OVERHEAD = sizeof(struct outgoing) + 2 * 16 };
+
+const char *channel_state_to_string(enum channel_state state)
+{
+    switch (state) {
+    case CHANNEL_CONNECTING: return "connecting";
+    case CHANNEL_OPEN: return "open";
+    case CHANNEL_LEAVING: return "leaving";
+    case CHANNEL_CLOSING: return "closing";
+    case CHANNEL_ENDED: return "ended";
+    }
+    return "unknown";
+}
+
+void channel_wake(struct channel *channel)
+{
+    if (!channel->is_abandoned)
+        channel->ops->wake(channel);
+}
+
+static void cursor_woken(struct cursor *cursor)
+{
+    channel_wake(LIST_ENTRY(cursor, struct channel, cursor));
+}
+
+int channel_init(struct channel *channel, const struct channel_ops *ops, struct user *user,
+                 uint64_t id, uint64_t now_ms)
+{
+    *channel = (struct channel){
+        .ops = ops,
+        .id = id,
+        .user = user_ref(user),
+        .created_ms = now_ms,
+    };
+    list_init(&channel->share_link);
+    list_init(&channel->outbox);
+    list_init(&channel->in_flight);
+    list_init(&channel->sender_link);
+    list_init(&channel->block_link);
+    cursor_init(&channel->cursor, cursor_woken);
+    return charge_take(&channel->charge, user, QUOTA_CHANNELS, 1);
+}
+
+void channel_deinit(struct channel *channel)
+{
+    if (channel->user == NULL)
+        return;
+    if (channel->share != NULL)
+        share_leave(channel->share, channel);
+    charge_release(&channel->charge);
+    channel->user = user_unref(channel->user);
+}
+
+/* --- up --- */
+
+uint64_t outgoing_overhead(void)
+{
+    return OUTGOING_OVERHEAD;
+}
+
+static void outgoing_free(struct outgoing *outgoing)
+{
+    list_remove(&outgoing->link);
+    wsp_buffer_deinit(&outgoing->payload);
+    charge_release(&outgoing->charge);
+    free(outgoing);
+}
+
+int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
+                      uint64_t cost, struct charge *charge)
+{
+    size_t max = payload->max;
+    struct outgoing *outgoing = NULL;
+    int r = 0;
+
+    if (channel->state != CHANNEL_OPEN)
+        goto finish;
+    outgoing = malloc(sizeof(*outgoing));
+    if (outgoing == NULL) {
+        r = -ENOMEM;
+        goto finish;
+    }
+    *outgoing = (struct outgoing){
+        .channel = channel,
+        .payload = *payload,
+        .cost = cost,
+        .is_binary = is_binary,
+    };
+    *payload = (struct wsp_buffer){0};
+    charge_move(&outgoing->charge, charge);
+    list_init(&outgoing->link);
+    list_append(&channel->outbox, &outgoing->link);
+    channel->outbox_bytes += wsp_buffer_len(&outgoing->payload);
+    share_has_outgoing(channel->share, channel);
+finish:
+    charge_release(charge);
+    wsp_buffer_deinit(payload);
+    wsp_buffer_init(payload, max);
+    return r;
+}
+
+bool channel_has_sends(const struct channel *channel)
+{
+    return !list_is_empty(&channel->outbox) || !list_is_empty(&channel->in_flight);
+}
+
+void channel_drop_outbox(struct channel *channel)
+{
+    struct list *node;
+
+    while ((node = list_first(&channel->outbox)) != NULL)
+        outgoing_free(LIST_ENTRY(node, struct outgoing, link));
+    list_remove(&channel->sender_link);
+}
+
+void channel_orphan_sends(struct channel *channel)
+{
+    struct list *node;
+
+    while ((node = list_first(&channel->in_flight)) != NULL) {
+        LIST_ENTRY(node, struct outgoing, link)->channel = NULL;
+        list_remove(node);
+    }
+}
+
+void outgoing_written(struct outgoing *outgoing, size_t len)
+{
+    struct channel *channel = outgoing->channel;
+
+    outgoing->share->n_out_bytes += len;
+    if (channel == NULL || len == 0)
+        return;
+    channel->outbox_bytes -= len;
+    channel->n_sent_bytes += len;
+    channel->notices |= CHANNEL_NOTICE_SENT;
+    channel_wake(channel);
+}
+
+void outgoing_done(struct outgoing *outgoing)
+{
+    struct channel *channel = outgoing->channel;
+    uint64_t cost = outgoing->cost;
+
+    outgoing->share->n_out++;
+    outgoing_free(outgoing);
+    if (channel == NULL)
+        return;
+    channel->n_sent++;
+    channel->cost_done += cost;
+    channel->notices |= CHANNEL_NOTICE_SENT;
+    if (channel->state == CHANNEL_LEAVING && !channel_has_sends(channel))
+        share_sends_gone(channel->share, channel);
+    else
+        channel_wake(channel);
+}
+
+void outgoing_drop(struct outgoing *outgoing)
+{
+    outgoing_free(outgoing);
+}
+
+/* --- the end --- */
+
+/* Out of the log, in the middle of a message perhaps. */
+static void leave_log(struct channel *channel)
+{
+    if (channel->cursor.log == NULL)
+        return;
+    if (channel->cursor.at != NULL && !channel->is_abandoned)
+        channel->ops->cut(channel);
+    cursor_leave(&channel->cursor);
+    flow_moved(channel->share, channel);
+}
+
+static bool has_reached(const struct channel *channel, uint64_t number)
+{
+    return channel->cursor.log == NULL || cursor_number(&channel->cursor) >= number;
+}
+
+/* What is left to fetch is known. A cursor that has nothing before the end must not be woken for what comes after. */
+static void leave_log_at_end(struct channel *channel)
+{
+    if (channel->cursor.log == NULL || !has_reached(channel, channel->end_number))
+        return;
+    cursor_leave(&channel->cursor);
+    flow_moved(channel->share, channel);
+}
+
+static void go(struct channel *channel)
+{
+    if (channel->share != NULL)
+        share_leave(channel->share, channel);
+    channel->state = CHANNEL_ENDED;
+    channel->ops->gone(channel);
+}
+
+void channel_opened(struct channel *channel, struct log *log)
+{
+    channel->state = CHANNEL_OPEN;
+    cursor_join(&channel->cursor, log);
+    channel->first_number = cursor_number(&channel->cursor);
+    channel->notices |= CHANNEL_NOTICE_OPENED;
+    channel_wake(channel);
+}
+
+void channel_closing(struct channel *channel, const struct log *log)
+{
+    if (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_LEAVING)
+        return;
+    channel_drop_outbox(channel);
+    if (channel->is_abandoned) {
+        go(channel);
+        return;
+    }
+    if (!channel->is_close_asked) {
+        channel->notices |= CHANNEL_NOTICE_CLOSING;
+        channel->closing_number = log->next_number;
+    }
+    channel->state = CHANNEL_CLOSING;
+    channel_wake(channel);
+}
+
+void channel_end(struct channel *channel, const struct ending *ending)
+{
+    if (channel->is_abandoned) {
+        go(channel);
+        return;
+    }
+    if (channel->state == CHANNEL_ENDED)
+        return;
+    channel->state = CHANNEL_ENDED;
+    channel->ending = *ending;
+    channel->notices |= CHANNEL_NOTICE_END;
+    if (channel->cursor.log != NULL)
+        channel->end_number = channel->cursor.log->next_number;
+    leave_log_at_end(channel);
+    if (channel->share != NULL)
+        share_let_go(channel->share, channel);
+    channel_wake(channel);
+}
+
+void channel_cut_off(struct channel *channel, const struct failure *failure)
+{
+    struct ending ending = {.failure = *failure, .code = 1006};
+
+    leave_log(channel);
+    if (channel->state == CHANNEL_ENDED) {
+        channel->ending = ending;
+        channel_wake(channel);
+    } else {
+        channel_end(channel, &ending);
+    }
+}
+
+void channel_fail(struct channel *channel, const struct failure *failure)
+{
+    if (channel->state != CHANNEL_ENDED)
+        channel_cut_off(channel, failure);
+}
+
+/* WHATWG WebSockets, close(): before the connection is established, it fails. */
+static void cancel(struct channel *channel)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_CANCELLED, 0, "closed before the connection was open");
+    channel->notices &= ~(unsigned)CHANNEL_NOTICE_OPENED;
+    channel_cut_off(channel, &failure);
+}
+
+static void reason_copy(char to[WSP_MAX_CLOSE_REASON + 1], struct wsp_view reason)
+{
+    size_t len = reason.len < WSP_MAX_CLOSE_REASON ? reason.len : WSP_MAX_CLOSE_REASON;
+
+    if (len > 0)
+        memcpy(to, reason.data, len);
+    to[len] = '\0';
+}
+
+/* No more sends are taken; when those that were are gone, the share goes on. */
+static void leave_after_sends(struct channel *channel)
+{
+    channel->state = CHANNEL_LEAVING;
+    if (!channel_has_sends(channel))
+        share_sends_gone(channel->share, channel);
+}
+
+void channel_close(struct channel *channel, uint16_t code, struct wsp_view reason, bool discard)
+{
+    if (discard)
+        leave_log(channel);
+    if (channel->state != CHANNEL_CONNECTING && channel->state != CHANNEL_OPEN) {
+        if (discard)
+            channel_wake(channel);
+        return;
+    }
+    channel->is_close_asked = true;
+    channel->close_code = code;
+    reason_copy(channel->close_reason, reason);
+    if (channel->state == CHANNEL_CONNECTING || channel->notices & CHANNEL_NOTICE_OPENED)
+        cancel(channel);
+    else
+        leave_after_sends(channel);
+}
+
+void channel_abandon(struct channel *channel)
+{
+    if (channel->is_abandoned)
+        return;
+    channel->is_abandoned = true;
+    leave_log(channel);
+    if (channel->state == CHANNEL_OPEN)
+        leave_after_sends(channel);
+    else if (channel->state != CHANNEL_LEAVING)
+        go(channel);
+}
+
+/* --- down --- */
+
+unsigned channel_due(const struct channel *channel)
+{
+    unsigned due = channel->notices;
+
+    if (due & CHANNEL_NOTICE_OPENED)
+        return CHANNEL_NOTICE_OPENED;
+    if (!has_reached(channel, channel->closing_number))
+        due &= ~(unsigned)CHANNEL_NOTICE_CLOSING;
+    if (!has_reached(channel, channel->end_number))
+        due &= ~(unsigned)CHANNEL_NOTICE_END;
+    return due;
+}
+
+void channel_told(struct channel *channel, enum channel_notice notice)
+{
+    channel->notices &= ~(unsigned)notice;
+    if (notice == CHANNEL_NOTICE_END && channel->share != NULL)
+        share_leave(channel->share, channel);
+}
+
+const struct entry *channel_peek(const struct channel *channel)
+{
+    if (channel_due(channel) & (CHANNEL_NOTICE_OPENED | CHANNEL_NOTICE_CLOSING))
+        return NULL;
+    return channel->cursor.at;
+}
+
+void channel_fetched(struct channel *channel)
+{
+    channel->n_received++;
+    channel->n_received_bytes += channel->cursor.at->len;
+    cursor_advance(&channel->cursor);
+    flow_moved(channel->share, channel);
+    if (channel->state == CHANNEL_ENDED)
+        leave_log_at_end(channel);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * flow: backpressure, from cursors that lag to the upstream's reading.
+ * Between log, where lag is arithmetic, and upstream_ops. Invariant: share->blocking holds the channels that keep
+ * SHARE_PAUSE_LAG up, in the order in which they went over their bound. The rules stand in flow.h.
+ */
+#include "daemon/flow.h"
+
+#include <inttypes.h>
+
+#include "proto/local/errors.h"
+
+/* --- the end of a slow channel --- */
+
+static void cut_off_for_lag(struct channel *channel)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
+                "%" PRIu64 " bytes in %" PRIu64 " messages behind; its bound is %" PRIu64 " bytes",
+                cursor_lag_cost(&channel->cursor), cursor_lag_messages(&channel->cursor),
+                channel->queue_bytes);
+    channel_cut_off(channel, &failure);
+}
+
+static void cut_off_for_blocking(struct channel *channel, uint64_t since_ms)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
+                "%" PRIu64 " bytes in %" PRIu64 " messages behind (bound %" PRIu64
+                "), and blocked its upstream for %" PRIu64 " ms",
+                cursor_lag_cost(&channel->cursor), cursor_lag_messages(&channel->cursor),
+                channel->queue_bytes, since_ms);
+    channel_cut_off(channel, &failure);
+}
+
+static void cut_off_for_quota(struct channel *channel, const struct user *owner)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
+                "%" PRIu64 " bytes in %" PRIu64 " messages behind, when user %ju had %" PRIu64
+                " bytes queued, more than the %" PRIu64 " allowed",
+                cursor_lag_cost(&channel->cursor), cursor_lag_messages(&channel->cursor),
+                (uintmax_t)owner->uid, owner->used[QUOTA_QUEUED_BYTES],
+                owner->quota->limits[QUOTA_QUEUED_BYTES]);
+    channel_cut_off(channel, &failure);
+}
+
+/* --- blocking --- */
+
+static void restart_block_timer(struct share *share)
+{
+    struct list *first = list_first(&share->blocking);
+    uint64_t now_ms = clock_now_ms(share->shares->clock);
+    uint64_t over_ms;
+
+    timer_stop(&share->block);
+    if (first == NULL || !share->is_shared)
+        return;
+    over_ms = LIST_ENTRY(first, struct channel, block_link)->over_since_ms +
+              share->target->block_timeout_ms;
+    timer_start(&share->block, over_ms > now_ms ? over_ms - now_ms : 0);
+}
+
+static void block(struct share *share, struct channel *channel)
+{
+    channel->over_since_ms = clock_now_ms(share->shares->clock);
+    list_append(&share->blocking, &channel->block_link);
+    share->pauses |= SHARE_PAUSE_LAG;
+    if (list_first(&share->blocking) == &channel->block_link)
+        restart_block_timer(share);
+}
+
+static void unblock(struct share *share, struct channel *channel)
+{
+    bool is_first = list_first(&share->blocking) == &channel->block_link;
+
+    list_remove(&channel->block_link);
+    if (list_is_empty(&share->blocking))
+        share->pauses &= ~(unsigned)SHARE_PAUSE_LAG;
+    if (is_first)
+        restart_block_timer(share);
+}
+
+void flow_block_over(void *owner)
+{
+    struct share *share = owner;
+    uint64_t now_ms = clock_now_ms(share->shares->clock);
+    struct list *first;
+
+    while ((first = list_first(&share->blocking)) != NULL) {
+        struct channel *channel = LIST_ENTRY(first, struct channel, block_link);
+        uint64_t since_ms = now_ms - channel->over_since_ms;
+
+        if (since_ms < share->target->block_timeout_ms)
+            break;
+        cut_off_for_blocking(channel, since_ms);
+    }
+}
+
+/* --- quota --- */
+
+/* Nothing of the log is let go before the last of those that stand at its first entry has left, so they end together.
+ * False if they have only the message that they are reading. */
+static bool cut_off_slowest(struct share *share)
+{
+    struct entry *slowest = share->log.first;
+    struct list examined;
+    struct list *node;
+
+    if (slowest == share->log.last)
+        return false;
+    list_init(&examined);
+    list_splice(&examined, &share->log.lagging);
+    while ((node = list_first(&examined)) != NULL) {
+        struct channel *channel = LIST_ENTRY(node, struct channel, cursor.link);
+
+        list_append(&share->log.lagging, node);
+        if (channel->cursor.at == slowest)
+            cut_off_for_quota(channel, share->owner);
+    }
+    return true;
+}
+
+static bool is_over_quota(const struct share *share)
+{
+    return user_is_over(share->owner, QUOTA_QUEUED_BYTES);
+}
+
+static void heed_quota(struct share *share)
+{
+    if (share->is_shared) {
+        while (is_over_quota(share) && cut_off_slowest(share))
+            ;
+    } else if (is_over_quota(share) && share->log.first != NULL) {
+        share->pauses |= SHARE_PAUSE_QUOTA;
+    }
+}
+
+/* --- lag --- */
+
+static void look_at(struct share *share, struct channel *channel)
+{
+    if (cursor_lag_beyond(&channel->cursor) <= channel->queue_bytes)
+        return;
+    if (channel->slow_consumer == SLOW_DISCONNECT)
+        cut_off_for_lag(channel);
+    else if (!list_is_linked(&channel->block_link))
+        block(share, channel);
+}
+
+/* A channel that ends may take others with it, or bring new ones: each is back in its list before it is looked at. */
+static void look_at_laggards(struct share *share)
+{
+    struct list examined;
+    struct list *node;
+
+    list_init(&examined);
+    list_splice(&examined, &share->log.lagging);
+    while ((node = list_first(&examined)) != NULL) {
+        list_append(&share->log.lagging, node);
+        look_at(share, LIST_ENTRY(node, struct channel, cursor.link));
+    }
+}
+
+void flow_review(struct share *share)
+{
+    look_at_laggards(share);
+    heed_quota(share);
+    if (share->is_paused != (share->pauses != 0)) {
+        share->is_paused = share->pauses != 0;
+        share->shares->ops->pause(share->upstream, share->is_paused);
+    }
+}
+
+void flow_moved(struct share *share, struct channel *channel)
+{
+    if (share == NULL || share->pauses == 0)
+        return;
+    if (list_is_linked(&channel->block_link) &&
+        cursor_lag_beyond(&channel->cursor) <= channel->queue_bytes / 2)
+        unblock(share, channel);
+    if (share->log.first == NULL || !is_over_quota(share))
+        share->pauses &= ~(unsigned)SHARE_PAUSE_QUOTA;
+    if (share->pauses == 0)
+        turn_schedule(share->shares->turn, TURN_CHECK, &share->check);
+}
