@@ -47,9 +47,11 @@ SOUND = {
     "int wsp_pack(z_stream *stream, const char *word)\n{\n"
     "    return wsp_word_len(word) > 0 ? deflateReset(stream) : 0;\n}\n",
     "client-lib/wsplex.h": "#ifdef __cplusplus\nextern \"C\" {\n#endif\nint wsplex_open(void);\n"
+    "const char *wsplex_name(void);\ntypedef void (*wsplex_handler)(int a);\n"
     "#ifdef __cplusplus\n}\n#endif\n",
     "client-lib/object.c": '#include "client-lib/wsplex.h"\n#include "proto/word.h"\n\n'
-    "int wsplex_open(void)\n{\n    return 0;\n}\n",
+    "int wsplex_open(void)\n{\n    return 0;\n}\n\n"
+    'const char *wsplex_name(void)\n{\n    return "";\n}\n',
     "daemon/share.h": "int share_count(void);\n",
     "daemon/share.c": '#include "daemon/share.h"\n\nint share_count(void)\n{\n    return 0;\n}\n',
     "daemon/loop.h": "int loop_run(void);\n",
@@ -67,7 +69,7 @@ ARCHIVES = {
 }
 
 PLAIN = {
-    "client-lib/libwsplex.map": "WSPLEX_0 {\nglobal:\n    wsplex_open;\nlocal:\n    *;\n};\n",
+    "client-lib/libwsplex.map": "WSPLEX_0 {\nglobal:\n    wsplex_open;\n    wsplex_name;\nlocal:\n    *;\n};\n",
     "scripts/run": "#!/bin/sh\n# SPDX-License-Identifier: MIT\nexec true\n",
     "scripts/tool.py": "#!/usr/bin/python3\n# SPDX-License-Identifier: MIT\nprint(1)\n",
     "Makefile.am": MAKEFILE,
@@ -115,7 +117,7 @@ FAULTS = [
      '#include <zlib.h>\nint wsplex_d(void);\nint wsplex_d(void)\n{\n    return (int)zlibCompileFlags();'
      "\n}\n", "zlibCompileFlags"),
     (symbols.exports_are_the_header, "client-lib/libwsplex.map", REPLACE,
-     "WSPLEX_0 {\nglobal:\n    wsplex_open;\n    wsplex_gone;\nlocal:\n    *;\n};\n", "wsplex_gone"),
+     "WSPLEX_0 {\nglobal:\n    wsplex_open;\n    wsplex_name;\n    wsplex_gone;\nlocal:\n    *;\n};\n", "wsplex_gone"),
     (symbols.exports_are_the_header, "client-lib/wsplex.h", ADD, "int wsplex_new(void);\n",
      "wsplex_new"),
     (symbols.exports_are_the_header, "client-lib/libwsplex.map", REPLACE,
