@@ -31,6 +31,10 @@ static const char *const dots[] = {".", "\u3002", "\uFF0E", "\uFF61"};
 /* UTS #46 section 2.3: sharp s, final sigma, zero-width non-joiner and joiner. */
 static const char *const deviations[] = {"\u00DF", "\u03C2", "\u200C", "\u200D"};
 
+/* The ways to ask that the table above names. */
+#define STRICT (WSP_IDN2_NFC_INPUT | WSP_IDN2_NONTRANSITIONAL)
+#define LAX    (WSP_IDN2_NFC_INPUT | WSP_IDN2_TRANSITIONAL | WSP_IDN2_NO_ALABEL_ROUNDTRIP)
+
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The length of the dot that the text begins with, or 0. */
@@ -88,13 +92,14 @@ static int append_label(const struct wsp_idna_library *library, char *label, str
 
     if (is_plain_label(label))
         return answer_append(answer, label);
-    r = library->to_ascii(label, &ascii, library->strict);
-    if ((r == library->disallowed || r == library->no_roundtrip) && !has_deviation(label))
-        r = library->to_ascii(label, &ascii, library->lax);
-    if (r != library->ok)
-        return r == library->out_of_memory ? -ENOMEM : 1;
+    r = library->idn2_to_ascii_8z(label, &ascii, STRICT);
+    if ((r == WSP_IDN2_DISALLOWED || r == WSP_IDN2_ALABEL_ROUNDTRIP_FAILED) &&
+        !has_deviation(label))
+        r = library->idn2_to_ascii_8z(label, &ascii, LAX);
+    if (r != WSP_IDN2_OK)
+        return r == WSP_IDN2_MALLOC ? -ENOMEM : 1;
     r = answer_append(answer, ascii);
-    library->free(ascii);
+    library->idn2_free(ascii);
     return r;
 }
 

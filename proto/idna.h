@@ -23,30 +23,27 @@
 
 #include <stddef.h>
 
-/* What is needed of libidn2: functions, flags and results. Made by WSP_IDNA_LIBRARY(). */
-struct wsp_idna_library {
-    int (*to_ascii)(const char *label, char **ret_ascii, int flags);
-    void (*free)(void *ascii);
-    int strict; /* flags: UTS #46 and the character rules of IDNA2008 */
-    int lax;    /* flags: UTS #46 alone */
-    int ok;
-    int out_of_memory;
-    int disallowed; /* a symbol, which IDNA2008 does not have but UTS #46 does */
-    int no_roundtrip;
+/*
+ * The values of libidn2's interface that are needed here, for those who have no <idn2.h>; daemon/idna.c
+ * holds them to it.
+ */
+enum {
+    WSP_IDN2_NFC_INPUT = 1,
+    WSP_IDN2_TRANSITIONAL = 4,
+    WSP_IDN2_NONTRANSITIONAL = 8,
+    WSP_IDN2_NO_ALABEL_ROUNDTRIP = 128,
+
+    WSP_IDN2_OK = 0,
+    WSP_IDN2_MALLOC = -100,
+    WSP_IDN2_DISALLOWED = -304,
+    WSP_IDN2_ALABEL_ROUNDTRIP_FAILED = -314,
 };
 
-/*
- * An initialiser, for files that include <idn2.h>: idn2_to_ascii_8z and idn2_free, or what dlsym()
- * found under these names.
- */
-#define WSP_IDNA_LIBRARY(to_ascii_function, free_function)                                   \
-    {                                                                                        \
-        .to_ascii = (to_ascii_function), .free = (free_function),                            \
-        .strict = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL,                                     \
-        .lax = IDN2_NFC_INPUT | IDN2_TRANSITIONAL | IDN2_NO_ALABEL_ROUNDTRIP, .ok = IDN2_OK, \
-        .out_of_memory = IDN2_MALLOC, .disallowed = IDN2_DISALLOWED,                         \
-        .no_roundtrip = IDN2_ALABEL_ROUNDTRIP_FAILED,                                        \
-    }
+/* The functions that are needed of libidn2, by the names that they have there. */
+struct wsp_idna_library {
+    int (*idn2_to_ascii_8z)(const char *label, char **ret_ascii, int flags);
+    void (*idn2_free)(void *ascii);
+};
 
 /*
  * Keeps the contract of wsp_to_ascii_fn (proto/url.h), with the library as a further argument: domain

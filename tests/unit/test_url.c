@@ -263,8 +263,7 @@ START_TEST(every_problem_has_its_own_text)
 END_TEST
 
 static const char *const samples[] = {
-    "wss://user:pa ss@b\xC3\xBC"
-    "cher.example:8443/a/../b/%2e/c?d=e#f",
+    "wss://user:pa ss@b\u00FCcher.example:8443/a/../b/%2e/c?d=e#f",
     "ws://[2001:db8::1.2.3.4]:81/\xE2\x82\xAC",
     "ws://0x7f.1?q",
     "ws:\\\\EXAMPLE.com\\x",

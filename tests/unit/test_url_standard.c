@@ -169,17 +169,11 @@ START_TEST(domains)
         GOOD("ws://-a-.b--c", "ws://-a-.b--c/"),
         GOOD("ws://xn--", "ws://xn--/"),
         GOOD("ws://XN--a", "ws://xn--a/"),
-        GOOD("ws://b\xC3\xBC"
-             "cher.example",
-             "ws://xn--bcher-kva.example/"),
-        GOOD("ws://b%C3%BC"
-             "cher",
-             "ws://xn--bcher-kva/"),
+        GOOD("ws://b\u00FCcher.example", "ws://xn--bcher-kva.example/"),
+        GOOD("ws://b%C3%BCcher", "ws://xn--bcher-kva/"),
         GOOD("ws://fa\xC3\x9F.de", "ws://xn--fa-hia.de/"),
         GOOD("ws://\xE2\x98\x95.example", "ws://xn--53h.example/"),
-        GOOD("ws://\xEF\xBC\xA1.b\xE3\x80\x82"
-             "c",
-             "ws://a.b.c/"),
+        GOOD("ws://\xEF\xBC\xA1.b\u3002c", "ws://a.b.c/"),
         BAD("ws://a%b", WSP_URL_BAD_HOST),
         BAD("ws://a%00b", WSP_URL_BAD_HOST),
         BAD("ws://a b", WSP_URL_BAD_HOST),
