@@ -44,12 +44,10 @@ static int frame_out_of_memory(struct wsplex *client, struct wsp_channel *channe
 
 /* --- the connection --- */
 
-static int frame_hello(struct wsplex *client, struct wsp_channel *channel,
-                       const struct wsp_message *message)
+static int frame_hello(struct wsplex *client, const struct wsp_message *message)
 {
     struct wsp_connection *connection = &client->connection;
 
-    (void)channel;
     if (message->hello.max_channels < WSP_INITIAL_CHANNELS)
         return WSP_FATAL_BAD_PAYLOAD;
     connection->max_channels = message->hello.max_channels;
@@ -60,12 +58,10 @@ static int frame_hello(struct wsplex *client, struct wsp_channel *channel,
     return wsp_connection_open_waiting(client);
 }
 
-static int frame_error(struct wsplex *client, struct wsp_channel *channel,
-                       const struct wsp_message *message)
+static int frame_error(struct wsplex *client, const struct wsp_message *message)
 {
     struct wsp_view text = message->error.text;
 
-    (void)channel;
     if (text.len == 0)
         text = wsp_view_of_string(wsp_fatal_meaning(message->error.code));
     wsp_connection_lose(client, -ECONNRESET, "wsplexd ended the connection: %.*s",
@@ -73,15 +69,13 @@ static int frame_error(struct wsplex *client, struct wsp_channel *channel,
     return 0;
 }
 
-static int frame_reply(struct wsplex *client, struct wsp_channel *channel,
-                       const struct wsp_message *message)
+static int frame_reply(struct wsplex *client, const struct wsp_message *message)
 {
     struct wsp_chain *requests = &client->connection.requests;
     struct wsp_request *request = NULL;
     struct wsp_chain *link;
     int r;
 
-    (void)channel;
     for (link = requests->next; link != requests && !request; link = link->next) {
         request = WSP_CHAIN_ENTRY(link, struct wsp_request, link);
         if (request->id != message->reply.id)
@@ -115,11 +109,8 @@ static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
     return r == -ENOMEM ? frame_out_of_memory(client, channel) : r;
 }
 
-static int frame_closing(struct wsplex *client, struct wsp_channel *channel,
-                         const struct wsp_message *message)
+static int frame_closing(struct wsp_channel *channel)
 {
-    (void)client;
-    (void)message;
     if (channel->state != WSP_CHANNEL_OPEN || channel->is_closing)
         return WSP_FATAL_OUT_OF_TURN;
     channel->is_closing = true;
@@ -128,12 +119,10 @@ static int frame_closing(struct wsplex *client, struct wsp_channel *channel,
     return 0;
 }
 
-static int frame_failed(struct wsplex *client, struct wsp_channel *channel,
-                        const struct wsp_message *message)
+static int frame_failed(struct wsp_channel *channel, const struct wsp_message *message)
 {
     const struct wsp_local_failed *failed = &message->failed;
 
-    (void)client;
     if (channel->has_failed)
         return WSP_FATAL_OUT_OF_TURN;
     channel->has_failed = true;
@@ -185,11 +174,8 @@ static int frame_data(struct wsplex *client, struct wsp_channel *channel,
     return r == -ENOMEM ? frame_out_of_memory(client, channel) : r;
 }
 
-static int frame_abort(struct wsplex *client, struct wsp_channel *channel,
-                       const struct wsp_message *message)
+static int frame_abort(struct wsp_channel *channel)
 {
-    (void)client;
-    (void)message;
     if (channel->incoming_type == 0)
         return WSP_FATAL_OUT_OF_TURN;
     channel->incoming_type = 0;
@@ -208,13 +194,11 @@ static int frame_credit(struct wsplex *client, struct wsp_channel *channel,
     return 0;
 }
 
-static int frame_sent(struct wsplex *client, struct wsp_channel *channel,
-                      const struct wsp_message *message)
+static int frame_sent(struct wsp_channel *channel, const struct wsp_message *message)
 {
     uint64_t total = message->sent.total;
     uint64_t n_before = channel->n_sent;
 
-    (void)client;
     if (total < n_before || total > channel->n_taken)
         return WSP_FATAL_BAD_PAYLOAD;
     channel->n_sent = total;
@@ -230,16 +214,30 @@ static int frame_sent(struct wsplex *client, struct wsp_channel *channel,
     _Static_assert((int)WSPLEX_STATUS_##NAME == number, "status " name);
 #include "proto/local/errors.def"
 
-/* By type. Types that only we send, and unknown ones, do not pass wsp_message_decode(). */
-static int (*const handlers[])(struct wsplex *client, struct wsp_channel *channel,
-                               const struct wsp_message *message) = {
-    [WSP_LOCAL_HELLO] = frame_hello,   [WSP_LOCAL_ERROR] = frame_error,
-    [WSP_LOCAL_OPENED] = frame_opened, [WSP_LOCAL_CLOSING] = frame_closing,
-    [WSP_LOCAL_FAILED] = frame_failed, [WSP_LOCAL_CLOSED] = frame_closed,
-    [WSP_LOCAL_TEXT] = frame_data,     [WSP_LOCAL_BINARY] = frame_data,
-    [WSP_LOCAL_ABORT] = frame_abort,   [WSP_LOCAL_CREDIT] = frame_credit,
-    [WSP_LOCAL_SENT] = frame_sent,     [WSP_LOCAL_REPLY] = frame_reply,
-};
+/* Types that only we send, and unknown ones, do not pass wsp_message_decode(). */
+static int frame_handle_message(struct wsplex *client, struct wsp_channel *channel,
+                                const struct wsp_message *message)
+{
+    switch ((enum wsp_local_type)message->type) {
+    case WSP_LOCAL_HELLO: return frame_hello(client, message);
+    case WSP_LOCAL_ERROR: return frame_error(client, message);
+    case WSP_LOCAL_OPENED: return frame_opened(client, channel, message);
+    case WSP_LOCAL_CLOSING: return frame_closing(channel);
+    case WSP_LOCAL_FAILED: return frame_failed(channel, message);
+    case WSP_LOCAL_CLOSED: return frame_closed(client, channel, message);
+    case WSP_LOCAL_TEXT:
+    case WSP_LOCAL_BINARY: return frame_data(client, channel, message);
+    case WSP_LOCAL_ABORT: return frame_abort(channel);
+    case WSP_LOCAL_CREDIT: return frame_credit(client, channel, message);
+    case WSP_LOCAL_SENT: return frame_sent(channel, message);
+    case WSP_LOCAL_REPLY: return frame_reply(client, message);
+    case WSP_LOCAL_OPEN:
+    case WSP_LOCAL_CLOSE:
+    case WSP_LOCAL_RELEASE:
+    case WSP_LOCAL_REQUEST: break;
+    }
+    return WSP_FATAL_WRONG_DIRECTION;
+}
 
 int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
 {
@@ -256,5 +254,5 @@ int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
         if (!channel || channel->state == WSP_CHANNEL_WAITING)
             return WSP_FATAL_UNKNOWN_CHANNEL;
     }
-    return handlers[message.type](client, channel, &message);
+    return frame_handle_message(client, channel, &message);
 }

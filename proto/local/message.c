@@ -31,8 +31,7 @@ enum {
 };
 
 struct type {
-    const char *name;
-    unsigned int from;
+    uint8_t from;
     bool has_channel;
     bool has_pieces;
 };
@@ -40,10 +39,10 @@ struct type {
 static const struct type *type_find(unsigned int number)
 {
     switch (number) {
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)                           \
-    case number: {                                                                                 \
-        static const struct type type_##name = {#NAME, FROM_##from, SCOPE_##scope, SHAPE_##shape}; \
-        return &type_##name;                                                                       \
+#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)                    \
+    case number: {                                                                          \
+        static const struct type type_##name = {FROM_##from, SCOPE_##scope, SHAPE_##shape}; \
+        return &type_##name;                                                                \
     }
 #include "proto/messages.def"
     default: return NULL;
@@ -52,9 +51,14 @@ static const struct type *type_find(unsigned int number)
 
 const char *wsp_message_type_to_string(unsigned int type)
 {
-    const struct type *found = type_find(type);
-
-    return found == NULL ? "unknown" : found->name;
+    switch (type) {
+#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields) \
+    case number: {                                                       \
+        return #NAME;                                                    \
+    }
+#include "proto/messages.def"
+    default: return "unknown";
+    }
 }
 
 /* --- reading --- */
