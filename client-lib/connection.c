@@ -103,7 +103,6 @@ static int connection_greet(struct wsplex *client)
     struct wsp_message hello = {.type = WSP_LOCAL_HELLO};
 
     hello.hello.minor = WSP_LOCAL_MINOR;
-    hello.hello.max_message = WSP_MAX_MAX_MESSAGE;
     hello.hello.software = WSP_VIEW_LITERAL("libwsplex");
     if (wsp_buffer_append(&connection->output.control, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN) < 0)
         return connection_lose_memory(client);
@@ -142,15 +141,13 @@ int wsp_connection_ensure(struct wsplex *client)
         wsp_connection_bury(client);
     if (client->connection.state != WSP_CONNECTION_ABSENT)
         return 0;
-    for (n = 0;; n++) {
+    for (n = 0; n == 0 || r == -ENOENT || r == -ECONNREFUSED; n++) {
         int found = wsp_socket_path_get(client->socket_path, n, &address);
 
         if (found > 0)
-            return wsp_client_error(client, r, "%s", tried);
+            break;
         r = found < 0 ? found : connection_try(client, &address);
-        if (client->connection.state == WSP_CONNECTION_LOST)
-            wsp_connection_bury(client);
-        else if (r == 0)
+        if (r == 0)
             return 0;
         errno = -r;
         len += (size_t)snprintf(tried + len, sizeof(tried) - len, "%s %.*s: %m",
@@ -159,6 +156,9 @@ int wsp_connection_ensure(struct wsplex *client)
         if (len >= sizeof(tried))
             len = sizeof(tried) - 1;
     }
+    if (client->connection.state == WSP_CONNECTION_LOST)
+        wsp_connection_bury(client);
+    return wsp_client_error(client, r, "%s", tried);
 }
 
 static void connection_retry(struct wsplex *client)
@@ -323,19 +323,25 @@ int wsp_connection_open_waiting(struct wsplex *client)
     return 0;
 }
 
-int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel)
+static int connection_send_close(struct wsplex *client, struct wsp_channel *channel)
 {
     struct wsp_message message = {.type = WSP_LOCAL_CLOSE, .channel = channel->number};
+
+    message.close.code = channel->close_code;
+    message.close.discard = channel->is_discarding;
+    message.close.reason =
+        (struct wsp_view){(const uint8_t *)channel->close_reason, channel->close_reason_len};
+    return wsp_connection_control(client, &message);
+}
+
+int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel)
+{
     int r;
 
     if (!channel->is_close_due || channel->is_close_sent || !wsp_chain_is_empty(&channel->queue) ||
         channel->state == WSP_CHANNEL_WAITING)
         return 0;
-    message.close.code = channel->close_code;
-    message.close.discard = channel->is_discarding;
-    message.close.reason =
-        (struct wsp_view){(const uint8_t *)channel->close_reason, channel->close_reason_len};
-    r = wsp_connection_control(client, &message);
+    r = connection_send_close(client, channel);
     if (r < 0)
         return r;
     channel->is_close_sent = true;
@@ -361,8 +367,14 @@ struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connectio
 void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel)
 {
     channel->websocket = NULL;
-    if (channel->is_close_sent)
+    if (channel->is_close_sent) {
+        /* A further CLOSE tells that nobody is left to get messages. */
+        if (!channel->is_discarding) {
+            channel->is_discarding = true;
+            connection_send_close(client, channel);
+        }
         return;
+    }
     channel->is_close_due = true;
     channel->is_discarding = true;
     client->connection.n_leaving++;

@@ -13,6 +13,8 @@
  *   FAILED        once              once                              `error` is due
  *   CLOSED        yes               yes                               `error` if due, `close`, RELEASE
  *
+ * Between FAILED and CLOSED nothing else comes.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "client-lib/frames.h"
@@ -100,7 +102,7 @@ static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
 {
     int r = 0;
 
-    if (channel->state != WSP_CHANNEL_OPENING || channel->has_failed)
+    if (channel->state != WSP_CHANNEL_OPENING)
         return WSP_FATAL_OUT_OF_TURN;
     channel->state = WSP_CHANNEL_OPEN;
     if (channel->websocket)
@@ -123,8 +125,6 @@ static int frame_failed(struct wsp_channel *channel, const struct wsp_message *m
 {
     const struct wsp_local_failed *failed = &message->failed;
 
-    if (channel->has_failed)
-        return WSP_FATAL_OUT_OF_TURN;
     channel->has_failed = true;
     if (channel->websocket)
         wsp_websocket_failed(channel->websocket, failed->cause, failed->http_status, failed->text);
@@ -199,6 +199,8 @@ static int frame_sent(struct wsp_channel *channel, const struct wsp_message *mes
     uint64_t total = message->sent.total;
     uint64_t n_before = channel->n_sent;
 
+    if (channel->state != WSP_CHANNEL_OPEN)
+        return WSP_FATAL_OUT_OF_TURN;
     if (total < n_before || total > channel->n_taken)
         return WSP_FATAL_BAD_PAYLOAD;
     channel->n_sent = total;
@@ -253,6 +255,8 @@ int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
         channel = wsp_connection_find(&client->connection, message.channel);
         if (!channel || channel->state == WSP_CHANNEL_WAITING)
             return WSP_FATAL_UNKNOWN_CHANNEL;
+        if (channel->has_failed && message.type != WSP_LOCAL_CLOSED)
+            return WSP_FATAL_OUT_OF_TURN;
     }
     return frame_handle_message(client, channel, &message);
 }

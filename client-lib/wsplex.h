@@ -97,11 +97,11 @@ const char *wsplex_error_text(const struct wsplex *client);
 
 /*
  * Makes a client. socket_path names the daemon's Unix socket; NULL looks it up, each time a
- * connection is made, and takes the first of these whose daemon answers:
+ * connection is made:
  *
  *   $WSPLEX_SOCKET                          if set and not empty, this alone
  *   $XDG_RUNTIME_DIR/wsplex/wsplex.sock     if $XDG_RUNTIME_DIR is set and not empty
- *   /run/wsplex/wsplex.sock
+ *   /run/wsplex/wsplex.sock                 else, or if nobody listens at the user's
  *
  * Nothing is connected yet: that happens in the first wsplex_connect(), wsplex_websocket_new() or
  * wsplex_request(), and again in the next one after the daemon went away. The environment is not
