@@ -93,7 +93,8 @@ int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer
     struct outgoing *outgoing = NULL;
     int r = 0;
 
-    if (channel->state != CHANNEL_OPEN)
+    if (channel->state != CHANNEL_OPEN &&
+        (channel->state != CHANNEL_CONNECTING || channel->share == NULL))
         goto finish;
     outgoing = malloc(sizeof(*outgoing));
     if (outgoing == NULL) {

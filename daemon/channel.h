@@ -137,8 +137,8 @@ int channel_init(struct channel *channel, const struct channel_ops *ops, struct 
 void channel_deinit(struct channel *channel);
 
 /* A whole message goes up; payload and charge (both assembly's) are taken, also on failure, and left empty. Text has
- * been checked. Goes nowhere, as the standard says, in any state but OPEN (sending in CONNECTING is the client's
- * fault, for the caller to find). 0, -ENOMEM. */
+ * been checked. In CONNECTING it waits for OPEN, as proto/PROTOCOL.md lets clients pipeline; in any state after OPEN it
+ * goes nowhere, as the standard says. 0, -ENOMEM. */
 int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
                       uint64_t cost, struct charge *charge);
 

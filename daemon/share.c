@@ -285,7 +285,7 @@ static int share_new(struct shares *shares, struct target *target, struct share_
     r = shares->ops->start(shares->ops_context, share, &share->upstream);
     if (r < 0)
         goto fail;
-    share->id = ++shares->next_id;
+    share->id = ++*shares->last_id;
     list_append(&shares->all, &share->link);
     shares->n_upstreams++;
     set_state(share, SHARE_CONNECTING);
@@ -300,7 +300,7 @@ fail:
 
 void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
                  const struct upstream_ops *ops, void *ops_context,
-                 void (*random)(void *to, size_t len))
+                 void (*random)(void *to, size_t len), uint64_t *last_id)
 {
     *shares = (struct shares){
         .clock = clock,
@@ -308,6 +308,7 @@ void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
         .ops = ops,
         .ops_context = ops_context,
         .random = random,
+        .last_id = last_id,
     };
     list_init(&shares->all);
 }
@@ -413,6 +414,8 @@ int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view 
         return -ENOMEM;
     set_state(share, SHARE_OPEN);
     tell_all(share, tell_opened);
+    if (!list_is_empty(&share->senders))
+        share->shares->ops->wake(share->upstream);
     return 0;
 }
 
@@ -484,7 +487,8 @@ void share_has_outgoing(struct share *share, struct channel *channel)
 {
     if (!list_is_linked(&channel->sender_link))
         list_append(&share->senders, &channel->sender_link);
-    share->shares->ops->wake(share->upstream);
+    if (share->state == SHARE_OPEN)
+        share->shares->ops->wake(share->upstream);
 }
 
 void share_let_go(struct share *share, struct channel *channel)

@@ -106,13 +106,14 @@ struct shares {
     struct list all;
     void *joinable;       /* tsearch(3) tree by share key */
     unsigned n_upstreams; /* not ENDED */
-    uint64_t next_id;
+    uint64_t *last_id;    /* the daemon's, for clients, channels and shares alike */
     bool is_draining;
 };
 
+/* last_id: the number given last to any object of the daemon, so that a number names one thing. */
 void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
                  const struct upstream_ops *ops, void *ops_context,
-                 void (*random)(void *to, size_t len));
+                 void (*random)(void *to, size_t len), uint64_t *last_id);
 /* Frees every upstream and share at once. Channels that are left stay their owners', in no share and ENDED; no op is
  * called. */
 void shares_deinit(struct shares *shares);
