@@ -391,8 +391,7 @@ int shares_open(struct shares *shares, struct target *target, bool is_shared,
 void shares_drain(struct shares *shares)
 {
     shares->is_draining = true;
-    LIST_FOR_EACH(node, &shares->all)
-    {
+    LIST_FOR_EACH (node, &shares->all) {
         struct share *share = LIST_ENTRY(node, struct share, link);
 
         if (share->state == SHARE_CONNECTING)
