@@ -96,12 +96,12 @@ def no_extern(tree):
 
 
 def nothing_banned(tree):
-    """No function without a bound, no cleanup attribute."""
+    """Outside of tests, no function without a bound; no cleanup attribute."""
     pattern = re.compile(rf"(?<![\w.>])({'|'.join(BANNED)})\s*\(")
     problems = []
     for name in tree.files(*C):
         for number, line in enumerate(without_comments(tree.text(name)).splitlines(), 1):
-            for word in pattern.findall(line):
+            for word in [] if name.startswith("tests/") else pattern.findall(line):
                 problems.append(f"{name}:{number}: {word}(): use {BANNED[word]}")
             if re.search(r"__attribute__\s*\(\(\s*_*cleanup", line):
                 problems.append(f"{name}:{number}: constructors clean up with goto")
