@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * address: an IP address and port that may be connected to; see address.h.
+ * Neighbours: resolver makes them, connect uses and shows them.
+ * Invariant: the family is AF_INET or AF_INET6.
+ */
+#include "daemon/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+int address_parse(union address *ret_address, const char *text, uint16_t port)
+{
+    union address address = {0};
+
+    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
+        address.v4.sin_family = AF_INET;
+        address.v4.sin_port = htons(port);
+    } else if (inet_pton(AF_INET6, text, &address.v6.sin6_addr) == 1) {
+        address.v6.sin6_family = AF_INET6;
+        address.v6.sin6_port = htons(port);
+    } else {
+        return 1;
+    }
+    *ret_address = address;
+    return 0;
+}
+
+void address_set(union address *ret_address, const struct sockaddr *from, uint16_t port)
+{
+    union address address = {0};
+
+    if (from->sa_family == AF_INET) {
+        address.v4 = *(const struct sockaddr_in *)(const void *)from;
+        address.v4.sin_port = htons(port);
+    } else {
+        address.v6 = *(const struct sockaddr_in6 *)(const void *)from;
+        address.v6.sin6_port = htons(port);
+    }
+    *ret_address = address;
+}
+
+socklen_t address_len(const union address *address)
+{
+    return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
+}
+
+void address_format(const union address *address, char ret_text[ADDRESS_TEXT_LEN])
+{
+    char host[INET6_ADDRSTRLEN];
+
+    if (address->any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof(host));
+        snprintf(ret_text, ADDRESS_TEXT_LEN, "%s:%u", host, ntohs(address->v4.sin_port));
+    } else {
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
+        snprintf(ret_text, ADDRESS_TEXT_LEN, "[%s]:%u", host, ntohs(address->v6.sin6_port));
+    }
+}

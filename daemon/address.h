@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * address: an IP address and port that may be connected to.
+ * Neighbours: resolver makes them, connect uses and shows them.
+ * Invariant: the family is AF_INET or AF_INET6.
+ */
+#ifndef WSPLEX_DAEMON_ADDRESS_H
+#define WSPLEX_DAEMON_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+enum {
+    ADDRESS_TEXT_LEN = 64 /* "[2001:db8:...]:65535" with its zero */
+};
+
+/* 0, or 1 when text is no address of either family (IPv6 without brackets). */
+int address_parse(union address *ret_address, const char *text, uint16_t port);
+
+/* A copy of a sockaddr of either family with the port. */
+void address_set(union address *ret_address, const struct sockaddr *from, uint16_t port);
+
+socklen_t address_len(const union address *address);
+
+/* "192.0.2.1:443", "[2001:db8::1]:443". */
+void address_format(const union address *address, char ret_text[ADDRESS_TEXT_LEN]);
+
+#endif
