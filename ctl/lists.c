@@ -1,0 +1,267 @@
+/*
+ * lists: the verbs that show what the daemon holds: status, upstreams, clients, channels, endpoints, show.
+ *
+ * Neighbours: the daemon's control room, whose JSON this prints; table.c aligns it. --json prints the reply as it is.
+ * Invariant: a column is a row of one table below: what it is called, which member it shows, and how.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "ctl/text.h"
+
+enum kind {
+    KIND_TEXT,
+    KIND_NUMBER,
+    KIND_BYTES,    /* 1.5 MiB */
+    KIND_DURATION, /* of milliseconds: 3m 20s */
+};
+
+struct column {
+    const char *title;
+    const char *member;
+    enum kind kind;
+};
+
+enum { MAX_COLUMNS = 12 };
+
+/* The reply to a list verb is an array of objects with these members. */
+static const struct list {
+    const char *verb;
+    struct column columns[MAX_COLUMNS];
+} lists[] = {
+    {"upstreams",
+     {{"ID", "id", KIND_NUMBER},
+      {"STATE", "state", KIND_TEXT},
+      {"UID", "uid", KIND_NUMBER},
+      {"SHARED", "shared", KIND_TEXT},
+      {"CHANNELS", "n_channels", KIND_NUMBER},
+      {"IN", "n_in", KIND_NUMBER},
+      {"IN BYTES", "n_in_bytes", KIND_BYTES},
+      {"OUT", "n_out", KIND_NUMBER},
+      {"OUT BYTES", "n_out_bytes", KIND_BYTES},
+      {"QUEUED", "queued_bytes", KIND_BYTES},
+      {"AGE", "age_ms", KIND_DURATION},
+      {"TARGET", "target", KIND_TEXT}}},
+    {"clients",
+     {{"ID", "id", KIND_NUMBER},
+      {"UID", "uid", KIND_NUMBER},
+      {"PID", "pid", KIND_NUMBER},
+      {"CHANNELS", "n_channels", KIND_NUMBER},
+      {"AGE", "age_ms", KIND_DURATION},
+      {"SOFTWARE", "software", KIND_TEXT},
+      {"PROGRAM", "program", KIND_TEXT}}},
+    {"channels",
+     {{"ID", "id", KIND_NUMBER},
+      {"CLIENT", "client", KIND_TEXT},
+      {"UPSTREAM", "upstream", KIND_TEXT},
+      {"STATE", "state", KIND_TEXT},
+      {"UID", "uid", KIND_NUMBER},
+      {"RECEIVED", "n_received", KIND_NUMBER},
+      {"SENT", "n_sent", KIND_NUMBER},
+      {"LAG", "lag_messages", KIND_NUMBER},
+      {"LAG BYTES", "lag_bytes", KIND_BYTES},
+      {"UNSENT", "unsent_bytes", KIND_BYTES},
+      {"AGE", "age_ms", KIND_DURATION}}},
+    {"endpoints",
+     {{"NAME", "name", KIND_TEXT},
+      {"SHARE", "share", KIND_TEXT},
+      {"LINGER", "linger_ms", KIND_DURATION},
+      {"SLOW CONSUMER", "slow_consumer", KIND_TEXT},
+      {"QUEUE", "queue_bytes", KIND_BYTES}}},
+};
+
+/* -- one value -- */
+
+static void format_bytes(double value, char *to, size_t len)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(to, len, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+static void format_duration(long long ms, char *to, size_t len)
+{
+    long long s = ms / 1000;
+    if (ms < 1000)
+        snprintf(to, len, "%lldms", ms);
+    else if (s < 60)
+        snprintf(to, len, "%llds", s);
+    else if (s < 3600)
+        snprintf(to, len, "%lldm %llds", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(to, len, "%lldh %lldm", s / 3600, s / 60 % 60);
+    else
+        snprintf(to, len, "%lldd %lldh", s / 86400, s / 3600 % 24);
+}
+
+/* A new string; NULL: no memory. A member that is absent or null is "-". */
+static char *format_value(const json_t *value, enum kind kind)
+{
+    char text[64];
+    if (json_is_string(value))
+        return strdup(json_string_value(value)[0] ? json_string_value(value) : "-");
+    if (json_is_boolean(value))
+        return strdup(json_is_true(value) ? "yes" : "no");
+    if (json_is_integer(value) && kind == KIND_BYTES)
+        format_bytes((double)json_integer_value(value), text, sizeof(text));
+    else if (json_is_integer(value) && kind == KIND_DURATION)
+        format_duration(json_integer_value(value), text, sizeof(text));
+    else if (json_is_integer(value))
+        snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
+    else if (value && !json_is_null(value))
+        return json_dumps(value, JSON_ENCODE_ANY);
+    else
+        snprintf(text, sizeof(text), "-");
+    return strdup(text);
+}
+
+/* What the name of a member says about its value. */
+static enum kind kind_of(const char *member)
+{
+    static const struct {
+        const char *end;
+        enum kind kind;
+    } ends[] = {{"_bytes", KIND_BYTES}, {"_ms", KIND_DURATION}, {"max_message", KIND_BYTES}};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t len = strlen(member), end_len = strlen(ends[i].end);
+        if (len >= end_len && strcmp(member + len - end_len, ends[i].end) == 0)
+            return ends[i].kind;
+    }
+    return KIND_TEXT;
+}
+
+/* -- lists -- */
+
+static int fill(struct table *table, const struct list *list, size_t n_columns, const json_t *rows)
+{
+    size_t index;
+    json_t *row;
+    json_array_foreach(rows, index, row)
+    {
+        for (size_t i = 0; i < n_columns; i++) {
+            const struct column *column = &list->columns[i];
+            char *text = format_value(json_object_get(row, column->member), column->kind);
+            int r = text ? table_add(table, text) : -1;
+            free(text);
+            if (r < 0)
+                return CTL_FAILED;
+        }
+    }
+    return CTL_DONE;
+}
+
+static int print_list(const struct list *list, const json_t *rows)
+{
+    const char *titles[MAX_COLUMNS];
+    bool is_right[MAX_COLUMNS];
+    size_t n_columns = 0;
+    for (; n_columns < MAX_COLUMNS && list->columns[n_columns].title; n_columns++) {
+        titles[n_columns] = list->columns[n_columns].title;
+        is_right[n_columns] = list->columns[n_columns].kind != KIND_TEXT;
+    }
+    struct table *table = table_new(n_columns, titles, is_right);
+    int status = table ? fill(table, list, n_columns, rows) : CTL_FAILED;
+    if (status == CTL_DONE)
+        table_print(table, stdout, isatty(STDOUT_FILENO) == 1);
+    else
+        ctl_fail("out of memory");
+    table_free(table);
+    return status;
+}
+
+static const struct list *find_list(const char *verb)
+{
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (strcmp(lists[i].verb, verb) == 0)
+            return &lists[i];
+    return NULL;
+}
+
+/* -- one object, a member a line -- */
+
+static size_t widest_member(const json_t *object)
+{
+    size_t widest = 0;
+    const char *member;
+    json_t *value;
+    json_object_foreach((json_t *)object, member, value) if (strlen(member) > widest) widest =
+        strlen(member);
+    return widest;
+}
+
+static void print_object(const json_t *object, int indent);
+
+static void print_member(const char *member, const json_t *value, int indent, int width)
+{
+    if (json_is_object(value)) {
+        printf("%*s%s:\n", indent, "", member);
+        print_object(value, indent + 2);
+        return;
+    }
+    if (json_is_array(value)) {
+        size_t index;
+        json_t *item;
+        printf("%*s%s:%s\n", indent, "", member, json_array_size(value) ? "" : " -");
+        json_array_foreach(value, index, item)
+        {
+            if (json_is_object(item)) {
+                print_object(item, indent + 2);
+                if (index + 1 < json_array_size(value))
+                    putchar('\n');
+            } else {
+                print_member("-", item, indent + 2, 0);
+            }
+        }
+        return;
+    }
+    char *text = format_value(value, kind_of(member));
+    bool is_item = strcmp(member, "-") == 0;
+    printf("%*s%s%s%*s ", indent, "", member, is_item ? "" : ":",
+           is_item ? 0 : width - (int)strlen(member), "");
+    if (text)
+        text_print_visible(stdout, text, strlen(text));
+    putchar('\n');
+    free(text);
+}
+
+static void print_object(const json_t *object, int indent)
+{
+    int width = (int)widest_member(object);
+    const char *member;
+    json_t *value;
+    json_object_foreach((json_t *)object, member, value) print_member(member, value, indent, width);
+}
+
+int ctl_list(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
+{
+    int n_arguments = verb->arguments[0] ? 1 : 0;
+    json_t *reply;
+    if (argc - 1 < n_arguments)
+        return ctl_usage(verb, "%s is missing", verb->arguments);
+    if (argc - 1 > n_arguments)
+        return ctl_usage(verb, "'%s' is one word too many", argv[1 + n_arguments]);
+    const char *arguments[] = {argv[n_arguments]};
+    int status = ctl_request(ctl, verb->name, arguments, (size_t)n_arguments, &reply);
+    if (status != CTL_DONE)
+        return status;
+    const struct list *list = find_list(verb->name);
+    if (ctl->is_json) {
+        json_dumpf(reply, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (list) {
+        status = print_list(list, reply);
+    } else {
+        print_object(reply, 0);
+    }
+    json_decref(reply);
+    return status;
+}

@@ -1,0 +1,22 @@
+/*
+ * text: words from outside, shown to a person. A terminal obeys what it is sent, so whatever a server or another
+ * process wrote is made visible first.
+ *
+ * Neighbours: connect.c shows messages with it, lists.c and table.c the daemon's replies.
+ * Invariant: no control character (C0, DEL, C1) passes but the tabulator.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WSPLEX_CTL_TEXT_H
+#define WSPLEX_CTL_TEXT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Writes len bytes with each control character as \x1b or \u009b. */
+void text_print_visible(FILE *to, const char *data, size_t len);
+
+/* The same into a new string, which the caller frees; NULL: no memory. */
+char *text_visible(const char *text);
+
+#endif
