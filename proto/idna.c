@@ -139,9 +139,11 @@ int wsp_idna_to_ascii(const struct wsp_idna_library *library, const char *domain
     /* libidn2 takes strings; NUL is valid in no domain. */
     if (memchr(domain, '\0', len) != NULL)
         return 1;
-    copy = strndup(domain, len);
+    copy = malloc(len + 1);
     if (copy == NULL)
         return -ENOMEM;
+    memcpy(copy, domain, len);
+    copy[len] = '\0';
     r = append_domain(library, copy, &answer);
     free(copy);
     if (r == 0)
