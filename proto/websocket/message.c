@@ -93,6 +93,7 @@ static void stop(struct wsp_ws_reader *reader, uint8_t state)
 {
     reader->state = state;
     reader->message_opcode = 0;
+    reader->n_staged = 0;
     wsp_buffer_deinit(&reader->assembly);
 }
 

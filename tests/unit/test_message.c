@@ -111,6 +111,7 @@ static void tell_all(struct story *story, enum wsp_role role, const struct wsp_w
         ck_assert_ptr_nonnull(wsp_ws_reader_broken_why(&reader));
         ck_assert_int_eq(wsp_ws_reader_next(&reader, &event), WSP_BROKEN);
         ck_assert_uint_eq(wsp_ws_reader_held(&reader), 0);
+        ck_assert(!wsp_ws_reader_is_amid(&reader));
     } else if (wsp_ws_reader_is_amid(&reader)) {
         tell(story, "+");
     }
