@@ -1,0 +1,548 @@
+/*
+ * stage: scripted servers and programs around the real policy objects; see stage.h.
+ *
+ * Between a scenario test and daemon/share.
+ *
+ * Invariant: no op but wake is called from within a call of the upstream, or the test fails.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/harness/stage.h"
+
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the server's part --- */
+
+/* A message that the upstream has taken. */
+struct peer_hold {
+    struct list link;
+    struct outgoing *outgoing;
+    size_t n_written;
+};
+
+static void assert_not_within(const struct stage *stage)
+{
+    ck_assert_msg(stage->n_upstream_calls == 0, "an op within a call of the upstream");
+}
+
+static int peer_start(void *context, struct share *share, struct upstream **ret_upstream)
+{
+    struct stage *stage = context;
+    struct upstream *peer;
+    void *memory = malloc(1); /* as a real one needs some */
+
+    if (memory == NULL)
+        return -ENOMEM;
+    free(memory);
+    ck_assert_uint_lt(stage->n_peers, STAGE_MAX_PEERS);
+    peer = &stage->peers[stage->n_peers++];
+    *peer = (struct upstream){.stage = stage, .share = share};
+    list_init(&peer->in_flight);
+    *ret_upstream = peer;
+    return 0;
+}
+
+static void peer_wake(struct upstream *peer)
+{
+    ck_assert(!peer->is_freed);
+    peer->n_wakes++;
+}
+
+static void peer_pause(struct upstream *peer, bool is_paused)
+{
+    assert_not_within(peer->stage);
+    ck_assert(!peer->is_freed);
+    ck_assert(peer->is_paused != is_paused);
+    peer->is_paused = is_paused;
+    peer->n_pauses += is_paused;
+}
+
+static void peer_close(struct upstream *peer, uint16_t code, struct wsp_view reason)
+{
+    assert_not_within(peer->stage);
+    ck_assert(!peer->is_freed);
+    ck_assert_msg(!peer->is_close_asked, "close is asked for once");
+    peer->is_close_asked = true;
+    peer->close_code = code;
+    ck_assert_uint_le(reason.len, WSP_MAX_CLOSE_REASON);
+    if (reason.len > 0)
+        memcpy(peer->close_reason, reason.data, reason.len);
+    peer->close_reason[reason.len] = '\0';
+}
+
+static void drop_in_flight(struct upstream *peer)
+{
+    struct list *node;
+
+    while ((node = list_first(&peer->in_flight)) != NULL) {
+        struct peer_hold *hold = LIST_ENTRY(node, struct peer_hold, link);
+
+        list_remove(node);
+        outgoing_drop(hold->outgoing);
+        free(hold);
+    }
+}
+
+static void peer_free(struct upstream *peer)
+{
+    if (peer == NULL)
+        return;
+    assert_not_within(peer->stage);
+    ck_assert(!peer->is_freed);
+    drop_in_flight(peer);
+    peer->is_freed = true;
+    peer->share = NULL;
+}
+
+static const struct upstream_ops peer_ops = {
+    .start = peer_start,
+    .wake = peer_wake,
+    .pause = peer_pause,
+    .close = peer_close,
+    .free = peer_free,
+};
+
+void peer_opens(struct upstream *peer, const char *protocol)
+{
+    peer->stage->n_upstream_calls++;
+    ck_assert_int_eq(
+        share_opened(peer->share, wsp_view_of_string(protocol), wsp_view_of_string("")), 0);
+    peer->stage->n_upstream_calls--;
+}
+
+void peer_sends(struct upstream *peer, const char *text)
+{
+    peer->stage->n_upstream_calls++;
+    ck_assert_int_eq(share_received(peer->share, false, wsp_view_of_string(text)), 0);
+    peer->stage->n_upstream_calls--;
+}
+
+void peer_sends_bytes(struct upstream *peer, size_t len)
+{
+    struct wsp_buffer buffer;
+    uint8_t *room;
+
+    wsp_buffer_init(&buffer, len);
+    ck_assert_int_eq(wsp_buffer_reserve(&buffer, len, &room), 0);
+    if (len > 0)
+        memset(room, 'x', len);
+    wsp_buffer_commit(&buffer, len);
+    peer->stage->n_upstream_calls++;
+    ck_assert_int_eq(share_received_take(peer->share, true, &buffer), 0);
+    peer->stage->n_upstream_calls--;
+    ck_assert_uint_eq(wsp_buffer_len(&buffer), 0);
+    wsp_buffer_deinit(&buffer);
+}
+
+void peer_starts_closing(struct upstream *peer)
+{
+    peer->stage->n_upstream_calls++;
+    share_closing(peer->share);
+    peer->stage->n_upstream_calls--;
+}
+
+static void peer_is_over(struct upstream *peer, const struct ending *ending)
+{
+    peer->stage->n_upstream_calls++;
+    drop_in_flight(peer);
+    share_ended(peer->share, ending);
+    peer->stage->n_upstream_calls--;
+}
+
+void peer_ends(struct upstream *peer, bool was_clean, uint16_t code, const char *reason)
+{
+    struct ending ending = {.was_clean = was_clean, .code = code};
+
+    strcpy(ending.reason, reason);
+    peer_is_over(peer, &ending);
+}
+
+void peer_fails(struct upstream *peer, uint16_t cause)
+{
+    struct ending ending = {.code = 1006};
+
+    failure_set(&ending.failure, cause, 0, "scripted");
+    peer_is_over(peer, &ending);
+}
+
+struct outgoing *peer_takes(struct upstream *peer)
+{
+    struct outgoing *outgoing = share_next_outgoing(peer->share);
+    struct peer_hold *hold;
+
+    if (outgoing == NULL)
+        return NULL;
+    hold = malloc(sizeof(*hold));
+    ck_assert_ptr_nonnull(hold);
+    list_init(&hold->link);
+    hold->outgoing = outgoing;
+    hold->n_written = 0;
+    list_append(&peer->in_flight, &hold->link);
+    return outgoing;
+}
+
+static struct peer_hold *find_hold(struct upstream *peer, const struct outgoing *outgoing)
+{
+    LIST_FOR_EACH (node, &peer->in_flight) {
+        struct peer_hold *hold = LIST_ENTRY(node, struct peer_hold, link);
+
+        if (hold->outgoing == outgoing)
+            return hold;
+    }
+    ck_abort_msg("not in flight");
+}
+
+void peer_writes_part(struct upstream *peer, struct outgoing *outgoing, size_t len)
+{
+    find_hold(peer, outgoing)->n_written += len;
+    peer->stage->n_upstream_calls++;
+    outgoing_written(outgoing, len);
+    peer->stage->n_upstream_calls--;
+}
+
+void peer_writes(struct upstream *peer, struct outgoing *outgoing)
+{
+    struct peer_hold *hold = find_hold(peer, outgoing);
+
+    peer_writes_part(peer, outgoing, wsp_buffer_len(&outgoing->payload) - hold->n_written);
+    list_remove(&hold->link);
+    free(hold);
+    peer->stage->n_upstream_calls++;
+    outgoing_done(outgoing);
+    peer->stage->n_upstream_calls--;
+}
+
+const char *peer_receives(struct upstream *peer)
+{
+    static char text[STAGE_MAX_TRANSCRIPT];
+    struct outgoing *outgoing;
+    size_t len = 0;
+
+    text[0] = '\0';
+    while ((outgoing = peer_takes(peer)) != NULL) {
+        size_t payload_len = wsp_buffer_len(&outgoing->payload);
+
+        ck_assert_uint_lt(len + payload_len + 2, sizeof(text));
+        if (len > 0)
+            text[len++] = ' ';
+        if (payload_len > 0)
+            memcpy(text + len, wsp_buffer_peek(&outgoing->payload), payload_len);
+        len += payload_len;
+        text[len] = '\0';
+        peer_writes(peer, outgoing);
+    }
+    return text;
+}
+
+/* --- the stage --- */
+
+static void count_up(void *to, size_t len)
+{
+    static uint8_t next;
+
+    memset(to, ++next, len);
+}
+
+static void on_change(struct shares *shares, struct share *share)
+{
+    LIST_ENTRY(shares, struct stage, shares)->n_changes++;
+    ck_assert_str_ne(share_state_to_string(share->state), "unknown");
+}
+
+void stage_init(struct stage *stage)
+{
+    *stage = (struct stage){.queue_bytes = TARGET_DEFAULT_QUEUE_BYTES,
+                            .block_timeout_ms = TARGET_DEFAULT_BLOCK_TIMEOUT_MS,
+                            .slow_consumer = SLOW_DEFAULT};
+    turn_init(&stage->turn);
+    fake_clock_init(&stage->clock, &stage->turn);
+    quota_init(&stage->quota);
+    shares_init(&stage->shares, &stage->clock.clock, &stage->turn, &peer_ops, stage, count_up);
+    stage->shares.on_change = on_change;
+}
+
+void stage_deinit(struct stage *stage)
+{
+    stage_turn(stage);
+    shares_deinit(&stage->shares);
+    for (unsigned i = 0; i < stage->n_peers; i++)
+        ck_assert_msg(stage->peers[i].is_freed, "upstream %u is left", i);
+    ck_assert_msg(stage->quota.users == NULL, "a user is left, and so a charge");
+    quota_deinit(&stage->quota);
+    ck_assert_uint_eq(fake_clock_next_ms(&stage->clock), UINT64_MAX);
+    ck_assert_ptr_null(stage->shares.joinable);
+    ck_assert(!turn_has_next(&stage->turn));
+}
+
+void stage_turn(struct stage *stage)
+{
+    turn_begin(&stage->turn);
+    turn_end(&stage->turn);
+}
+
+void stage_wait(struct stage *stage, uint64_t ms)
+{
+    stage_turn(stage);
+    fake_clock_advance(&stage->clock, ms);
+}
+
+struct upstream *stage_peer(struct stage *stage)
+{
+    ck_assert_uint_gt(stage->n_peers, 0);
+    return &stage->peers[stage->n_peers - 1];
+}
+
+struct user *stage_user(struct stage *stage, uid_t uid)
+{
+    struct user *user;
+
+    ck_assert_int_eq(quota_user_ref(&stage->quota, uid, &user), 0);
+    ck_assert_uint_gt(user->n_refs, 1);
+    user_unref(user);
+    return user;
+}
+
+uint64_t stage_used(struct stage *stage, enum quota_resource resource)
+{
+    struct user *user;
+    uint64_t used;
+
+    ck_assert_int_eq(quota_user_ref(&stage->quota, STAGE_UID, &user), 0);
+    used = user->used[resource];
+    user_unref(user);
+    return used;
+}
+
+struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
+{
+    struct target *target = target_new();
+
+    if (target == NULL)
+        return NULL;
+    if (wsp_url_parse_websocket(&target->url, url, strlen(url), NULL, NULL) != 0)
+        return target_free(target);
+    target->scope = uid;
+    target->queue_bytes = stage->queue_bytes;
+    target->linger_ms = stage->linger_ms;
+    target->block_timeout_ms = stage->block_timeout_ms;
+    target->slow_consumer = stage->slow_consumer;
+    return target;
+}
+
+/* --- the program's part --- */
+
+static void __attribute__((format(printf, 2, 3)))
+hear(struct program *program, const char *format, ...)
+{
+    size_t room = sizeof(program->heard) - program->heard_len;
+    va_list arguments;
+    int len;
+
+    va_start(arguments, format);
+    len = vsnprintf(program->heard + program->heard_len, room, format, arguments);
+    va_end(arguments);
+    if ((size_t)len < room)
+        program->heard_len += (size_t)len;
+    else
+        program->heard[program->heard_len] = '\0';
+}
+
+static const char *blank(const struct program *program)
+{
+    return program->heard_len > 0 ? " " : "";
+}
+
+static void hear_end(struct program *program)
+{
+    const struct ending *ending = &program->channel.ending;
+
+    if (ending->failure.cause != 0)
+        hear(program, "%serror(%s)", blank(program), wsp_cause_to_string(ending->failure.cause));
+    hear(program, "%sclose(%s%u%s%s)", blank(program), ending->was_clean ? "clean " : "",
+         ending->code, ending->reason[0] != '\0' ? " " : "", ending->reason);
+    program->is_ended = true;
+}
+
+static void hear_notices(struct program *program)
+{
+    struct channel *channel = &program->channel;
+    unsigned due = channel_due(channel);
+
+    ck_assert_msg(!program->is_ended || due == 0, "something is due after the end");
+    if (due & CHANNEL_NOTICE_OPENED) {
+        ck_assert_ptr_null(channel_peek(channel));
+        hear(program, channel->share->protocol[0] != '\0' ? "%sopen(%s)" : "%sopen%s",
+             blank(program), channel->share->protocol);
+        channel_told(channel, CHANNEL_NOTICE_OPENED);
+    }
+    if (due & CHANNEL_NOTICE_SENT) {
+        program->sent_told = channel->n_sent_bytes;
+        channel_told(channel, CHANNEL_NOTICE_SENT);
+    }
+    if (due & CHANNEL_NOTICE_CLOSING) {
+        hear(program, "%sclosing", blank(program));
+        channel_told(channel, CHANNEL_NOTICE_CLOSING);
+    }
+    if (due & CHANNEL_NOTICE_END) {
+        ck_assert_ptr_null(channel_peek(channel));
+        hear_end(program);
+        channel_told(channel, CHANNEL_NOTICE_END);
+        ck_assert_ptr_null(channel->share);
+    }
+}
+
+static void hear_message(struct program *program, const struct entry *entry)
+{
+    if (entry->is_binary)
+        hear(program, "%s[%zu]", blank(program), entry->len);
+    else
+        hear(program, "%s%.*s", blank(program), (int)entry->len, (const char *)entry->data);
+    program->n_heard++;
+}
+
+/* As a client does: notices, then the next message, as long as there is appetite. */
+static void fetch(void *owner)
+{
+    struct program *program = owner;
+    struct channel *channel = &program->channel;
+    const struct entry *entry;
+
+    if (program->appetite == 0)
+        return;
+    for (;;) {
+        while (channel_due(channel) != 0)
+            hear_notices(program);
+        entry = channel_peek(channel);
+        if (entry == NULL || program->appetite == 0)
+            return;
+        hear_message(program, entry);
+        if (program->appetite != UINT_MAX)
+            program->appetite--;
+        channel_fetched(channel);
+    }
+}
+
+static struct program *program_of(struct channel *channel)
+{
+    return LIST_ENTRY(channel, struct program, channel);
+}
+
+static void program_wake(struct channel *channel)
+{
+    struct program *program = program_of(channel);
+
+    ck_assert(!channel->is_abandoned);
+    program->n_wakes++;
+    turn_schedule(&program->stage->turn, TURN_WRITE, &program->task);
+    if (program->on_wake != NULL)
+        program->on_wake(program);
+}
+
+static void program_cut(struct channel *channel)
+{
+    ck_assert(!channel->is_abandoned);
+    ck_assert_ptr_nonnull(channel->cursor.at);
+    program_of(channel)->n_cuts++;
+}
+
+static void program_gone(struct channel *channel)
+{
+    ck_assert(channel->is_abandoned);
+    ck_assert_ptr_null(channel->share);
+    program_of(channel)->n_gone++;
+}
+
+static const struct channel_ops program_ops = {
+    .wake = program_wake,
+    .cut = program_cut,
+    .gone = program_gone,
+};
+
+int program_opens(struct program *program, struct stage *stage, uid_t uid, const char *url,
+                  enum stage_sharing sharing)
+{
+    struct failure failure = {0};
+    struct target *target;
+    struct user *user;
+    int r;
+
+    *program = (struct program){.stage = stage, .appetite = UINT_MAX};
+    task_init(&program->task, fetch, program);
+    r = quota_user_ref(&stage->quota, uid, &user);
+    if (r < 0)
+        return r;
+    r = channel_init(&program->channel, &program_ops, user, ++stage->next_channel_id,
+                     clock_now_ms(&stage->clock.clock));
+    user_unref(user);
+    if (r != 0)
+        return r;
+    target = stage_target(stage, uid, url);
+    if (target == NULL)
+        return -ENOMEM;
+    r = shares_open(&stage->shares, target, sharing == STAGE_SHARED, &program->channel, &failure);
+    if (r > 0) {
+        ck_assert_int_eq(failure.cause, r);
+        ck_assert_str_ne(failure.text, "");
+    }
+    return r;
+}
+
+void program_deinit(struct program *program)
+{
+    channel_deinit(&program->channel);
+    task_cancel(&program->task);
+    /* Whoever still looks at it meets a wild pointer. */
+    memset(program, 0xa5, sizeof(*program));
+}
+
+int program_sends(struct program *program, const char *text)
+{
+    struct charge charge = {0};
+    struct wsp_buffer payload;
+    int r;
+
+    wsp_buffer_init(&payload, 1 << 20);
+    r = wsp_buffer_append(&payload, text, strlen(text));
+    if (r < 0)
+        return r;
+    charge_force(&charge, program->channel.user, QUOTA_SENDING_BYTES,
+                 payload.capacity + outgoing_overhead());
+    r = channel_send_take(&program->channel, false, &payload, strlen(text) + 12, &charge);
+    ck_assert_uint_eq(charge.amount, 0);
+    ck_assert_uint_eq(payload.max, 1 << 20);
+    ck_assert_ptr_null(payload.data);
+    wsp_buffer_deinit(&payload);
+    return r;
+}
+
+void program_closes(struct program *program, uint16_t code, const char *reason)
+{
+    channel_close(&program->channel, code, wsp_view_of_string(reason), false);
+}
+
+void program_stops_reading(struct program *program)
+{
+    program->appetite = 0;
+}
+
+void program_reads(struct program *program, unsigned n_messages)
+{
+    program->appetite = n_messages;
+    turn_schedule(&program->stage->turn, TURN_WRITE, &program->task);
+}
+
+const char *program_heard(struct program *program)
+{
+    static char heard[STAGE_MAX_TRANSCRIPT];
+
+    memcpy(heard, program->heard, program->heard_len + 1);
+    program->heard_len = 0;
+    program->heard[0] = '\0';
+    return heard;
+}
