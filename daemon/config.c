@@ -292,21 +292,6 @@ static void files_beside_read(const char *file)
     free(copy);
 }
 
-/* What no single line could tell. */
-static void config_check(const struct config *config)
-{
-    for (size_t i = 0; i < config->n_endpoints; i++) {
-        const struct endpoint *endpoint = &config->endpoints[i];
-
-        if (endpoint->options.max_message > config->daemon.max_queued_bytes)
-            report(endpoint->file, endpoint->line,
-                   "endpoint \"%s\": max-message is more than max-queued, so that no such message "
-                   "could be "
-                   "held; raise max-queued or lower max-message",
-                   endpoint->name);
-    }
-}
-
 int config_load(const char *file, bool is_required, struct config_reporter *reporter,
                 struct config **ret_config)
 {
@@ -321,8 +306,6 @@ int config_load(const char *file, bool is_required, struct config_reporter *repo
         file_read(file, is_required);
         files_beside_read(file);
     }
-    if (state.n_problems == 0)
-        config_check(config);
     parse = NULL;
     if (state.error < 0 || state.n_problems > 0) {
         config_free(config);

@@ -42,4 +42,34 @@
 /* Messages in one such write: more are a matter of the next turn, so that what remembers them stays small. */
 #define MAX_MESSAGES_PER_WRITE 512
 
+/* --- a client --- */
+
+/* From connecting to HELLO. Programs send it at once; who does not speak this protocol shall not hold a descriptor. */
+#define CLIENT_GREETING_MS 10000
+
+/* From an ERROR to the end of the connection: the time to read it, and to be seen leaving. */
+#define CLIENT_PARTING_MS 2000
+
+/* Channel numbers of one client, however many its user may have: what HELLO tells at most. */
+#define MAX_CHANNELS_PER_CLIENT 65536
+
+/* Channels of a client that were refused because its user has too many: they are charged to nobody until they are
+ * released, so there can only be as many as a program opens before it reads the first answer. */
+#define MAX_UNCHARGED_CHANNELS 64
+
+/* Requests of control that wait for their turn; each holds its arguments, at most one frame. */
+#define MAX_REQUESTS_PER_CLIENT 16
+
+/* What one write to a client gathers: about what a Unix socket's buffer takes at once. */
+#define MAX_CLIENT_WRITE (256 * 1024)
+
+/* The least part of it that a channel gets when its turn has come, so that a thousand busy channels do not take turns
+ * of a few bytes. */
+#define MIN_CHANNEL_WRITE (16 * 1024)
+
+/* A client's own lane: with this much in it no further piece of a reply is made, and at the second it is full, which
+ * frames that nobody asked for cannot bring about. */
+#define LANE_LOW_LEN (64 * 1024)
+#define MAX_LANE_LEN (1024 * 1024)
+
 #endif

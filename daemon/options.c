@@ -367,37 +367,50 @@ static int option_set_text(const struct option_row *row, struct wsp_view text, c
     return 0;
 }
 
-/* One "Name: value". The value may be a credential and is never quoted. */
-static int option_add_header(const struct option_row *row, struct wsp_view text,
-                             struct strings *strings, char ret_problem[OPTION_TEXT_LEN])
+int headers_add(struct strings *headers, struct wsp_view name, struct wsp_view value,
+                char ret_problem[OPTION_TEXT_LEN])
 {
-    const char *name = (const char *)text.data;
-    const char *colon = text.len ? memchr(name, ':', text.len) : NULL;
+    const char *name_text = (const char *)name.data;
+    int r;
+
+    if (!wsp_header_name_is_valid(name_text, name.len))
+        return problem(ret_problem, "headers: a name is not one that a header can have");
+    if (!wsp_header_name_is_for_user(name_text, name.len))
+        return problem(ret_problem, "headers: %.*s is written by the WebSocket handshake itself",
+                       (int)name.len, name_text);
+    if (!wsp_header_value_is_valid((const char *)value.data, value.len))
+        return problem(ret_problem, "headers: the value of %.*s is not printable text of one line",
+                       (int)name.len, name_text);
+    if (headers->n_items >= 2 * WSP_MAX_N_HEADERS)
+        return problem(ret_problem, "headers: there are more than %d", WSP_MAX_N_HEADERS);
+
+    size_t sum = name.len + value.len;
+
+    for (size_t i = 0; i < headers->n_items; i++)
+        sum += strlen(headers->items[i]);
+    if (sum > WSP_MAX_HEADERS)
+        return problem(ret_problem, "headers: they are longer than %d bytes together",
+                       WSP_MAX_HEADERS);
+    r = strings_add(headers, name_text, name.len);
+    return r < 0 ? r : strings_add(headers, (const char *)value.data, value.len);
+}
+
+/* One "Name: value". The value may be a credential and is never quoted. */
+static int headers_add_line(struct strings *headers, struct wsp_view line,
+                            char ret_problem[OPTION_TEXT_LEN])
+{
+    const uint8_t *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
 
     if (!colon)
-        return problem(ret_problem, "%s: an item has no colon; write \"Name: value\"", row->name);
+        return problem(ret_problem, "headers: an item has no colon; write \"Name: value\"");
 
-    size_t name_len = (size_t)(colon - name);
-    const char *value = colon + 1;
-    size_t value_len = text.len - name_len - 1;
+    size_t name_len = (size_t)(colon - line.data);
+    struct wsp_view name = {line.data, name_len};
+    struct wsp_view value = {colon + 1, line.len - name_len - 1};
 
-    for (; value_len > 0 && (*value == ' ' || *value == '\t'); value++)
-        value_len--;
-    if (!wsp_header_name_is_valid(name, name_len))
-        return problem(ret_problem, "%s: what stands before the colon is not a header's name",
-                       row->name);
-    if (!wsp_header_name_is_for_user(name, name_len))
-        return problem(ret_problem, "%s: %.*s is written by the WebSocket handshake itself",
-                       row->name, (int)name_len, name);
-    if (!wsp_header_value_is_valid(value, value_len))
-        return problem(ret_problem, "%s: the value of %.*s is not printable text of one line",
-                       row->name, (int)name_len, name);
-    if (strings->n_items >= 2 * WSP_MAX_N_HEADERS)
-        return problem(ret_problem, "%s: more than %d headers", row->name, WSP_MAX_N_HEADERS);
-
-    int r = strings_add(strings, name, name_len);
-
-    return r < 0 ? r : strings_add(strings, value, value_len);
+    for (; value.len > 0 && (*value.data == ' ' || *value.data == '\t'); value.len--)
+        value.data++;
+    return headers_add(headers, name, value, ret_problem);
 }
 
 static int option_add_item(const struct option_row *row, struct wsp_view text,
@@ -406,7 +419,7 @@ static int option_add_item(const struct option_row *row, struct wsp_view text,
     const char *item = (const char *)text.data;
 
     if (row->type == OPTION_HEADERS)
-        return option_add_header(row, text, strings, ret_problem);
+        return headers_add_line(strings, text, ret_problem);
     if (!wsp_subprotocol_is_valid(item, text.len))
         return problem(ret_problem, "%s: \"%.*s\" is not a subprotocol's name", row->name,
                        text.len > 60 ? 60 : (int)text.len, item);
@@ -433,6 +446,14 @@ int option_set(const struct option_table *table, const struct option_row *row, s
     if (r == 0)
         *(uint64_t *)values |= UINT64_C(1) << (row - table->rows);
     return r;
+}
+
+bool option_number(const struct option_row *row, const void *values, uint64_t *ret_number)
+{
+    if (option_kind(row) != KIND_NUMBER)
+        return false;
+    memcpy(ret_number, (const char *)values + row->offset, sizeof(*ret_number));
+    return true;
 }
 
 static void word_format(const char *words, uint64_t index, char ret_text[OPTION_TEXT_LEN])

@@ -208,6 +208,11 @@ int wsp_wire_reader_next(struct wsp_wire_reader *reader, struct wsp_wire_frame *
     return next_from_window(reader, ret_frame);
 }
 
+bool wsp_wire_reader_has_magic(const struct wsp_wire_reader *reader)
+{
+    return reader->n_magic == WSP_WIRE_MAGIC_LEN;
+}
+
 bool wsp_wire_reader_is_at_boundary(const struct wsp_wire_reader *reader)
 {
     return reader->has_hello && wsp_buffer_len(&reader->partial) == 0;

@@ -85,6 +85,9 @@ void wsp_wire_reader_feed(struct wsp_wire_reader *reader, struct wsp_view window
  */
 int wsp_wire_reader_next(struct wsp_wire_reader *reader, struct wsp_wire_frame *ret_frame);
 
+/* Whether the magic has come: who accepts connections says nothing before. */
+bool wsp_wire_reader_has_magic(const struct wsp_wire_reader *reader);
+
 /*
  * Whether the other side may stop here: its HELLO has come, and no frame has begun. To be asked
  * after WSP_MORE.

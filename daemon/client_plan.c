@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client_plan: plans a write.
+ * Between channels (channel_due, channel_peek) and client_output. Invariant: see client_plan.h.
+ */
+#include "daemon/client_plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/client.h"
+#include "daemon/client_channel.h"
+#include "daemon/limits.h"
+#include "daemon/share.h"
+#include "proto/local/message.h"
+
+/* From this length on copying costs more than a further part of the gathered write. */
+enum { BY_REFERENCE_LEN = 16 * 1024 };
+
+static void output_begin(struct output *output)
+{
+    output->scratch_used = 0;
+    output->planned_len = 0;
+    output->n_steps = 0;
+    output->n_parts = 0;
+}
+
+/* A further frame fits: two more parts, one more step, and copied_len bytes of scratch. */
+static bool output_has_room(const struct output *output, size_t copied_len)
+{
+    return output->n_steps < MAX_PLAN_STEPS && output->n_parts + 2 <= MAX_PLAN_PARTS &&
+           copied_len <= output->scratch_len - output->scratch_used &&
+           output->planned_len < MAX_CLIENT_WRITE;
+}
+
+static void output_reference(struct output *output, const uint8_t *data, size_t len)
+{
+    struct iovec *last = output->n_parts > 0 ? &output->parts[output->n_parts - 1] : NULL;
+
+    if (len == 0)
+        return;
+    if (last && (const uint8_t *)last->iov_base + last->iov_len == data)
+        last->iov_len += len;
+    else
+        output->parts[output->n_parts++] = (struct iovec){(void *)(uintptr_t)data, len};
+    output->planned_len += len;
+}
+
+static const uint8_t *output_copy(struct output *output, const void *data, size_t len)
+{
+    uint8_t *to = output->scratch + output->scratch_used;
+
+    if (len > 0)
+        memcpy(to, data, len);
+    output->scratch_used += len;
+    output_reference(output, to, len);
+    return to;
+}
+
+static void output_step(struct output *output, struct step step)
+{
+    output->steps[output->n_steps++] = step;
+}
+
+/* The bytes of a data frame from skip on; its payload is at the cursor of its channel. */
+static void output_data(struct output *output, const struct client_channel *channel,
+                        const struct entry *entry, size_t offset, size_t payload_len, bool is_last,
+                        size_t skip)
+{
+    uint8_t header[WSP_WIRE_HEADER_LEN];
+    const uint8_t *payload = entry->data + offset;
+
+    wsp_wire_header_write(header, entry->is_binary ? WSP_LOCAL_BINARY : WSP_LOCAL_TEXT,
+                          is_last ? 0 : WSP_WIRE_MORE, channel->number, payload_len);
+    if (skip < sizeof(header)) {
+        output_copy(output, header + skip, sizeof(header) - skip);
+        skip = sizeof(header);
+    }
+    payload += skip - sizeof(header);
+    payload_len -= skip - sizeof(header);
+    if (payload_len >= BY_REFERENCE_LEN)
+        output_reference(output, payload, payload_len);
+    else if (payload_len > 0)
+        output_copy(output, payload, payload_len);
+}
+
+/* What the last write began. */
+static void plan_begun(struct client *client, struct output *output)
+{
+    struct client_output *o = &client->output;
+    const struct half_frame *half = &o->half;
+    size_t rest_len = wsp_buffer_len(&o->rest);
+
+    if (rest_len > 0) {
+        output_step(output, (struct step){.kind = STEP_REST, .len = rest_len});
+        output_reference(output, wsp_buffer_peek(&o->rest), rest_len);
+    } else if (half->channel) {
+        const struct cursor *cursor = &half->channel->channel.cursor;
+
+        output_step(output,
+                    (struct step){.kind = STEP_HALF,
+                                  .channel = half->channel,
+                                  .len = WSP_WIRE_HEADER_LEN + half->payload_len - half->taken,
+                                  .payload_len = half->payload_len,
+                                  .is_last = half->is_last});
+        output_data(output, half->channel, cursor->at, cursor->offset, half->payload_len,
+                    half->is_last, half->taken);
+    }
+}
+
+static void plan_lane(struct client *client, struct output *output)
+{
+    size_t len = wsp_buffer_len(&client->output.lane);
+
+    if (len == 0)
+        return;
+    output_step(output, (struct step){.kind = STEP_LANE, .len = len});
+    output_reference(output, wsp_buffer_peek(&client->output.lane), len);
+}
+
+/* What a channel tells beside data is small and encoded whole. 0; 1: there is no room for it now; -ENOMEM. */
+static int plan_frames(struct output *output, struct step step, const struct wsp_message *messages,
+                       size_t n_messages)
+{
+    size_t len;
+    int r = 0;
+
+    wsp_buffer_truncate(&output->frame, 0);
+    for (size_t i = 0; r == 0 && i < n_messages; i++)
+        r = wsp_message_encode(&output->frame, &messages[i]);
+    if (r < 0)
+        return r;
+    len = wsp_buffer_len(&output->frame);
+    if (!output_has_room(output, len))
+        return 1;
+    step.len = len;
+    step.bytes = output_copy(output, wsp_buffer_peek(&output->frame), len);
+    output_step(output, step);
+    return 0;
+}
+
+static int plan_opened(struct client_channel *channel, struct output *output)
+{
+    const struct share *share = channel->channel.share;
+    struct wsp_message message = {
+        .type = WSP_LOCAL_OPENED,
+        .channel = channel->number,
+        .opened = {.protocol = wsp_view_of_string(share->protocol),
+                   .extensions = wsp_view_of_string(share->extensions),
+                   .next_number = channel->channel.first_number},
+    };
+
+    _Static_assert(sizeof(message.opened.epoch.bytes) == LOG_EPOCH_LEN, "an epoch");
+    memcpy(message.opened.epoch.bytes, share->log.epoch, LOG_EPOCH_LEN);
+    return plan_frames(
+        output,
+        (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_OPENED, .channel = channel},
+        &message, 1);
+}
+
+static int plan_end(struct client_channel *channel, struct output *output)
+{
+    const struct ending *ending = &channel->channel.ending;
+    bool has_failed = ending->failure.cause != 0;
+    struct wsp_message messages[] = {
+        {.type = WSP_LOCAL_FAILED,
+         .channel = channel->number,
+         .failed = {.cause = ending->failure.cause,
+                    .http_status = ending->failure.http_status,
+                    .text = wsp_view_of_string(ending->failure.text)}},
+        {.type = WSP_LOCAL_CLOSED,
+         .channel = channel->number,
+         .closed = {.was_clean = ending->was_clean,
+                    .code = ending->code,
+                    .reason = wsp_view_of_string(ending->reason)}},
+    };
+
+    return plan_frames(
+        output,
+        (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_END, .channel = channel},
+        has_failed ? messages : messages + 1, has_failed ? 2 : 1);
+}
+
+static int plan_notice(struct client_channel *channel, enum channel_notice notice,
+                       struct output *output)
+{
+    struct wsp_message message = {.channel = channel->number};
+
+    switch (notice) {
+    case CHANNEL_NOTICE_OPENED: return plan_opened(channel, output);
+    case CHANNEL_NOTICE_SENT:
+        message.type = WSP_LOCAL_SENT;
+        message.sent.total = channel->channel.n_sent_bytes;
+        break;
+    case CHANNEL_NOTICE_CLOSING: message.type = WSP_LOCAL_CLOSING; break;
+    case CHANNEL_NOTICE_END: return plan_end(channel, output);
+    }
+    return plan_frames(output,
+                       (struct step){.kind = STEP_NOTICE, .notice = notice, .channel = channel},
+                       &message, 1);
+}
+
+/* What goes before the channel's next message. 0; 1: no room; -ENOMEM. */
+static int plan_notices(struct client_channel *channel, struct output *output)
+{
+    static const enum channel_notice order[] = {CHANNEL_NOTICE_OPENED, CHANNEL_NOTICE_SENT,
+                                                CHANNEL_NOTICE_CLOSING, CHANNEL_NOTICE_END};
+    unsigned due = channel_due(&channel->channel);
+    struct wsp_message message = {.channel = channel->number};
+    int r = 0;
+
+    if (channel->is_abort_due) {
+        message.type = WSP_LOCAL_ABORT;
+        r = plan_frames(output, (struct step){.kind = STEP_ABORT, .channel = channel}, &message, 1);
+    }
+    if (r == 0 && due & CHANNEL_NOTICE_SENT)
+        assembly_regrant(&channel->assembly, channel->channel.cost_done);
+    if (r == 0 && channel->is_credit_due && !(due & CHANNEL_NOTICE_END)) {
+        message.type = WSP_LOCAL_CREDIT;
+        message.credit.total = channel->assembly.granted;
+        r = plan_frames(output, (struct step){.kind = STEP_CREDIT, .channel = channel}, &message,
+                        1);
+    }
+    for (size_t i = 0; r == 0 && i < sizeof(order) / sizeof(order[0]); i++)
+        if (due & order[i])
+            r = plan_notice(channel, order[i], output);
+    return r;
+}
+
+/* Where the notices that are not due yet stand: no message from this number on comes before them. */
+static uint64_t messages_end(const struct channel *channel)
+{
+    uint64_t end = UINT64_MAX;
+
+    if (channel->notices & CHANNEL_NOTICE_CLOSING)
+        end = channel->closing_number;
+    if (channel->state == CHANNEL_ENDED && channel->end_number < end)
+        end = channel->end_number;
+    return end;
+}
+
+static uint64_t credit_left(const struct client_channel *channel)
+{
+    if (!channel->has_credit)
+        return UINT64_MAX;
+    return channel->credit > channel->credit_used ? channel->credit - channel->credit_used : 0;
+}
+
+/* Pieces of messages from the cursor on, as far as budget, credit and room go. 0; 1: there is no room left. */
+static int plan_data(struct client_channel *channel, const struct half_frame *half, size_t budget,
+                     struct output *output)
+{
+    const struct entry *entry = channel_peek(&channel->channel);
+    size_t offset = channel->channel.cursor.offset;
+    uint64_t end = messages_end(&channel->channel), credit = credit_left(channel);
+
+    if (entry && half->channel == channel) {
+        offset = half->is_last ? 0 : offset + half->payload_len;
+        entry = half->is_last ? entry->next : entry;
+    }
+    while (entry && entry->number < end && budget > 0) {
+        size_t len = entry->len - offset;
+        bool is_last;
+
+        if (len > WSP_MAX_LOCAL_PAYLOAD)
+            len = WSP_MAX_LOCAL_PAYLOAD;
+        if (credit < wsp_wire_cost(len < 1 ? 0 : 1))
+            break;
+        if (credit < wsp_wire_cost(len))
+            len = (size_t)(credit - WSP_WIRE_HEADER_LEN);
+        if (!output_has_room(output, WSP_WIRE_HEADER_LEN + (len < BY_REFERENCE_LEN ? len : 0)))
+            return 1;
+        is_last = offset + len == entry->len;
+        output_step(output, (struct step){.kind = STEP_DATA,
+                                          .channel = channel,
+                                          .len = WSP_WIRE_HEADER_LEN + len,
+                                          .payload_len = len,
+                                          .is_last = is_last});
+        output_data(output, channel, entry, offset, len, is_last, 0);
+        if (channel->has_credit)
+            credit -= wsp_wire_cost(len);
+        budget -= len + WSP_WIRE_HEADER_LEN < budget ? len + WSP_WIRE_HEADER_LEN : budget;
+        offset = is_last ? 0 : offset + len;
+        entry = is_last ? entry->next : entry;
+    }
+    return 0;
+}
+
+/* A channel that has been asked has said all, or will be asked again when it has another turn. 0; 1: no room left;
+ * -ENOMEM. */
+static int plan_channels(struct client *client, struct output *output)
+{
+    struct client_output *o = &client->output;
+    size_t budget = MAX_CLIENT_WRITE / (o->n_ready > 0 ? o->n_ready : 1);
+
+    if (budget < MIN_CHANNEL_WRITE)
+        budget = MIN_CHANNEL_WRITE;
+    LIST_FOR_EACH (node, &o->ready) {
+        struct client_channel *channel = LIST_ENTRY(node, struct client_channel, ready_link);
+        unsigned n_steps = output->n_steps;
+        int r = plan_notices(channel, output);
+
+        if (r == 0)
+            r = plan_data(channel, &o->half, budget, output);
+        if (r != 0)
+            return r;
+        if (output->n_steps == n_steps && o->half.channel != channel) {
+            list_remove(&channel->ready_link);
+            o->n_ready--;
+        }
+    }
+    return 0;
+}
+
+int client_plan(struct client *client, struct output *output)
+{
+    int r;
+
+    output_begin(output);
+    plan_begun(client, output);
+    plan_lane(client, output);
+    r = plan_channels(client, output);
+    return r < 0 ? r : 0;
+}
+
+bool client_plan_has_more(const struct client_channel *channel)
+{
+    const struct entry *entry = channel_peek(&channel->channel);
+
+    if (channel->is_end_told)
+        return false;
+    if (channel->is_abort_due || channel->is_credit_due || channel_due(&channel->channel) != 0)
+        return true;
+    return entry && credit_left(channel) >= wsp_wire_cost(entry->len > 0 ? 1 : 0);
+}

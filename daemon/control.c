@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control: requests and their answers.
+ * Between a client's lane and whatever is asked about. Invariant: an answer that is cut into pieces goes on by the
+ * number of what it showed last, so nothing is held that may be freed meanwhile.
+ */
+#include "daemon/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/client.h"
+#include "daemon/control_rows.h"
+#include "daemon/limits.h"
+#include "daemon/server.h"
+#include "proto/local/errors.h"
+
+enum {
+    /* A piece of an answer: so many rows are looked at, and no further one begun beyond this length. */
+    MAX_ROWS_PER_PIECE = 128,
+    PIECE_LEN = 32 * 1024,
+    /* What one frame takes besides id and status. */
+    MAX_JSON_PER_FRAME = WSP_MAX_LOCAL_PAYLOAD - 6,
+};
+
+/* Not the number of any status. */
+enum { ANSWER_MORE = 0x10000 };
+
+struct verb;
+
+struct request {
+    struct list link; /* in client->requests */
+    struct client *client;
+    const struct verb *verb;
+    uint32_t id;
+    bool is_begun; /* a piece of it has been made */
+    bool has_rows;
+    uint64_t next;          /* where the next piece of a list begins */
+    char *argument;         /* of a verb that takes one */
+    struct wsp_buffer text; /* the piece that is being made */
+};
+
+struct verb {
+    const char *name;
+    unsigned n_arguments;
+    /* Makes the next piece: 0: it was the last one; ANSWER_MORE; an enum wsp_status, with nothing made; -ENOMEM. */
+    int (*answer)(struct request *request);
+};
+
+/* ---- replies ---- */
+
+static int reply_send(struct client *client, uint32_t id, unsigned status, struct wsp_view text,
+                      bool is_last)
+{
+    int r = 0;
+
+    do {
+        struct wsp_view piece = text;
+        struct wsp_message message = {.type = WSP_LOCAL_REPLY};
+
+        if (piece.len > MAX_JSON_PER_FRAME)
+            piece.len = MAX_JSON_PER_FRAME;
+        text.data = piece.len > 0 ? text.data + piece.len : text.data;
+        text.len -= piece.len;
+        if (text.len > 0 || !is_last)
+            message.flags = WSP_WIRE_MORE;
+        message.reply.id = id;
+        message.reply.status = (uint16_t)status;
+        message.reply.json = piece;
+        r = client_output_send(client, &message);
+    } while (r == 0 && text.len > 0);
+    return r;
+}
+
+static int reply_refuse(struct client *client, uint32_t id, unsigned status, const char *format,
+                        ...) __attribute__((format(printf, 4, 5)));
+
+static int reply_refuse(struct client *client, uint32_t id, unsigned status, const char *format,
+                        ...)
+{
+    char reason[256];
+    char *text;
+    json_t *object;
+    va_list arguments;
+    int r;
+
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+    /* It may quote the client, cut in the middle of a character. */
+    for (char *c = reason; *c; c++)
+        if (*c < ' ' || *c == 0x7f)
+            *c = '?';
+    object = json_pack("{s:s}", "error", reason);
+    text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    r = text ? reply_send(client, id, status, wsp_view_of_string(text), true) : -ENOMEM;
+    free(text);
+    return r;
+}
+
+/* Takes the row, which may be NULL: no memory. */
+static int text_append_row(struct wsp_buffer *text, const char *before, json_t *row)
+{
+    char *dump = row ? json_dumps(row, JSON_COMPACT) : NULL;
+    int r = dump ? wsp_buffer_append(text, before, strlen(before)) : -ENOMEM;
+
+    if (r == 0)
+        r = wsp_buffer_append(text, dump, strlen(dump));
+    free(dump);
+    json_decref(row);
+    return r;
+}
+
+/* ---- lists ---- */
+
+/* A list of the server whose nodes stand in the order of their numbers. */
+struct listing {
+    struct list *(*head)(struct server *server);
+    uint64_t (*number)(struct list *node);
+    uid_t (*uid)(struct list *node);
+    json_t *(*row)(struct list *node, uint64_t now_ms);
+};
+
+static bool may_see(const struct client *client, uid_t uid)
+{
+    return client->uid == uid || client_is_admin(client);
+}
+
+/* Goes behind what the last piece showed. */
+static struct list *listing_resume(struct list *head, const struct listing *listing, uint64_t next)
+{
+    struct list *node = head->next;
+
+    while (node != head && listing->number(node) < next)
+        node = node->next;
+    return node;
+}
+
+static int answer_list(struct request *request, const struct listing *listing)
+{
+    struct server *server = request->client->server;
+    struct list *head = listing->head(server);
+    struct list *node = listing_resume(head, listing, request->next);
+    bool is_admin = client_is_admin(request->client);
+    int r = 0;
+
+    if (!request->is_begun)
+        r = wsp_buffer_append(&request->text, "[", 1);
+    for (unsigned i = 0; r == 0 && node != head; node = node->next, i++) {
+        if (i == MAX_ROWS_PER_PIECE || wsp_buffer_len(&request->text) >= PIECE_LEN) {
+            request->next = listing->number(node);
+            return ANSWER_MORE;
+        }
+        if (!is_admin && listing->uid(node) != request->client->uid)
+            continue;
+        r = text_append_row(&request->text, request->has_rows ? "," : "",
+                            listing->row(node, clock_now_ms(server->clock)));
+        request->has_rows = true;
+    }
+    return r < 0 ? r : wsp_buffer_append(&request->text, "]", 1);
+}
+
+static const struct listing upstreams_listing = {upstreams_head, upstream_number, upstream_uid,
+                                                 upstream_row};
+static const struct listing clients_listing = {clients_head, client_number, client_uid, client_row};
+static const struct listing channels_listing = {channels_head, channel_number, channel_uid,
+                                                channel_row};
+
+static int answer_upstreams(struct request *request)
+{
+    return answer_list(request, &upstreams_listing);
+}
+
+static int answer_clients(struct request *request)
+{
+    return answer_list(request, &clients_listing);
+}
+
+static int answer_channels(struct request *request)
+{
+    return answer_list(request, &channels_listing);
+}
+
+/* The configuration may have been read again between two pieces, so this one is whole. */
+static int answer_endpoints(struct request *request)
+{
+    const struct config *config = request->client->server->config;
+    bool is_admin = client_is_admin(request->client);
+    int r = wsp_buffer_append(&request->text, "[", 1);
+
+    for (size_t i = 0; r == 0 && i < config->n_endpoints; i++)
+        r = text_append_row(&request->text, i > 0 ? "," : "",
+                            endpoint_row(&config->endpoints[i], is_admin));
+    return r < 0 ? r : wsp_buffer_append(&request->text, "]", 1);
+}
+
+/* ---- one object ---- */
+
+static int answer_status(struct request *request)
+{
+    struct client *client = request->client;
+
+    return text_append_row(&request->text, "",
+                           status_row(client->server, client, client_is_admin(client)));
+}
+
+static const struct {
+    const char *kind;
+    const struct listing *listing;
+    json_t *(*details)(struct list *node);
+} kinds[] = {
+    {"upstream", &upstreams_listing, upstream_details},
+    {"client", &clients_listing, client_details},
+    {"channel", &channels_listing, channel_details},
+};
+
+/* Takes both, which may be NULL. */
+static int show_append(struct request *request, const char *kind, json_t *row, json_t *details)
+{
+    json_t *object = json_pack("{s:s}", "kind", kind);
+    int r = -ENOMEM;
+
+    if (object && row && details && json_object_update(object, row) == 0 &&
+        json_object_update(object, details) == 0)
+        r = text_append_row(&request->text, "", json_incref(object));
+    json_decref(object);
+    json_decref(row);
+    json_decref(details);
+    return r;
+}
+
+static int answer_show(struct request *request)
+{
+    struct client *client = request->client;
+    struct server *server = client->server;
+    char *end;
+    unsigned long long number;
+
+    errno = 0;
+    number = strtoull(request->argument, &end, 10);
+    if (errno != 0 || *end != '\0' || request->argument[0] < '0' || request->argument[0] > '9')
+        return WSP_STATUS_BAD_ARGUMENT;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct list *head = kinds[i].listing->head(server);
+        struct list *node = listing_resume(head, kinds[i].listing, number);
+
+        if (node == head || kinds[i].listing->number(node) != number ||
+            !may_see(client, kinds[i].listing->uid(node)))
+            continue;
+        return show_append(request, kinds[i].kind,
+                           kinds[i].listing->row(node, clock_now_ms(server->clock)),
+                           kinds[i].details(node));
+    }
+    return WSP_STATUS_NOT_FOUND;
+}
+
+/* ---- the table ---- */
+
+static const struct verb verbs[] = {
+    {"status", 0, answer_status},       {"upstreams", 0, answer_upstreams},
+    {"clients", 0, answer_clients},     {"channels", 0, answer_channels},
+    {"endpoints", 0, answer_endpoints}, {"show", 1, answer_show},
+};
+
+static const struct verb *verb_find(struct wsp_view name)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (wsp_view_equals(wsp_view_of_string(verbs[i].name), name))
+            return &verbs[i];
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+static struct request *request_free(struct request *request)
+{
+    if (!request)
+        return NULL;
+    if (list_is_linked(&request->link)) {
+        list_remove(&request->link);
+        request->client->n_requests--;
+    }
+    free(request->argument);
+    wsp_buffer_deinit(&request->text);
+    free(request);
+    return NULL;
+}
+
+static int request_new(struct client *client, const struct verb *verb, uint32_t id,
+                       struct wsp_view arguments)
+{
+    struct request *request = calloc(1, sizeof(*request));
+    struct wsp_view argument;
+
+    if (!request)
+        return -ENOMEM;
+    request->client = client;
+    request->verb = verb;
+    request->id = id;
+    list_init(&request->link);
+    wsp_buffer_init(&request->text, SIZE_MAX);
+    if (wsp_local_list_next(&arguments, &argument)) {
+        request->argument = strndup((const char *)argument.data, argument.len);
+        if (!request->argument) {
+            request_free(request);
+            return -ENOMEM;
+        }
+    }
+    list_append(&client->requests, &request->link);
+    client->n_requests++;
+    client_output_schedule(client);
+    return 0;
+}
+
+int control_request(struct client *client, const struct wsp_local_request *message)
+{
+    const struct verb *verb = verb_find(message->verb);
+    size_t n_arguments = wsp_local_list_count(message->arguments);
+    int shown = message->verb.len > 60 ? 60 : (int)message->verb.len;
+
+    if (!verb)
+        return reply_refuse(client, message->id, WSP_STATUS_UNKNOWN_VERB, "there is no verb %.*s",
+                            shown, (const char *)message->verb.data);
+    if (n_arguments != verb->n_arguments)
+        return reply_refuse(client, message->id, WSP_STATUS_BAD_ARGUMENT,
+                            "%s takes %u arguments, not %zu", verb->name, verb->n_arguments,
+                            n_arguments);
+    if (client->n_requests >= MAX_REQUESTS_PER_CLIENT)
+        return reply_refuse(client, message->id, WSP_STATUS_BUSY,
+                            "%d requests wait for their answers already", MAX_REQUESTS_PER_CLIENT);
+    return request_new(client, verb, message->id, message->arguments);
+}
+
+int control_answer(struct client *client)
+{
+    struct request *request = LIST_ENTRY(list_first(&client->requests), struct request, link);
+    int r = request->verb->answer(request);
+
+    if (r == 0 || r == ANSWER_MORE) {
+        struct wsp_view piece = {wsp_buffer_peek(&request->text), wsp_buffer_len(&request->text)};
+        bool is_last = r == 0;
+
+        r = reply_send(client, request->id, WSP_STATUS_OK, piece, is_last);
+        wsp_buffer_consume(&request->text, piece.len);
+        request->is_begun = true;
+        if (is_last || r < 0)
+            request_free(request);
+        return r;
+    }
+    if (r > 0)
+        r = reply_refuse(client, request->id, (unsigned)r, "%.60s: %s", request->argument,
+                         wsp_status_meaning((unsigned)r));
+    request_free(request);
+    return r;
+}
+
+void control_forget(struct client *client)
+{
+    LIST_FOR_EACH (node, &client->requests)
+        request_free(LIST_ENTRY(node, struct request, link));
+}

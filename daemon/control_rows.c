@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control_rows: JSON of upstreams, clients, channels, endpoints and the daemon itself.
+ * Between control and the objects that it shows. Invariant: see control_rows.h.
+ */
+#include "daemon/control_rows.h"
+
+#include <config.h> /* not the daemon's own */
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/client.h"
+#include "daemon/client_channel.h"
+#include "daemon/options.h"
+#include "daemon/server.h"
+#include "daemon/share.h"
+#include "daemon/upstream.h"
+
+/* Numbers of objects are never 0 and never beyond what JSON's readers hold exactly. */
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+/* NULL when any of it is NULL. */
+static json_t *merge(json_t *row, json_t *more)
+{
+    if (!row || !more || json_object_update(row, more) < 0) {
+        json_decref(row);
+        row = NULL;
+    }
+    json_decref(more);
+    return row;
+}
+
+static json_t *strings_array(const struct strings *strings, size_t first, size_t step)
+{
+    json_t *array = json_array();
+
+    for (size_t i = first; array && i < strings->n_items; i += step)
+        if (json_array_append_new(array, json_string(strings->items[i])) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
+static struct share *share_of(struct list *node)
+{
+    return LIST_ENTRY(node, struct share, link);
+}
+
+static struct client *client_of(struct list *node)
+{
+    return LIST_ENTRY(node, struct client, link);
+}
+
+static struct client_channel *channel_of(struct list *node)
+{
+    return LIST_ENTRY(node, struct client_channel, all_link);
+}
+
+/* ---- the lists ---- */
+
+struct list *upstreams_head(struct server *server)
+{
+    return &server->shares.all;
+}
+
+struct list *clients_head(struct server *server)
+{
+    return &server->clients;
+}
+
+struct list *channels_head(struct server *server)
+{
+    return &server->channels;
+}
+
+uint64_t upstream_number(struct list *node)
+{
+    return share_of(node)->id;
+}
+
+uint64_t client_number(struct list *node)
+{
+    return client_of(node)->id;
+}
+
+uint64_t channel_number(struct list *node)
+{
+    return channel_of(node)->channel.id;
+}
+
+uid_t upstream_uid(struct list *node)
+{
+    return share_of(node)->owner->uid;
+}
+
+uid_t client_uid(struct list *node)
+{
+    return client_of(node)->uid;
+}
+
+uid_t channel_uid(struct list *node)
+{
+    return channel_of(node)->channel.user->uid;
+}
+
+/* ---- upstreams ---- */
+
+json_t *upstream_row(struct list *node, uint64_t now_ms)
+{
+    const struct share *share = share_of(node);
+    const struct upstream *upstream = share->upstream;
+    char display[TARGET_DISPLAY_LEN];
+
+    return json_pack(
+        "{s:o, s:s, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+        number(share->id), "state", share_state_to_string(share->state), "url",
+        target_display(share->target, display), "shared", share->is_shared, "uid",
+        (json_int_t)share->owner->uid, "channels", (int)share->n_channels, "protocol",
+        share->protocol ? share->protocol : "", "address",
+        upstream ? upstream_address(upstream) : "", "tls", upstream ? upstream_tls(upstream) : "",
+        "age_ms", number(now_ms - share->created_ms), "messages_in", number(share->n_in),
+        "bytes_in", number(share->n_in_bytes), "messages_out", number(share->n_out), "bytes_out",
+        number(share->n_out_bytes), "held_bytes", number(share->log.charge.amount));
+}
+
+json_t *upstream_details(struct list *node)
+{
+    const struct share *share = share_of(node);
+    json_t *channels = json_array();
+
+    LIST_FOR_EACH (link, &share->channels) {
+        const struct channel *channel = LIST_ENTRY(link, struct channel, share_link);
+
+        if (!channels || json_array_append_new(channels, number(channel->id)) < 0) {
+            json_decref(channels);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:s, s:i, s:s}", "extensions",
+                     share->extensions ? share->extensions : "", "channel_ids", channels,
+                     "protocols", strings_array(&share->target->protocols, 0, 1), "lingering",
+                     share->is_lingering, "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0,
+                     "paused_for_quota", (share->pauses & SHARE_PAUSE_QUOTA) != 0, "max_message",
+                     number(share->target->max_message), "linger_ms",
+                     number(share->target->linger_ms), "ca_file",
+                     share->target->ca_file ? share->target->ca_file : "", "close_code",
+                     (int)share->ending.code, "failure", share->ending.failure.text);
+}
+
+/* ---- clients ---- */
+
+json_t *client_row(struct list *node, uint64_t now_ms)
+{
+    const struct client *client = client_of(node);
+
+    return json_pack("{s:o, s:s, s:I, s:I, s:I, s:i, s:o, s:o, s:o, s:o, s:o}", "id",
+                     number(client->id), "state", client_state_to_string(client->state), "uid",
+                     (json_int_t)client->uid, "gid", (json_int_t)client->gid, "pid",
+                     (json_int_t)client->pid, "channels", (int)client->n_channels, "age_ms",
+                     number(now_ms - client->created_ms), "frames_in", number(client->n_frames_in),
+                     "bytes_in", number(client->n_bytes_in), "frames_out",
+                     number(client->output.n_frames), "bytes_out", number(client->output.n_bytes));
+}
+
+json_t *client_details(struct list *node)
+{
+    const struct client *client = client_of(node);
+    json_t *channels = json_array();
+
+    LIST_FOR_EACH (link, &client->channels) {
+        const struct client_channel *channel = LIST_ENTRY(link, struct client_channel, link);
+
+        if (!channels || json_array_append_new(channels, number(channel->channel.id)) < 0) {
+            json_decref(channels);
+            return NULL;
+        }
+    }
+    return json_pack("{s:o, s:o, s:b}", "channel_ids", channels, "writes",
+                     number(client->output.n_writes), "blocked", client->output.is_blocked);
+}
+
+/* ---- channels ---- */
+
+json_t *channel_row(struct list *node, uint64_t now_ms)
+{
+    const struct client_channel *channel = channel_of(node);
+    const struct channel *base = &channel->channel;
+    const struct client *client = channel->client;
+
+    return json_pack(
+        "{s:o, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+        number(base->id), "state", channel_state_to_string(base->state), "url",
+        channel->display ? channel->display : "", "shared", channel->is_shared, "client",
+        client ? number(client->id) : json_null(), "upstream",
+        base->share ? number(base->share->id) : json_null(), "uid", (json_int_t)base->user->uid,
+        "pid", (json_int_t)(client ? client->pid : 0), "age_ms", number(now_ms - base->created_ms),
+        "messages_received", number(base->n_received), "bytes_received",
+        number(base->n_received_bytes), "messages_sent", number(base->n_sent), "bytes_sent",
+        number(base->n_sent_bytes), "lag_bytes", number(cursor_lag_cost(&base->cursor)),
+        "unsent_bytes", number(base->outbox_bytes));
+}
+
+json_t *channel_details(struct list *node)
+{
+    const struct client_channel *channel = channel_of(node);
+    const struct channel *base = &channel->channel;
+
+    return json_pack("{s:I, s:o, s:o, s:s, s:i, s:s}", "number", (json_int_t)channel->number,
+                     "lag_messages", number(cursor_lag_messages(&base->cursor)), "queue_bytes",
+                     number(base->queue_bytes), "slow_consumer",
+                     slow_consumer_to_string(base->slow_consumer), "close_code",
+                     (int)base->ending.code, "failure", base->ending.failure.text);
+}
+
+/* ---- endpoints and status ---- */
+
+static json_t *option_json(const struct option_row *row, uint64_t value)
+{
+    char text[OPTION_TEXT_LEN];
+
+    option_format(row, value, text);
+    return json_string(text);
+}
+
+/* The values that are numbers or words, by their names in the configuration. */
+static json_t *options_object(const struct endpoint_options *options)
+{
+    const struct option_table *table = endpoint_options_table();
+    json_t *object = json_object();
+
+    for (size_t i = 0; object && i < table->n_rows; i++) {
+        const struct option_row *row = &table->rows[i];
+        uint64_t value;
+
+        if (!option_number(row, options, &value))
+            continue;
+        if (json_object_set_new(object, row->name, option_json(row, value)) < 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+/* Of headers only the names: a value may be a credential. */
+json_t *endpoint_row(const struct endpoint *endpoint, bool is_admin)
+{
+    json_t *row = json_pack("{s:s, s:o, s:o}", "name", endpoint->name, "protocols",
+                            strings_array(&endpoint->options.protocols, 0, 1), "options",
+                            options_object(&endpoint->options));
+
+    if (!row || !is_admin)
+        return row;
+    return merge(row, json_pack("{s:s, s:o, s:s, s:i}", "origin", endpoint->url.origin, "headers",
+                                strings_array(&endpoint->options.headers, 0, 2), "file",
+                                endpoint->file, "line", endpoint->line));
+}
+
+static json_t *user_object(const struct user *user)
+{
+    json_t *object = json_pack("{s:I}", "uid", (json_int_t)user->uid);
+
+    for (int i = 0; object && i < QUOTA_N_RESOURCES; i++) {
+        json_t *pair = json_pack("{s:o, s:o}", "used", number(user->used[i]), "limit",
+                                 number(user->quota->limits[i]));
+
+        if (!pair || json_object_set_new(object, quota_resource_to_string((enum quota_resource)i),
+                                         pair) < 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+json_t *status_row(struct server *server, const struct client *client, bool is_admin)
+{
+    uint64_t now_ms = clock_now_ms(server->clock);
+    json_t *row =
+        json_pack("{s:s, s:I, s:o, s:b, s:o}", "software", "wsplexd " PACKAGE_VERSION, "pid",
+                  (json_int_t)getpid(), "age_ms", number(now_ms - server->started_ms), "stopping",
+                  server->is_stopping, "you", user_object(client->user));
+
+    if (!is_admin)
+        return row;
+    return merge(row,
+                 json_pack("{s:i, s:i, s:i, s:i}", "upstreams", (int)server->shares.n_upstreams,
+                           "channels", (int)server->n_channels, "clients", (int)server->n_clients,
+                           "endpoints", (int)server->config->n_endpoints));
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * open_request: OPEN and configuration to target.
+ * Between client_requests and share. Invariant: see open_request.h; what is refused is told with the name of the
+ * option concerned in front.
+ */
+#include "daemon/open_request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/idna.h"
+#include "daemon/options.h"
+#include "daemon/server.h"
+#include "proto/local/errors.h"
+
+/* What is being resolved. */
+struct request {
+    const struct server *server;
+    uid_t uid;
+    const struct wsp_local_open *open;
+    const struct endpoint *endpoint; /* NULL: a free URL */
+    struct endpoint_options options; /* what the program gave */
+    struct target *target;
+    bool is_shared;
+    struct failure *failure;
+};
+
+static int refuse(struct request *request, enum wsp_cause cause, const char *text)
+{
+    failure_set(request->failure, (uint16_t)cause, 0, "%s", text);
+    return 1;
+}
+
+/* ---- what an endpoint decides ---- */
+
+static int refuse_choice(struct request *request, const char *option)
+{
+    failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
+                "%s: the endpoint %s decides it, not who opens it", option,
+                request->endpoint->name);
+    return 1;
+}
+
+static bool strings_have(const struct strings *strings, const char *text)
+{
+    for (size_t i = 0; i < strings->n_items; i++)
+        if (strcmp(strings->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* A choice among its subprotocols is all that an endpoint leaves to programs. */
+static int check_choices(struct request *request)
+{
+    const struct strings *chosen = &request->options.protocols;
+    const struct endpoint_options *options = &request->endpoint->options;
+    enum wsp_sharing opposite = options->is_shared ? WSP_SHARING_PRIVATE : WSP_SHARING_SHARED;
+    struct wsp_view names = request->open->options, name;
+    char quoted[OPTION_TEXT_LEN];
+
+    if (wsp_local_list_next(&names, &name)) {
+        snprintf(quoted, sizeof(quoted), "%.*s", name.len > 60 ? 60 : (int)name.len,
+                 (const char *)name.data);
+        return refuse_choice(request, quoted);
+    }
+    if (request->open->headers.len > 0)
+        return refuse_choice(request, "headers");
+    if (request->open->sharing == opposite)
+        return refuse_choice(request, "share");
+    for (size_t i = 0; i < chosen->n_items; i++)
+        if (!strings_have(&options->protocols, chosen->items[i])) {
+            failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
+                        "protocols: %.60s is not one of those that the endpoint %s lists",
+                        chosen->items[i], request->endpoint->name);
+            return 1;
+        }
+    return 0;
+}
+
+/* ---- what a program may give with a free URL ---- */
+
+static int check_ca_file(struct request *request)
+{
+    if (request->uid == geteuid())
+        return 0;
+    return refuse(request, WSP_CAUSE_OPTION,
+                  "ca-file: this daemon runs as another user and reads no file for a program; its "
+                  "administrator can "
+                  "give an endpoint one");
+}
+
+static int read_option(struct request *request, struct wsp_view name, struct wsp_view value)
+{
+    const struct option_table *table = endpoint_options_table();
+    const struct option_row *row = option_find(table, name);
+    int shown = name.len > 60 ? 60 : (int)name.len;
+    char problem[OPTION_TEXT_LEN];
+    int r = 0;
+
+    if (!row) {
+        const char *nearest = option_nearest(table, name);
+
+        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%.*s: there is no such option%s%s%s",
+                    shown, (const char *)name.data, nearest ? "; did you mean " : "",
+                    nearest ? nearest : "", nearest ? "?" : "");
+        return 1;
+    }
+    if (row->place == OPTION_ENDPOINT || row->type == OPTION_LIST || row->type == OPTION_HEADERS ||
+        row == &table->rows[ENDPOINT_OPTION_url]) {
+        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: %s", row->name,
+                    row->place == OPTION_ENDPOINT
+                        ? "only the configuration of an endpoint can set it"
+                        : "it is no option of its own here but a part of opening");
+        return 1;
+    }
+    if (option_is_given(request->options.given, (unsigned)(row - table->rows))) {
+        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: it is given twice", row->name);
+        return 1;
+    }
+    /* Before the value is looked at, which would tell whether the file is there. */
+    if (row == &table->rows[ENDPOINT_OPTION_ca_file])
+        r = check_ca_file(request);
+    if (r == 0) {
+        r = option_set(table, row, value, &request->options, problem);
+        if (r > 0)
+            refuse(request, WSP_CAUSE_OPTION, problem);
+    }
+    return r;
+}
+
+static int read_options(struct request *request)
+{
+    struct wsp_view rest = request->open->options, name, value;
+    int r = 0;
+
+    while (r == 0 && wsp_local_list_next(&rest, &name) && wsp_local_list_next(&rest, &value))
+        r = read_option(request, name, value);
+    if (r == 0 && request->is_shared && request->options.slow_consumer == SLOW_BLOCK)
+        r = refuse(request, WSP_CAUSE_OPTION,
+                   "slow-consumer: block would let one program hold up the others of a shared "
+                   "connection; only the "
+                   "configuration of an endpoint can allow it");
+    return r;
+}
+
+/* ---- what both may give ---- */
+
+static int read_protocols(struct request *request)
+{
+    const struct option_table *table = endpoint_options_table();
+    struct wsp_view rest = request->open->protocols, item;
+    char problem[OPTION_TEXT_LEN];
+    int r = 0;
+
+    while (r == 0 && wsp_local_list_next(&rest, &item))
+        r = option_set(table, &table->rows[ENDPOINT_OPTION_protocols], item, &request->options,
+                       problem);
+    if (r > 0)
+        refuse(request, WSP_CAUSE_SUBPROTOCOL, problem);
+    return r;
+}
+
+static int read_headers(struct request *request)
+{
+    struct wsp_view rest = request->open->headers, name, value;
+    char problem[OPTION_TEXT_LEN];
+    int r = 0;
+
+    while (r == 0 && wsp_local_list_next(&rest, &name) && wsp_local_list_next(&rest, &value))
+        r = headers_add(&request->options.headers, name, value, problem);
+    if (r > 0)
+        refuse(request, WSP_CAUSE_HEADER, problem);
+    return r;
+}
+
+/* ---- the target ---- */
+
+static int strings_copy(struct strings *to, const struct strings *from)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < from->n_items; i++)
+        r = strings_add(to, from->items[i], strlen(from->items[i]));
+    return r;
+}
+
+static int fill_url(struct request *request)
+{
+    struct wsp_view url = request->open->url;
+    const char *text = (const char *)url.data;
+    int r;
+
+    if (request->endpoint) {
+        text = request->endpoint->url.href;
+        url.len = strlen(text);
+    }
+    r = wsp_url_parse_websocket(&request->target->url, text, url.len, NULL, idna_to_ascii);
+    if (r > 0)
+        refuse(request, WSP_CAUSE_URL, wsp_url_problem_to_string(r));
+    return r;
+}
+
+/* Everything but the URL, from the options that hold: the endpoint's, or what the program gave over the defaults. */
+static int fill_options(struct request *request, const struct endpoint_options *options)
+{
+    struct target *target = request->target;
+    const struct strings *protocols = &request->options.protocols;
+    const char *ca_file = options->ca_file ? options->ca_file : server_ca_file(request->server);
+    int r;
+
+    target->max_message = options->max_message;
+    target->scope = request->uid;
+    target->queue_bytes = options->queue_bytes;
+    target->slow_consumer = (enum slow_consumer)options->slow_consumer;
+    target->linger_ms = options->linger_ms;
+    target->block_timeout_ms = options->block_timeout_ms;
+    target->connect_timeout_ms = options->connect_timeout_ms;
+    target->close_timeout_ms = options->close_timeout_ms;
+    if (request->endpoint) {
+        target->endpoint = strdup(request->endpoint->name);
+        if (!target->endpoint)
+            return -ENOMEM;
+    }
+    if (ca_file) {
+        target->ca_file = strdup(ca_file);
+        if (!target->ca_file)
+            return -ENOMEM;
+    }
+    r = strings_copy(&target->headers, &options->headers);
+    if (r == 0)
+        r = strings_copy(&target->protocols,
+                         protocols->n_items > 0 ? protocols : &options->protocols);
+    return r;
+}
+
+static int resolve(struct request *request)
+{
+    int r = read_protocols(request);
+
+    if (r == 0 && request->endpoint)
+        r = check_choices(request);
+    else if (r == 0)
+        r = read_headers(request);
+    if (r == 0 && !request->endpoint)
+        r = read_options(request);
+    if (r == 0)
+        r = fill_url(request);
+    if (r == 0)
+        r = fill_options(request,
+                         request->endpoint ? &request->endpoint->options : &request->options);
+    return r;
+}
+
+/* `wsplex-endpoint:NAME`. True if it is of this form; *ret_endpoint is NULL when there is none of that name. */
+static bool names_endpoint(const struct server *server, struct wsp_view url,
+                           const struct endpoint **ret_endpoint)
+{
+    static const char prefix[] = "wsplex-endpoint:";
+    const size_t prefix_len = sizeof(prefix) - 1;
+
+    if (url.len < prefix_len || memcmp(url.data, prefix, prefix_len) != 0)
+        return false;
+    *ret_endpoint = config_find_endpoint(
+        server->config, (struct wsp_view){url.data + prefix_len, url.len - prefix_len});
+    return true;
+}
+
+int open_request_resolve(const struct server *server, uid_t uid, const struct wsp_local_open *open,
+                         struct target **ret_target, bool *ret_is_shared,
+                         struct failure *ret_failure)
+{
+    struct request request = {.server = server, .uid = uid, .open = open, .failure = ret_failure};
+    int r;
+
+    if (names_endpoint(server, open->url, &request.endpoint) && !request.endpoint)
+        return refuse(&request, WSP_CAUSE_NO_ENDPOINT,
+                      "the configuration has no endpoint of this name");
+    request.is_shared = open->sharing == WSP_SHARING_SHARED;
+    if (request.endpoint && open->sharing == WSP_SHARING_DEFAULT)
+        request.is_shared = request.endpoint->options.is_shared != 0;
+    request.target = target_new();
+    if (!request.target)
+        return -ENOMEM;
+    options_init(endpoint_options_table(), &request.options);
+    r = resolve(&request);
+    options_deinit(endpoint_options_table(), &request.options);
+    if (r != 0) {
+        target_free(request.target);
+        return r;
+    }
+    *ret_target = request.target;
+    *ret_is_shared = request.is_shared;
+    return 0;
+}

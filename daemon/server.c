@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * server: puts the daemon together, reloads it, stops it.
+ * Between main and all that serves. Invariant: see server.h.
+ *
+ *  stopping  | what happens                                      | goes on when
+ *  told      | no more clients, every upstream closes with 1001  | no upstream is left, or stop-timeout
+ *  emptied   | clients are told the rest and ERROR shutdown      | no client is left, or a little later
+ *  ended     | the loop stops; whatever is left is cut
+ */
+#include "daemon/server.h"
+
+#include <config.h> /* not the daemon's own */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/client.h"
+#include "daemon/client_channel.h"
+#include "daemon/client_output.h"
+#include "daemon/crypto.h"
+#include "daemon/limits.h"
+#include "proto/local/errors.h"
+
+/* ---- configuration ---- */
+
+int server_load_config(const struct server_options *options, const struct config_paths *paths,
+                       struct config_reporter *reporter, struct config **ret_config)
+{
+    bool is_named = options->config_file != NULL;
+
+    return config_load(is_named ? options->config_file : paths->config, is_named, reporter,
+                       ret_config);
+}
+
+struct journal_reporter {
+    struct config_reporter base;
+    struct journal *journal;
+};
+
+static void journal_report(struct config_reporter *base, const char *file, int line,
+                           const char *text)
+{
+    struct journal *journal = ((struct journal_reporter *)(void *)base)->journal;
+
+    if (line > 0)
+        journal_log(journal, JOURNAL_CONFIGURATION, 0, "%s:%d: %s", file, line, text);
+    else
+        journal_log(journal, JOURNAL_CONFIGURATION, 0, "%s: %s", file, text);
+}
+
+/* From now on this one holds; the old one is freed. */
+static void config_adopt(struct server *server, struct config *config)
+{
+    const struct daemon_options *options = &config->daemon;
+
+    config_free(server->config);
+    server->config = config;
+    server->journal.level = server->options.has_log_level ? server->options.log_level
+                                                          : (enum journal_level)options->log_level;
+    server->quota.limits[QUOTA_CLIENTS] = options->max_clients;
+    server->quota.limits[QUOTA_CHANNELS] = options->max_channels;
+    server->quota.limits[QUOTA_UPSTREAMS] = options->max_upstreams;
+    server->quota.limits[QUOTA_QUEUED_BYTES] = options->max_queued_bytes;
+    server->quota.limits[QUOTA_SENDING_BYTES] = options->max_sending_bytes;
+}
+
+static int config_read(struct server *server)
+{
+    struct journal_reporter reporter = {{journal_report}, &server->journal};
+    struct config *config;
+    int r = server_load_config(&server->options, &server->paths, &reporter.base, &config);
+
+    if (r == 0)
+        config_adopt(server, config);
+    return r;
+}
+
+const char *server_ca_file(const struct server *server)
+{
+    return server->options.ca_file ? server->options.ca_file : server->config->daemon.ca_file;
+}
+
+uint64_t server_max_message(const struct server *server)
+{
+    uint64_t max = WSP_DEFAULT_MAX_MESSAGE;
+
+    for (size_t i = 0; i < server->config->n_endpoints; i++)
+        if (server->config->endpoints[i].options.max_message > max)
+            max = server->config->endpoints[i].options.max_message;
+    return max;
+}
+
+static void server_reload(struct server *server)
+{
+    notify_reloading(&server->notify);
+    if (config_read(server) == 0)
+        journal_log(&server->journal, JOURNAL_RELOADED, 0,
+                    "%zu endpoints; what is open stays as it is, and so does the socket",
+                    server->config->n_endpoints);
+    else
+        journal_log(&server->journal, JOURNAL_NOT_RELOADED, 0,
+                    "the configuration before it goes on");
+    notify_ready(&server->notify);
+}
+
+/* ---- what it holds ---- */
+
+uint64_t server_new_id(struct server *server)
+{
+    return ++server->last_id;
+}
+
+static void status_format(void *owner, char *ret_text, size_t len)
+{
+    const struct server *server = owner;
+
+    snprintf(ret_text, len, "%u upstreams, %u channels, %u clients%s", server->shares.n_upstreams,
+             server->n_channels, server->n_clients, server->is_stopping ? "; stopping" : "");
+}
+
+void server_changed(struct server *server)
+{
+    notify_changed(&server->notify);
+    if (server->is_emptied && server->n_clients == 0)
+        loop_stop(server->loop);
+}
+
+static void share_log(struct server *server, const struct share *share)
+{
+    struct journal *journal = &server->journal;
+    const struct ending *ending = &share->ending;
+    char display[TARGET_DISPLAY_LEN];
+
+    target_display(share->target, display);
+    switch (share->state) {
+    case SHARE_CONNECTING:
+        journal_log(journal, JOURNAL_UPSTREAM_OPENING, share->id, "%s, %s, for uid %u", display,
+                    share->is_shared ? "shared" : "private", share->owner->uid);
+        break;
+    case SHARE_OPEN:
+        journal_log(journal, JOURNAL_UPSTREAM_OPEN, share->id, "%s at %s%s%s", display,
+                    upstream_address(share->upstream), upstream_tls(share->upstream)[0] ? ", " : "",
+                    upstream_tls(share->upstream));
+        break;
+    case SHARE_CLOSING: break;
+    case SHARE_ENDED:
+        if (ending->failure.cause == 0 || ending->failure.cause == WSP_CAUSE_CANCELLED ||
+            ending->failure.cause == WSP_CAUSE_SHUTDOWN)
+            journal_log(journal, JOURNAL_UPSTREAM_CLOSED, share->id, "%s: code %u%s%s", display,
+                        ending->code, ending->failure.cause ? ": " : "", ending->failure.text);
+        else
+            journal_log(journal, JOURNAL_UPSTREAM_FAILED, share->id, "%s: %s: %s", display,
+                        wsp_cause_to_string(ending->failure.cause), ending->failure.text);
+        break;
+    }
+}
+
+static struct server *server_of(struct shares *shares)
+{
+    return LIST_ENTRY(shares, struct server, shares);
+}
+
+static void share_changed(struct shares *shares, struct share *share)
+{
+    struct server *server = server_of(shares);
+
+    share_log(server, share);
+    server_changed(server);
+    if (server->is_stopping && shares->n_upstreams == 0)
+        turn_schedule(server->turn, TURN_CHECK, &server->emptied);
+}
+
+/* ---- stopping ---- */
+
+static void emptied_run(void *owner)
+{
+    struct server *server = owner;
+
+    if (server->is_emptied)
+        return;
+    server->is_emptied = true;
+    LIST_FOR_EACH (node, &server->clients)
+        client_send_away(LIST_ENTRY(node, struct client, link));
+    timer_start(&server->stop, CLIENT_PARTING_MS);
+    server_changed(server);
+}
+
+/* Servers that do not answer the close get no more time: their channels fail, so that every program is told. */
+static void stop_fire(void *owner)
+{
+    struct server *server = owner;
+    struct failure failure;
+
+    if (server->is_emptied) {
+        loop_stop(server->loop);
+        return;
+    }
+    failure_set(&failure, WSP_CAUSE_SHUTDOWN, 0,
+                "the daemon stops, and the server did not answer the close in time");
+    LIST_FOR_EACH (node, &server->channels) {
+        struct client_channel *channel = LIST_ENTRY(node, struct client_channel, all_link);
+
+        if (channel->client)
+            channel_fail(&channel->channel, &failure);
+    }
+    emptied_run(server);
+}
+
+static void server_stop(struct server *server, const char *why)
+{
+    if (server->is_stopping) {
+        journal_log(&server->journal, JOURNAL_STOPPING, 0, "%s again: at once", why);
+        loop_stop(server->loop);
+        return;
+    }
+    server->is_stopping = true;
+    journal_log(&server->journal, JOURNAL_STOPPING, 0, "%s: closing %u upstreams of %u clients",
+                why, server->shares.n_upstreams, server->n_clients);
+    notify_stopping(&server->notify);
+    listener_deinit(&server->listener);
+    timer_start(&server->stop, server->config->daemon.stop_timeout_ms);
+    shares_drain(&server->shares);
+    if (server->shares.n_upstreams == 0)
+        turn_schedule(server->turn, TURN_CHECK, &server->emptied);
+}
+
+static void signal_fire(void *owner, int signal_number)
+{
+    struct server *server = owner;
+
+    if (signal_number == SIGHUP)
+        server_reload(server);
+    else
+        server_stop(server, signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+/* ---- starting ---- */
+
+static void accepted(void *owner, int fd)
+{
+    client_accept(owner, fd);
+}
+
+static void trouble(void *owner, const char *text)
+{
+    struct server *server = owner;
+
+    journal_log(&server->journal, JOURNAL_LISTENING, 0,
+                "accepting rests: %s; %u clients and %u upstreams are open", text,
+                server->n_clients, server->shares.n_upstreams);
+}
+
+/* Each client and each upstream is a descriptor: what the system allows is asked for. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int cannot_start(struct server *server, const char *what, int r)
+{
+    journal_log(&server->journal, JOURNAL_CANNOT_START, 0, "%s: %s", what, strerror(-r));
+    return r;
+}
+
+static int loop_prepare(struct server *server)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    int r = loop_new(&server->loop);
+
+    if (r < 0)
+        return r;
+    server->clock = loop_clock(server->loop);
+    server->turn = loop_turn(server->loop);
+    server->started_ms = clock_now_ms(server->clock);
+    task_init(&server->emptied, emptied_run, server);
+    for (size_t i = 0; r == 0 && i < sizeof(signals) / sizeof(signals[0]); i++)
+        r = loop_on_signal(server->loop, signals[i], signal_fire, server);
+    if (r == 0)
+        r = timer_init(&server->stop, server->clock, stop_fire, server);
+    if (r == 0)
+        r = output_new(server->loop, &server->output);
+    if (r == 0)
+        r = notify_init(&server->notify, server->clock, status_format, server);
+    return r;
+}
+
+static int remote_prepare(struct server *server)
+{
+    struct upstream_context *context = &server->upstream_context;
+    int r = dialer_new(server->loop, &server->dialer);
+
+    if (r < 0)
+        return r;
+    context->clock = server->clock;
+    context->turn = server->turn;
+    context->dialer = server->dialer;
+    context->scratch = loop_scratch(server->loop, &context->scratch_len);
+    context->random = crypto_random;
+    context->sha1 = crypto_sha1;
+    shares_init(&server->shares, server->clock, server->turn, upstream_remote_ops(), context,
+                crypto_random, &server->last_id);
+    server->shares.on_change = share_changed;
+    return 0;
+}
+
+static int socket_prepare(struct server *server)
+{
+    const struct daemon_options *options = &server->config->daemon;
+    const struct config_paths *paths = &server->paths;
+    const char *path = server->options.socket ? server->options.socket
+                       : options->socket      ? options->socket
+                                              : paths->socket;
+    mode_t mode = paths->is_machine ? 0660 : 0600;
+    struct listener_options listener = {
+        .path = path,
+        .directory = strcmp(path, paths->socket) == 0 ? paths->socket_dir : NULL,
+        .directory_mode = paths->is_machine ? 0755 : 0700,
+        .mode = option_is_given(options->given, DAEMON_OPTION_socket_mode)
+                    ? (mode_t)options->socket_mode
+                    : mode,
+        .group =
+            options->socket_group == OPTION_NO_GROUP ? (gid_t)-1 : (gid_t)options->socket_group,
+    };
+    char problem[LISTENER_PROBLEM_LEN];
+    int r = listener_init(&server->listener, server->loop, &listener, accepted, trouble, server,
+                          problem);
+
+    if (r < 0)
+        journal_log(&server->journal, JOURNAL_CANNOT_START, 0, "%s", problem);
+    else
+        journal_log(&server->journal, JOURNAL_STARTED, 0,
+                    "wsplexd " PACKAGE_VERSION " listens on %s",
+                    server->listener.path ? server->listener.path : "the socket that it was given");
+    return r;
+}
+
+int server_init(struct server *server, const struct server_options *options)
+{
+    int r;
+
+    *server = (struct server){.options = *options};
+    list_init(&server->clients);
+    list_init(&server->channels);
+    list_init(&server->shares.all);
+    quota_init(&server->quota);
+    journal_init(&server->journal,
+                 options->has_log_level ? options->log_level : JOURNAL_LEVEL_NOTICE);
+    r = config_paths_init(&server->paths);
+    if (r < 0)
+        return cannot_start(server, "paths", r);
+    r = config_read(server);
+    if (r != 0)
+        return r < 0 ? cannot_start(server, "configuration", r) : r;
+    descriptors_raise();
+    r = loop_prepare(server);
+    if (r < 0)
+        return cannot_start(server, "event loop", r);
+    r = remote_prepare(server);
+    if (r < 0)
+        return cannot_start(server, "resolver and TLS", r);
+    return socket_prepare(server);
+}
+
+int server_run(struct server *server)
+{
+    int r;
+
+    notify_ready(&server->notify);
+    r = loop_run(server->loop);
+    if (r < 0)
+        journal_log(&server->journal, JOURNAL_STOPPED, 0, "the event loop failed: %s",
+                    strerror(-r));
+    else
+        journal_log(&server->journal, JOURNAL_STOPPED, 0, "wsplexd " PACKAGE_VERSION);
+    return r;
+}
+
+void server_deinit(struct server *server)
+{
+    if (server->loop) {
+        listener_deinit(&server->listener);
+        LIST_FOR_EACH (node, &server->clients)
+            client_drop(LIST_ENTRY(node, struct client, link));
+        if (server->shares.clock)
+            shares_deinit(&server->shares);
+        /* Buries clients, and lets abandoned channels go that waited for their upstreams. */
+        LIST_FOR_EACH (node, &server->channels)
+            client_channel_discard(LIST_ENTRY(node, struct client_channel, all_link));
+        turn_end(server->turn);
+        notify_deinit(&server->notify);
+        timer_deinit(&server->stop);
+    }
+    dialer_free(server->dialer);
+    output_free(server->output);
+    loop_free(server->loop);
+    config_free(server->config);
+    config_paths_deinit(&server->paths);
+    quota_deinit(&server->quota);
+    journal_deinit(&server->journal);
+}
