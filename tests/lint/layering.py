@@ -84,10 +84,7 @@ def client_knows_base_and_libc(tree):
                 return "the client library does not speak to servers"
             own = path == "config.h" or path.startswith(("client-lib/", "proto/"))
             return None if own else "client-lib knows proto's base only"
-        # libidn2 is loaded when a host first needs it: its header is known, its symbols are not.
-        if path == "idn2.h" or name.startswith("client-lib/adapters/"):
-            return None
-        if is_library(path):
+        if is_library(path) and not name.startswith("client-lib/adapters/"):
             return "the client library needs libc alone"
         return None
 
