@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inflow: what an upstream has read, as messages and control frames; see inflow.h.
+ * Neighbours: upstream above, proto/websocket's reader within, share below.
+ * Invariant: while tail has bytes, the reader's window is the end of them.
+ */
+#include "daemon/inflow.h"
+
+void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed)
+{
+    struct wsp_ws_limits limits = {
+        .max_message = share->target->max_message,
+        .max_fragments = WSP_DEFAULT_MAX_FRAGMENTS,
+    };
+
+    *inflow = (struct inflow){.share = share};
+    wsp_ws_reader_init(&inflow->reader, WSP_ROLE_CLIENT, &limits);
+    wsp_buffer_init(&inflow->tail, max_fed);
+}
+
+void inflow_deinit(struct inflow *inflow)
+{
+    wsp_ws_reader_deinit(&inflow->reader);
+    wsp_buffer_deinit(&inflow->tail);
+    charge_release(&inflow->charge);
+}
+
+void inflow_feed(struct inflow *inflow, struct wsp_view bytes)
+{
+    wsp_ws_reader_feed(&inflow->reader, bytes);
+}
+
+int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event)
+{
+    return wsp_ws_reader_next(&inflow->reader, ret_event);
+}
+
+int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event)
+{
+    struct wsp_buffer payload;
+    int r;
+
+    if (event->is_borrowed)
+        return share_received(inflow->share, event->is_binary, event->payload);
+    r = wsp_ws_reader_take(&inflow->reader, &payload);
+    if (r < 0)
+        return r;
+    return share_received_take(inflow->share, event->is_binary, &payload);
+}
+
+/* A window in the scratch moves to tail; one in tail stays where it is. */
+static int inflow_keep(struct inflow *inflow)
+{
+    struct wsp_view rest = wsp_ws_reader_rest(&inflow->reader);
+    int r;
+
+    if (rest.len == 0) {
+        wsp_buffer_consume(&inflow->tail, wsp_buffer_len(&inflow->tail));
+        wsp_buffer_trim(&inflow->tail);
+        return 0;
+    }
+    if (inflow_has_waiting(inflow))
+        return 0;
+    r = wsp_buffer_append(&inflow->tail, rest.data, rest.len);
+    if (r < 0)
+        return r;
+    rest.data = wsp_buffer_peek(&inflow->tail);
+    wsp_ws_reader_feed(&inflow->reader, rest);
+    return 0;
+}
+
+int inflow_settle(struct inflow *inflow)
+{
+    int r = inflow_keep(inflow);
+    uint64_t held = wsp_ws_reader_held(&inflow->reader) + inflow->tail.capacity;
+
+    if (held > inflow->charge.amount)
+        charge_force(&inflow->charge, inflow->share->owner, QUOTA_QUEUED_BYTES,
+                     held - inflow->charge.amount);
+    else
+        charge_shrink(&inflow->charge, inflow->charge.amount - held);
+    return r;
+}
+
+bool inflow_has_waiting(const struct inflow *inflow)
+{
+    return wsp_buffer_len(&inflow->tail) > 0;
+}
+
+void inflow_discard(struct inflow *inflow)
+{
+    wsp_ws_reader_feed(&inflow->reader, (struct wsp_view){0});
+    wsp_buffer_consume(&inflow->tail, wsp_buffer_len(&inflow->tail));
+    wsp_buffer_trim(&inflow->tail);
+}

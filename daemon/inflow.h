@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inflow: what an upstream has read, as messages and control frames: the reader of proto/websocket, and the bytes that
+ * wait for it while the share does not want more.
+ * Neighbours: upstream feeds it from the loop's scratch, and takes the events out.
+ * Invariant: what is held (a message under way, bytes that wait) is charged to the share's owner; the waiting bytes are
+ * at most one scratch full.
+ */
+#ifndef WSPLEX_DAEMON_INFLOW_H
+#define WSPLEX_DAEMON_INFLOW_H
+
+#include <stdbool.h>
+
+#include "daemon/quota.h"
+#include "daemon/share.h"
+#include "proto/buffer.h"
+#include "proto/websocket/message.h"
+
+struct inflow {
+    struct share *share;
+    struct wsp_ws_reader reader;
+    struct wsp_buffer tail; /* where the reader's window is, when it is not in the scratch */
+    struct charge charge;
+};
+
+/* Allocates nothing. max_fed: the most that is ever fed at once. */
+void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed);
+void inflow_deinit(struct inflow *inflow);
+
+/* Lends bytes, until inflow_settle. Only when nothing waits. */
+void inflow_feed(struct inflow *inflow, struct wsp_view bytes);
+
+/* The next event, as wsp_ws_reader_next. */
+int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event);
+
+/* Hands a message that inflow_next has just given to the share. 0 or -ENOMEM. */
+int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event);
+
+/* No more events for now: keeps what is left of the bytes that were lent, and charges what is held. 0 or -ENOMEM. */
+int inflow_settle(struct inflow *inflow);
+
+/* Bytes wait from an earlier turn. */
+bool inflow_has_waiting(const struct inflow *inflow);
+
+/* Throws away what waits. */
+void inflow_discard(struct inflow *inflow);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * outflow: what an upstream has to write, as bytes; see outflow.h.
+ * Neighbours: share gives messages, proto/websocket makes frames, upstream writes the bytes to its transport.
+ * Invariant: every message in flight is the current one, or has a mark that says it is its last.
+ */
+#include "daemon/outflow.h"
+
+#include <string.h>
+
+#include "daemon/limits.h"
+#include "proto/websocket/frame.h"
+
+/* A run of bytes that ends with payload of a message. */
+struct mark {
+    struct outgoing *outgoing;
+    uint64_t end; /* in the count of n_taken */
+    uint32_t payload_len;
+    bool is_last; /* the message ends here */
+};
+
+_Static_assert(MAX_WRITE_PER_TURN <= UINT32_MAX, "a piece's length fits its mark");
+
+void outflow_init(struct outflow *outflow, void (*random)(void *to, size_t len))
+{
+    *outflow = (struct outflow){.random = random};
+    wsp_buffer_init(&outflow->bytes, MAX_WRITE_PER_TURN);
+    wsp_buffer_init(&outflow->marks, MAX_MESSAGES_PER_WRITE * sizeof(struct mark));
+}
+
+static bool mark_first(const struct outflow *outflow, struct mark *ret_mark)
+{
+    if (wsp_buffer_len(&outflow->marks) == 0)
+        return false;
+    memcpy(ret_mark, wsp_buffer_peek(&outflow->marks), sizeof(*ret_mark));
+    return true;
+}
+
+void outflow_deinit(struct outflow *outflow)
+{
+    struct mark mark;
+
+    while (mark_first(outflow, &mark)) {
+        wsp_buffer_consume(&outflow->marks, sizeof(mark));
+        if (mark.is_last)
+            outgoing_drop(mark.outgoing);
+    }
+    if (outflow->current != NULL)
+        outgoing_drop(outflow->current);
+    outflow->current = NULL;
+    wsp_buffer_deinit(&outflow->marks);
+    wsp_buffer_deinit(&outflow->bytes);
+}
+
+void outflow_pong(struct outflow *outflow, struct wsp_view payload)
+{
+    if (payload.len > 0)
+        memcpy(outflow->pong, payload.data, payload.len);
+    outflow->pong_len = (uint8_t)payload.len;
+    outflow->has_pong = true;
+}
+
+void outflow_close(struct outflow *outflow, uint16_t code, struct wsp_view reason)
+{
+    if (outflow->has_close)
+        return;
+    outflow->has_close = true;
+    outflow->close_code = code;
+    outflow->close_reason_len =
+        (uint8_t)(reason.len < WSP_MAX_CLOSE_REASON ? reason.len : WSP_MAX_CLOSE_REASON);
+    if (reason.len > 0)
+        memcpy(outflow->close_reason, reason.data, outflow->close_reason_len);
+}
+
+/* --- putting --- */
+
+static size_t outflow_room(const struct outflow *outflow)
+{
+    return MAX_WRITE_PER_TURN - wsp_buffer_len(&outflow->bytes);
+}
+
+static int put_pong(struct outflow *outflow)
+{
+    uint8_t key[WSP_FRAME_KEY];
+    int r;
+
+    outflow->random(key, sizeof(key));
+    r = wsp_ws_write_control(&outflow->bytes, WSP_ROLE_CLIENT, WSP_OPCODE_PONG,
+                             (struct wsp_view){outflow->pong, outflow->pong_len}, key);
+    if (r < 0)
+        return r;
+    outflow->has_pong = false;
+    return 0;
+}
+
+static int put_close(struct outflow *outflow)
+{
+    uint8_t key[WSP_FRAME_KEY];
+    int r;
+
+    outflow->random(key, sizeof(key));
+    r = wsp_ws_write_close(&outflow->bytes, WSP_ROLE_CLIENT, outflow->close_code,
+                           (struct wsp_view){outflow->close_reason, outflow->close_reason_len},
+                           key);
+    if (r < 0)
+        return r;
+    outflow->is_closed = true;
+    return 0;
+}
+
+static void begin_message(struct outflow *outflow, struct outgoing *outgoing)
+{
+    uint8_t key[WSP_FRAME_KEY];
+
+    outflow->random(key, sizeof(key));
+    outflow->current = outgoing;
+    wsp_ws_outgoing_begin(
+        &outflow->frame, WSP_ROLE_CLIENT, outgoing->is_binary,
+        (struct wsp_view){wsp_buffer_peek(&outgoing->payload), wsp_buffer_len(&outgoing->payload)},
+        key);
+}
+
+/* As much of the current message as there is room for. */
+static int put_piece(struct outflow *outflow)
+{
+    size_t left = wsp_ws_outgoing_left(&outflow->frame), room = outflow_room(outflow);
+    size_t len = left < room ? left : room;
+    size_t payload_before = outflow->frame.payload.len;
+    struct mark mark = {.outgoing = outflow->current};
+    uint8_t *to, *to_mark;
+    int r;
+
+    r = wsp_buffer_reserve(&outflow->marks, sizeof(mark), &to_mark);
+    if (r < 0)
+        return r;
+    r = wsp_buffer_reserve(&outflow->bytes, len, &to);
+    if (r < 0)
+        return r;
+    wsp_buffer_commit(&outflow->bytes, wsp_ws_outgoing_fill(&outflow->frame, to, len));
+    mark.end = outflow->n_taken + wsp_buffer_len(&outflow->bytes);
+    mark.payload_len = (uint32_t)(payload_before - outflow->frame.payload.len);
+    mark.is_last = wsp_ws_outgoing_left(&outflow->frame) == 0;
+    memcpy(to_mark, &mark, sizeof(mark));
+    wsp_buffer_commit(&outflow->marks, sizeof(mark));
+    if (mark.is_last)
+        outflow->current = NULL;
+    return 0;
+}
+
+/* The longest control frame fits: a masked header and 125 bytes. */
+static bool is_full(const struct outflow *outflow)
+{
+    return outflow_room(outflow) < WSP_FRAME_MAX_HEADER + WSP_MAX_CONTROL_PAYLOAD ||
+           wsp_buffer_len(&outflow->marks) >= MAX_MESSAGES_PER_WRITE * sizeof(struct mark);
+}
+
+int outflow_fill(struct outflow *outflow, struct share *share)
+{
+    int r = 0;
+
+    while (r == 0 && !outflow->is_closed) {
+        struct outgoing *next = NULL;
+
+        if (is_full(outflow))
+            return 1;
+        if (outflow->current != NULL)
+            r = put_piece(outflow);
+        else if (outflow->has_pong)
+            r = put_pong(outflow);
+        else if (outflow->has_close)
+            r = put_close(outflow);
+        else if ((next = share_next_outgoing(share)) != NULL)
+            begin_message(outflow, next);
+        else
+            return 0;
+    }
+    return r;
+}
+
+/* --- taking --- */
+
+struct wsp_view outflow_peek(const struct outflow *outflow)
+{
+    return (struct wsp_view){wsp_buffer_peek(&outflow->bytes), wsp_buffer_len(&outflow->bytes)};
+}
+
+/* How much of a mark's payload lies in the bytes that were taken up to now but not before. */
+static size_t newly_taken(const struct mark *mark, uint64_t taken_before, uint64_t taken)
+{
+    uint64_t begin = mark->end - mark->payload_len;
+    uint64_t from = taken_before > begin ? taken_before : begin;
+    uint64_t to = taken < mark->end ? taken : mark->end;
+
+    return to > from ? (size_t)(to - from) : 0;
+}
+
+void outflow_taken(struct outflow *outflow, size_t len)
+{
+    uint64_t before = outflow->n_taken;
+    struct mark mark;
+
+    wsp_buffer_consume(&outflow->bytes, len);
+    outflow->n_taken += len;
+    while (mark_first(outflow, &mark) && mark.end - mark.payload_len <= outflow->n_taken) {
+        size_t n = newly_taken(&mark, before, outflow->n_taken);
+        bool is_taken = mark.end <= outflow->n_taken;
+
+        if (is_taken)
+            wsp_buffer_consume(&outflow->marks, sizeof(mark));
+        if (n > 0)
+            outgoing_written(mark.outgoing, n);
+        if (is_taken && mark.is_last)
+            outgoing_done(mark.outgoing);
+        if (!is_taken)
+            break;
+    }
+    wsp_buffer_trim(&outflow->bytes);
+    wsp_buffer_trim(&outflow->marks);
+}
+
+bool outflow_is_over(const struct outflow *outflow)
+{
+    return outflow->is_closed && wsp_buffer_len(&outflow->bytes) == 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * outflow: what an upstream has to write, as bytes: whole messages of its share, one frame each, between them pongs,
+ * and at last the Close frame. Knows which bytes belong to which message, and so tells each when it has left.
+ * Neighbours: share gives messages, proto/websocket makes frames, upstream writes the bytes to its transport.
+ * Invariant: bytes leave in the order in which they were put; nothing follows a Close frame.
+ */
+#ifndef WSPLEX_DAEMON_OUTFLOW_H
+#define WSPLEX_DAEMON_OUTFLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/share.h"
+#include "proto/buffer.h"
+#include "proto/limits.h"
+#include "proto/websocket/message.h"
+
+struct outflow {
+    void (*random)(void *to, size_t len);
+    struct wsp_buffer bytes;  /* at most MAX_WRITE_PER_TURN */
+    struct wsp_buffer marks;  /* struct mark, one per piece of a message that is in bytes */
+    uint64_t n_taken;         /* bytes, ever */
+    struct outgoing *current; /* not whole in bytes yet, the rest of it in frame */
+    struct wsp_ws_outgoing frame;
+    uint8_t pong[WSP_MAX_CONTROL_PAYLOAD];
+    uint8_t pong_len;
+    uint8_t close_reason[WSP_MAX_CLOSE_REASON];
+    uint8_t close_reason_len;
+    uint16_t close_code;
+    bool has_pong;  /* waits for the end of the current message */
+    bool has_close; /* the same; then it is all that is still put */
+    bool is_closed; /* the Close frame has been put */
+};
+
+/* Allocates nothing. random gives masking keys. */
+void outflow_init(struct outflow *outflow, void (*random)(void *to, size_t len));
+void outflow_deinit(
+    struct outflow *outflow); /* drops what is in flight; takes one that was deinited */
+
+/* A pong with this payload (at most 125 bytes). Of those that have to wait only the newest is sent (RFC 6455, section
+ * 5.5.3), so a flood of pings costs nothing. */
+void outflow_pong(struct outflow *outflow, struct wsp_view payload);
+
+/* The Close frame after the message that is being written, if any; 1005: without a code. Only the first counts. */
+void outflow_close(struct outflow *outflow, uint16_t code, struct wsp_view reason);
+
+/* Puts what there is until the buffer is full. 0: nothing more waits, or all waits for the share to wake the upstream;
+ * 1: the buffer or the turn's share of messages is full; -ENOMEM; -EINVAL for a close that cannot be sent. */
+int outflow_fill(struct outflow *outflow, struct share *share);
+
+/* What is to be written next, all of it. */
+struct wsp_view outflow_peek(const struct outflow *outflow);
+
+/* The transport has taken so many bytes of it: tells the messages to which they belong. */
+void outflow_taken(struct outflow *outflow, size_t len);
+
+/* The Close frame, and so everything, has been taken. */
+bool outflow_is_over(const struct outflow *outflow);
+
+#endif

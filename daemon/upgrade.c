@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * upgrade: the opening handshake of one upstream; see upgrade.h.
+ * Neighbours: upstream moves the bytes, proto/websocket/handshake writes and judges them.
+ * Invariant: no text says anything of the request's query, credentials or headers, nor of the answer's body.
+ */
+#include "daemon/upgrade.h"
+
+#include <config.h> /* in quotes it would be daemon/config.h */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/limits.h"
+#include "proto/limits.h"
+#include "proto/local/errors.h"
+#include "proto/percent.h"
+#include "proto/websocket/handshake.h"
+
+struct upgrade {
+    struct wsp_response_reader reader;
+    struct wsp_view *protocols; /* the reader looks at them when it judges */
+};
+
+/* Statuses that people meet, and what they mean here. */
+static const struct {
+    unsigned status;
+    const char *hint;
+} hints[] = {
+    {200, ": no WebSocket is at this path"},
+    {400, ": the server found the request malformed"},
+    {401, ": credentials are missing or wrong"},
+    {403, ": the server does not allow it"},
+    {404, ": there is nothing at this path"},
+    {426, ": the server wants another protocol or version"},
+    {429, ": too many requests"},
+    {503, ": the server is not available"},
+};
+
+static const char *status_hint(unsigned status)
+{
+    if (status >= 300 && status < 400)
+        return ": redirects are not followed";
+    for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
+        if (hints[i].status == status)
+            return hints[i].hint;
+    return "";
+}
+
+/* --- the request --- */
+
+/* What the request borrows and nobody else holds in this form. */
+struct parts {
+    struct wsp_field *headers;
+    char *username, *password; /* decoded */
+};
+
+static void parts_deinit(struct parts *parts)
+{
+    free(parts->headers);
+    free(parts->username);
+    free(parts->password);
+}
+
+/* The bytes of a URL's user name or password, for Basic authentication. */
+static int decode(const char *encoded, char **ret_bytes, struct wsp_view *ret_view)
+{
+    size_t len = strlen(encoded);
+    char *bytes = malloc(len + 1);
+
+    if (bytes == NULL)
+        return -ENOMEM;
+    *ret_view = (struct wsp_view){(const uint8_t *)bytes, wsp_percent_decode(bytes, encoded, len)};
+    *ret_bytes = bytes;
+    return 0;
+}
+
+static int add_credentials(struct wsp_request *request, struct parts *parts,
+                           const struct wsp_url *url)
+{
+    int r;
+
+    if (url->username[0] == '\0' && url->password[0] == '\0')
+        return 0;
+    request->has_credentials = true;
+    r = decode(url->username, &parts->username, &request->username);
+    if (r < 0)
+        return r;
+    return decode(url->password, &parts->password, &request->password);
+}
+
+static int add_headers(struct wsp_request *request, struct parts *parts,
+                       const struct strings *headers)
+{
+    size_t n = headers->n_items / 2;
+
+    if (n == 0)
+        return 0;
+    parts->headers = calloc(n, sizeof(*parts->headers));
+    if (parts->headers == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        parts->headers[i].name = wsp_view_of_string(headers->items[2 * i]);
+        parts->headers[i].value = wsp_view_of_string(headers->items[2 * i + 1]);
+    }
+    request->headers = parts->headers;
+    request->n_headers = n;
+    return 0;
+}
+
+/* 0; -EINVAL or -ENOBUFS when the target cannot be put into a request; -ENOMEM. */
+static int write_request(const struct upgrade *upgrade, const struct target *target,
+                         const uint8_t nonce[WSP_HANDSHAKE_NONCE], struct wsp_buffer *out)
+{
+    struct parts parts = {0};
+    struct wsp_request request = {
+        .target = wsp_view_of_string(target->url.resource),
+        .host = wsp_view_of_string(target->url.host_header),
+        .protocols = upgrade->protocols,
+        .n_protocols = target->protocols.n_items,
+        .user_agent = WSP_VIEW_LITERAL(PACKAGE "/" VERSION),
+    };
+    int r;
+
+    memcpy(request.nonce, nonce, WSP_HANDSHAKE_NONCE);
+    r = add_credentials(&request, &parts, &target->url);
+    if (r == 0)
+        r = add_headers(&request, &parts, &target->headers);
+    if (r == 0)
+        r = wsp_handshake_write_request(out, &request);
+    parts_deinit(&parts);
+    return r;
+}
+
+static void describe_bad_request(const struct target *target, int error,
+                                 struct failure *ret_failure)
+{
+    if (error == -ENOBUFS)
+        failure_set(ret_failure, WSP_CAUSE_HEADER, 0,
+                    "the upgrade request would be longer than %u bytes, more than servers take",
+                    (unsigned)MAX_WRITE_PER_TURN);
+    else if (strchr(target->url.username, ':') != NULL ||
+             strcasestr(target->url.username, "%3a") != NULL)
+        failure_set(
+            ret_failure, WSP_CAUSE_URL, 0,
+            "the URL's user name has a colon, which HTTP's Basic authentication cannot carry");
+    else
+        failure_set(ret_failure, WSP_CAUSE_HEADER, 0,
+                    "a header or subprotocol cannot be put into an HTTP request");
+}
+
+/* What must come back: RFC 6455, section 4.1. */
+static int expect(struct upgrade *upgrade, const struct target *target,
+                  const uint8_t nonce[WSP_HANDSHAKE_NONCE], upgrade_sha1_fn sha1)
+{
+    struct wsp_asked asked = {
+        .protocols = upgrade->protocols,
+        .n_protocols = target->protocols.n_items,
+        .is_protocol_needed = true,
+        .max_head_bytes = WSP_MAX_HTTP_HEAD,
+        .max_head_fields = WSP_MAX_HTTP_N_FIELDS,
+    };
+    char key[WSP_HANDSHAKE_KEY], input[WSP_HANDSHAKE_ACCEPT_INPUT];
+    uint8_t digest[WSP_HANDSHAKE_DIGEST];
+    int r;
+
+    wsp_handshake_key(nonce, key);
+    wsp_handshake_accept_input(key, input);
+    r = sha1(input, sizeof(input), digest);
+    if (r < 0)
+        return r;
+    wsp_handshake_accept(digest, asked.accept);
+    wsp_response_reader_init(&upgrade->reader, &asked);
+    return 0;
+}
+
+static int protocols_new(const struct strings *strings, struct wsp_view **ret_views)
+{
+    struct wsp_view *views = calloc(strings->n_items + 1, sizeof(*views));
+
+    if (views == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < strings->n_items; i++)
+        views[i] = wsp_view_of_string(strings->items[i]);
+    *ret_views = views;
+    return 0;
+}
+
+int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_sha1_fn sha1,
+                struct wsp_buffer *out, struct upgrade **ret_upgrade, struct failure *ret_failure)
+{
+    struct upgrade *upgrade = calloc(1, sizeof(*upgrade));
+    uint8_t nonce[WSP_HANDSHAKE_NONCE];
+    int r;
+
+    if (upgrade == NULL)
+        return -ENOMEM;
+    r = protocols_new(&target->protocols, &upgrade->protocols);
+    if (r < 0)
+        goto free_upgrade;
+    random(nonce, sizeof(nonce));
+    r = expect(upgrade, target, nonce, sha1);
+    if (r < 0)
+        goto free_upgrade;
+    r = write_request(upgrade, target, nonce, out);
+    if (r == -EINVAL || r == -ENOBUFS) {
+        describe_bad_request(target, r, ret_failure);
+        r = 1;
+    }
+    if (r != 0)
+        goto free_upgrade;
+    *ret_upgrade = upgrade;
+    return 0;
+
+free_upgrade:
+    upgrade_free(upgrade);
+    return r;
+}
+
+struct upgrade *upgrade_free(struct upgrade *upgrade)
+{
+    if (upgrade == NULL)
+        return NULL;
+    wsp_response_reader_deinit(&upgrade->reader);
+    free(upgrade->protocols);
+    free(upgrade);
+    return NULL;
+}
+
+/* --- the answer --- */
+
+int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_answer *ret_answer,
+                 struct failure *ret_failure)
+{
+    struct wsp_response response;
+    int r;
+
+    wsp_response_reader_feed(&upgrade->reader, input);
+    r = wsp_response_reader_next(&upgrade->reader, &response);
+    if (r < 0)
+        return r;
+    if (r == WSP_MORE)
+        return UPGRADE_MORE;
+    if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED) {
+        *ret_answer = (struct upgrade_answer){
+            .protocol = response.protocol,
+            .extensions = response.extensions,
+            .rest = response.rest,
+        };
+        return 0;
+    }
+    if (r == 0)
+        failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)response.status,
+                    "the server answered with status %u instead of 101%s", response.status,
+                    status_hint(response.status));
+    else
+        failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)response.status,
+                    "the server's answer breaks the opening handshake: %s", response.text);
+    return UPGRADE_FAILED;
+}

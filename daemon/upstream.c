@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * upstream: one remote WebSocket connection; see upstream.h.
+ * Neighbours: dial and transport above; upgrade, inflow and outflow within; share below.
+ * Invariant: its share hears share_ended exactly once, from TURN_CHECK, and nothing after it.
+ *
+ *  state     | event                            | next      | what happens
+ *  DIALING   | a transport                      | UPGRADING | the request goes out
+ *            | none                             | ENDED     | the dialer's failure
+ *  UPGRADING | 101, and every rule holds        | OPEN      | share_opened; what follows the answer is frames
+ *            | another answer                   | ENDED     | handshake, with the status
+ *            | the stream ends or fails         | ENDED     | handshake
+ *  (both)    | connect timeout                  | ENDED     | timeout, with how far it came
+ *            | close asked                      | ENDED     | given up
+ *  OPEN      | message                          | OPEN      | share_received
+ *            | ping                             | OPEN      | pong, before the next message
+ *            | Close                            | CLOSING   | share_closing; the same code goes back
+ *            | close asked                      | CLOSING   | Close, after the message that is being written
+ *            | a rule is broken                 | CLOSING   | share_closing; Close with the right code; deaf
+ *            | the stream ends or fails         | ENDED     | lost
+ *  CLOSING   | message, ping (no Close yet)     | CLOSING   | share_received; pong while ours has not gone
+ *            | Close                            | CLOSING   | deaf; from now the server has close timeout to end the
+ *            |                                  |           | stream (RFC 6455, section 7.1.1: it goes first)
+ *            | a rule is broken                 | CLOSING   | deaf
+ *            | the stream ends, or close timeout| ENDED     | by what was exchanged, see closing_ending
+ *
+ * Deaf: what still comes is read and thrown away, so that our Close is not lost to a reset. A write that fails is not
+ * the end: what the server said before it hung up, its Close above all, is read first.
+ *
+ * Reading: one scratch full per turn. When the share pauses in the midst of it, or the turn's events are used up, the
+ * rest waits in inflow, and nothing is read until that is done; so at most one scratch full is held.
+ */
+#include "daemon/upstream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/inflow.h"
+#include "daemon/limits.h"
+#include "daemon/outflow.h"
+#include "daemon/upgrade.h"
+#include "proto/local/errors.h"
+#include "proto/websocket/message.h"
+
+enum state { DIALING, UPGRADING, OPEN, CLOSING, ENDED };
+
+struct upstream {
+    const struct upstream_context *context;
+    struct share *share;
+    enum state state;
+    struct dial *dial;           /* DIALING */
+    struct transport *transport; /* from UPGRADING on */
+    struct upgrade *upgrade;     /* UPGRADING */
+    struct inflow inflow;
+    struct outflow outflow;
+    struct timer deadline;
+    struct task write; /* TURN_WRITE */
+    struct task next;  /* TURN_NEXT: what the turn's budget left over */
+    struct task ended; /* TURN_CHECK */
+    bool is_paused;
+    bool is_writing;       /* the transport has taken bytes, and the share is being told */
+    bool is_write_blocked; /* until the transport is writable */
+    bool is_write_failed;
+    bool has_more_to_write; /* than fits one turn */
+    bool is_deaf, is_broken, is_close_received, is_shut;
+    struct ending
+        ending; /* as far as it is known; broken: the failure; close received: code and reason */
+    char address[sizeof(((struct dial_result *)NULL)->address)];
+    char tls[sizeof(((struct dial_result *)NULL)->tls)];
+};
+
+/* --- the end --- */
+
+static void upstream_release(struct upstream *u)
+{
+    timer_stop(&u->deadline);
+    if (u->dial != NULL)
+        u->context->dialer->cancel(u->dial);
+    u->dial = NULL;
+    u->transport = transport_free(u->transport);
+    task_cancel(&u->write);
+    task_cancel(&u->next);
+}
+
+static void upstream_tell_ended(void *owner)
+{
+    struct upstream *u = owner;
+
+    outflow_deinit(&u->outflow);
+    share_ended(u->share, &u->ending);
+}
+
+/* The connection is over now; the share hears of it in TURN_CHECK, so that nobody is told within a call of his own. */
+static void upstream_end(struct upstream *u, const struct ending *ending)
+{
+    if (u->state == ENDED)
+        return;
+    upstream_release(u);
+    u->ending = *ending;
+    u->state = ENDED;
+    turn_schedule(u->context->turn, TURN_CHECK, &u->ended);
+}
+
+/* RFC 6455, section 7.1.5: 1006 is what a connection without a Close frame has for a code. */
+static void upstream_fail(struct upstream *u, const struct failure *failure)
+{
+    struct ending ending = {.failure = *failure, .code = 1006};
+
+    upstream_end(u, &ending);
+}
+
+/* Our own side is in trouble. */
+static void upstream_trouble(struct upstream *u, int error)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_INTERNAL, 0, "the daemon is in trouble: %s", strerror(-error));
+    upstream_fail(u, &failure);
+}
+
+/* How a connection that was CLOSING has ended: why is told where nothing better is known. */
+static void closing_ending(struct upstream *u, uint16_t cause, const char *why)
+{
+    struct ending ending = u->ending;
+
+    if (u->is_broken) {
+        ending.code = 1006;
+    } else if (u->is_close_received) {
+        /* The server's word stands also when it did not wait for ours; clean it is only with both (7.1.4). */
+        ending.was_clean = outflow_is_over(&u->outflow);
+    } else {
+        ending.code = 1006;
+        failure_set(&ending.failure, cause, 0, "%s", why);
+    }
+    upstream_end(u, &ending);
+}
+
+/* --- waiting --- */
+
+static bool upstream_is_reading(const struct upstream *u)
+{
+    return u->is_deaf || (!u->is_paused && !inflow_has_waiting(&u->inflow));
+}
+
+static void upstream_want(struct upstream *u)
+{
+    if (u->transport == NULL)
+        return;
+    transport_want(u->transport, (upstream_is_reading(u) ? TRANSPORT_READABLE : 0u) |
+                                     (u->is_write_blocked ? TRANSPORT_WRITABLE : 0u));
+}
+
+/* While the share does not let us read, the server's Close may lie there unseen: the time for it rests. */
+static void upstream_wait_for_close(struct upstream *u)
+{
+    if (u->is_paused && !u->is_deaf)
+        timer_stop(&u->deadline);
+    else
+        timer_start(&u->deadline, u->share->target->close_timeout_ms);
+}
+
+static void upstream_schedule_write(struct upstream *u)
+{
+    if (u->state == ENDED || u->is_write_blocked || u->is_write_failed)
+        return;
+    u->has_more_to_write = true;
+    /* What the share finds to send while it is told of a write is for the next one: one write per turn. */
+    if (u->is_writing)
+        turn_schedule(u->context->turn, TURN_NEXT, &u->next);
+    else
+        turn_schedule(u->context->turn, TURN_WRITE, &u->write);
+}
+
+/* --- writing --- */
+
+static void upstream_taken(struct upstream *u, size_t len)
+{
+    u->is_writing = true;
+    outflow_taken(&u->outflow, len);
+    u->is_writing = false;
+    /* What broke a rule is told so and hung up on; else the server ends the stream. */
+    if (u->is_broken && !u->is_shut && outflow_is_over(&u->outflow)) {
+        u->is_shut = true;
+        transport_shutdown(u->transport);
+    }
+}
+
+static void upstream_write(void *owner)
+{
+    struct upstream *u = owner;
+    struct wsp_view bytes;
+    ssize_t n = 0;
+    int r = 0;
+
+    if (u->transport == NULL || u->is_write_blocked || u->is_write_failed)
+        return;
+    if (u->state >= OPEN)
+        r = outflow_fill(&u->outflow, u->share);
+    if (r < 0) {
+        upstream_trouble(u, r);
+        return;
+    }
+    u->has_more_to_write = r > 0;
+    bytes = outflow_peek(&u->outflow);
+    if (bytes.len > 0)
+        n = transport_write(u->transport, &(struct iovec){(void *)(uintptr_t)bytes.data, bytes.len},
+                            1);
+    if (n > 0)
+        upstream_taken(u, (size_t)n);
+    u->is_write_failed = n < 0 && n != -EAGAIN;
+    u->is_write_blocked = !u->is_write_failed && (n < 0 || (size_t)n < bytes.len);
+    if (u->is_write_failed || (u->has_more_to_write && !u->is_write_blocked))
+        turn_schedule(u->context->turn, TURN_NEXT, &u->next);
+    upstream_want(u);
+}
+
+/* --- frames --- */
+
+static void upstream_send_close(struct upstream *u, uint16_t code, struct wsp_view reason)
+{
+    u->state = CLOSING;
+    outflow_close(&u->outflow, code, reason);
+    upstream_schedule_write(u);
+    upstream_wait_for_close(u);
+}
+
+/* Nothing that comes from now on is looked at. */
+static void upstream_go_deaf(struct upstream *u)
+{
+    u->is_deaf = true;
+    inflow_discard(&u->inflow);
+}
+
+static void upstream_got_close(struct upstream *u, uint16_t code, struct wsp_view reason)
+{
+    bool was_open = u->state == OPEN;
+
+    u->is_close_received = true;
+    u->ending.code = code;
+    memcpy(u->ending.reason, reason.data != NULL ? (const char *)reason.data : "", reason.len);
+    u->ending.reason[reason.len] = '\0';
+    upstream_go_deaf(u);
+    upstream_send_close(u, code, (struct wsp_view){0});
+    if (was_open)
+        share_closing(u->share);
+}
+
+static void upstream_got_violation(struct upstream *u)
+{
+    uint16_t code = wsp_ws_reader_broken_code(&u->inflow.reader);
+    bool was_open = u->state == OPEN;
+
+    u->is_broken = true;
+    failure_set(&u->ending.failure, code == 1009 ? WSP_CAUSE_TOO_BIG : WSP_CAUSE_PROTOCOL, 0,
+                "the server broke the WebSocket protocol: %s (closed with %u)",
+                wsp_ws_reader_broken_why(&u->inflow.reader), code);
+    upstream_go_deaf(u);
+    upstream_send_close(u, code, (struct wsp_view){0});
+    if (was_open)
+        share_closing(u->share);
+}
+
+static int upstream_got_event(struct upstream *u, const struct wsp_ws_event *event)
+{
+    switch (event->type) {
+    case WSP_WS_MESSAGE: return inflow_deliver(&u->inflow, event);
+    case WSP_WS_PING:
+        outflow_pong(&u->outflow, event->payload);
+        upstream_schedule_write(u);
+        break;
+    case WSP_WS_CLOSE: upstream_got_close(u, event->code, event->payload); break;
+    case WSP_WS_PONG: break;
+    }
+    return 0;
+}
+
+/* --- reading --- */
+
+/* Takes events out of the reader's window until it is used up, or the share or the budget says stop. 0 or -errno. */
+static int upstream_pull(struct upstream *u)
+{
+    unsigned n_left = MAX_EVENTS_PER_TURN;
+
+    while (!u->is_deaf && !u->is_paused && n_left > 0) {
+        struct wsp_ws_event event;
+        int r = inflow_next(&u->inflow, &event);
+
+        if (r == WSP_MORE)
+            break;
+        if (r == WSP_BROKEN)
+            upstream_got_violation(u);
+        else if (r == 0)
+            r = upstream_got_event(u, &event);
+        if (r < 0)
+            return r;
+        n_left--;
+    }
+    if (n_left == 0)
+        turn_schedule(u->context->turn, TURN_NEXT, &u->next);
+    return inflow_settle(&u->inflow);
+}
+
+static void upstream_understand(struct upstream *u)
+{
+    int r = upstream_pull(u);
+
+    if (r < 0) {
+        upstream_trouble(u, r);
+        return;
+    }
+    upstream_want(u);
+}
+
+static void upstream_opened(struct upstream *u, const struct upgrade_answer *answer)
+{
+    int r;
+
+    timer_stop(&u->deadline);
+    u->state = OPEN;
+    r = share_opened(u->share, answer->protocol, answer->extensions);
+    u->upgrade = upgrade_free(u->upgrade);
+    if (r < 0) {
+        upstream_trouble(u, r);
+        return;
+    }
+    upstream_schedule_write(u);
+    inflow_feed(&u->inflow, answer->rest);
+    upstream_understand(u);
+}
+
+static void upstream_read_answer(struct upstream *u, struct wsp_view bytes)
+{
+    struct upgrade_answer answer;
+    struct failure failure;
+    int r = upgrade_read(u->upgrade, bytes, &answer, &failure);
+
+    if (r < 0)
+        upstream_trouble(u, r);
+    else if (r == UPGRADE_FAILED)
+        upstream_fail(u, &failure);
+    else if (r == 0)
+        upstream_opened(u, &answer);
+}
+
+/* n is 0 at the end of the stream, or the error that broke it. */
+static void upstream_stream_over(struct upstream *u, ssize_t n)
+{
+    struct failure why, failure;
+
+    if (n == 0)
+        failure_set(&why, WSP_CAUSE_LOST, 0, "the server ended the connection without a Close%s",
+                    wsp_ws_reader_is_amid(&u->inflow.reader) ? ", in the middle of a message" : "");
+    else
+        transport_describe(u->transport, &why);
+    switch (u->state) {
+    case UPGRADING:
+        failure_set(&failure, WSP_CAUSE_HANDSHAKE, 0, "no answer to the upgrade request: %.200s",
+                    n == 0 ? "the server ended the connection" : why.text);
+        upstream_fail(u, &failure);
+        break;
+    case OPEN: upstream_fail(u, &why); break;
+    case CLOSING: closing_ending(u, why.cause, why.text); break;
+    case DIALING:
+    case ENDED: break;
+    }
+}
+
+static void upstream_read(struct upstream *u)
+{
+    const struct upstream_context *context = u->context;
+    ssize_t n = transport_read(u->transport, context->scratch, context->scratch_len);
+    struct wsp_view bytes = {context->scratch, n > 0 ? (size_t)n : 0};
+
+    if (n == -EAGAIN)
+        return;
+    if (n <= 0) {
+        upstream_stream_over(u, n);
+    } else if (u->state == UPGRADING) {
+        upstream_read_answer(u, bytes);
+    } else if (!u->is_deaf) {
+        inflow_feed(&u->inflow, bytes);
+        upstream_understand(u);
+    }
+}
+
+static void upstream_ready(void *owner, unsigned events)
+{
+    struct upstream *u = owner;
+
+    if (events & TRANSPORT_WRITABLE) {
+        u->is_write_blocked = false;
+        upstream_schedule_write(u);
+    }
+    if (events & TRANSPORT_READABLE && upstream_is_reading(u))
+        upstream_read(u);
+}
+
+static void upstream_next(void *owner)
+{
+    struct upstream *u = owner;
+
+    if (inflow_has_waiting(&u->inflow) && !u->is_paused)
+        upstream_understand(u);
+    else if (u->is_write_failed && upstream_is_reading(u))
+        upstream_read(u);
+    if (u->has_more_to_write)
+        upstream_schedule_write(u);
+}
+
+/* --- deadlines --- */
+
+static void upstream_deadline(void *owner)
+{
+    struct upstream *u = owner;
+    unsigned long long timeout_ms = u->share->target->connect_timeout_ms;
+    struct failure failure;
+    char progress[sizeof(failure.text)];
+
+    switch (u->state) {
+    case DIALING:
+        u->context->dialer->describe(u->dial, progress, sizeof(progress));
+        failure_set(&failure, WSP_CAUSE_TIMEOUT, 0, "not open after %llu ms: %.200s", timeout_ms,
+                    progress);
+        upstream_fail(u, &failure);
+        break;
+    case UPGRADING:
+        failure_set(&failure, WSP_CAUSE_TIMEOUT, 0,
+                    "not open after %llu ms: %s has not answered the upgrade request", timeout_ms,
+                    u->address);
+        upstream_fail(u, &failure);
+        break;
+    case CLOSING:
+        closing_ending(u, WSP_CAUSE_TIMEOUT, "the server did not answer the Close in time");
+        break;
+    case OPEN:
+    case ENDED: break;
+    }
+}
+
+/* --- the beginning --- */
+
+static void upstream_dialed(void *owner, struct dial_result *result)
+{
+    struct upstream *u = owner;
+    struct failure failure;
+    int r;
+
+    u->dial = NULL;
+    memcpy(u->address, result->address, sizeof(u->address));
+    memcpy(u->tls, result->tls, sizeof(u->tls));
+    if (result->transport == NULL) {
+        upstream_fail(u, &result->failure);
+        return;
+    }
+    u->transport = result->transport;
+    u->transport->ready = upstream_ready;
+    u->transport->owner = u;
+    u->state = UPGRADING;
+    r = upgrade_new(u->share->target, u->context->random, u->context->sha1, &u->outflow.bytes,
+                    &u->upgrade, &failure);
+    if (r < 0) {
+        upstream_trouble(u, r);
+    } else if (r > 0) {
+        upstream_fail(u, &failure);
+    } else {
+        upstream_schedule_write(u);
+        upstream_want(u);
+    }
+}
+
+static void upstream_ops_free(struct upstream *u)
+{
+    if (u == NULL)
+        return;
+    upstream_release(u);
+    task_cancel(&u->ended);
+    timer_deinit(&u->deadline);
+    upgrade_free(u->upgrade);
+    inflow_deinit(&u->inflow);
+    outflow_deinit(&u->outflow);
+    free(u);
+}
+
+static int upstream_ops_start(void *context, struct share *share, struct upstream **ret_upstream)
+{
+    struct upstream *u = calloc(1, sizeof(*u));
+    int r;
+
+    if (u == NULL)
+        return -ENOMEM;
+    u->context = context;
+    u->share = share;
+    u->state = DIALING;
+    inflow_init(&u->inflow, share, u->context->scratch_len);
+    outflow_init(&u->outflow, u->context->random);
+    task_init(&u->write, upstream_write, u);
+    task_init(&u->next, upstream_next, u);
+    task_init(&u->ended, upstream_tell_ended, u);
+    r = timer_init(&u->deadline, u->context->clock, upstream_deadline, u);
+    if (r < 0)
+        goto free_upstream;
+    r = u->context->dialer->dial(u->context->dialer, share->target, upstream_dialed, u, &u->dial);
+    if (r < 0)
+        goto free_upstream;
+    timer_start(&u->deadline, share->target->connect_timeout_ms);
+    *ret_upstream = u;
+    return 0;
+
+free_upstream:
+    upstream_ops_free(u);
+    return r;
+}
+
+/* --- what the share asks --- */
+
+static void upstream_ops_wake(struct upstream *u)
+{
+    if (u->state == OPEN)
+        upstream_schedule_write(u);
+}
+
+static void upstream_ops_pause(struct upstream *u, bool is_paused)
+{
+    if (u->state == ENDED || u->is_paused == is_paused)
+        return;
+    u->is_paused = is_paused;
+    if (!is_paused)
+        turn_schedule(u->context->turn, TURN_NEXT, &u->next);
+    if (u->state == CLOSING && !u->is_deaf)
+        upstream_wait_for_close(u);
+    upstream_want(u);
+}
+
+static void upstream_ops_close(struct upstream *u, uint16_t code, struct wsp_view reason)
+{
+    struct failure failure;
+
+    if (u->state == OPEN) {
+        upstream_send_close(u, code != 0 ? code : 1005, reason);
+    } else if (u->state < OPEN) {
+        failure_set(&failure, WSP_CAUSE_LOST, 0, "given up before it was open");
+        upstream_fail(u, &failure);
+    }
+}
+
+const struct upstream_ops *upstream_remote_ops(void)
+{
+    static const struct upstream_ops ops = {
+        .start = upstream_ops_start,
+        .wake = upstream_ops_wake,
+        .pause = upstream_ops_pause,
+        .close = upstream_ops_close,
+        .free = upstream_ops_free,
+    };
+
+    return &ops;
+}
+
+const char *upstream_address(const struct upstream *upstream)
+{
+    return upstream->address;
+}
+
+const char *upstream_tls(const struct upstream *upstream)
+{
+    return upstream->tls;
+}
