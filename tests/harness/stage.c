@@ -263,7 +263,8 @@ void stage_init(struct stage *stage)
     turn_init(&stage->turn);
     fake_clock_init(&stage->clock, &stage->turn);
     quota_init(&stage->quota);
-    shares_init(&stage->shares, &stage->clock.clock, &stage->turn, &peer_ops, stage, count_up);
+    shares_init(&stage->shares, &stage->clock.clock, &stage->turn, &peer_ops, stage, count_up,
+                &stage->last_id);
     stage->shares.on_change = on_change;
 }
 

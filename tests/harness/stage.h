@@ -37,6 +37,7 @@ struct stage {
     struct turn turn;
     struct fake_clock clock;
     struct quota quota;
+    uint64_t last_id;
     struct shares shares;
     struct upstream peers[STAGE_MAX_PEERS]; /* in the order in which they were started */
     unsigned n_peers;
