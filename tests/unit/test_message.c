@@ -615,19 +615,21 @@ START_TEST(a_flood_of_empty_fragments_ends_and_costs_nothing)
     struct wsp_ws_event event;
     uint8_t frame[] = {0x01, 0};
     int r = WSP_MORE;
+    size_t held = 0;
     unsigned n = 0;
 
     wsp_ws_reader_init(&reader, WSP_ROLE_CLIENT, &usual);
     while (r == WSP_MORE) {
         wsp_ws_reader_feed(&reader, (struct wsp_view){frame, sizeof(frame)});
         r = wsp_ws_reader_next(&reader, &event);
-        ck_assert_uint_eq(wsp_ws_reader_held(&reader), 0);
+        held |= wsp_ws_reader_held(&reader);
         frame[0] = 0x00;
         n++;
     }
     ck_assert_int_eq(r, WSP_BROKEN);
     ck_assert_uint_eq(wsp_ws_reader_broken_code(&reader), 1009);
     ck_assert_uint_eq(n, WSP_DEFAULT_MAX_FRAGMENTS + 1);
+    ck_assert_uint_eq(held, 0);
     wsp_ws_reader_deinit(&reader);
 }
 END_TEST
@@ -726,6 +728,7 @@ Suite *unit_suite(void)
 
     tcase_set_timeout(rules, 60);
     tcase_set_timeout(sizes, 60);
+    tcase_set_timeout(memory, 60);
     tcase_add_loop_test(rules, server_sends, 0, N_OF(from_server));
     tcase_add_loop_test(rules, client_sends, 0, N_OF(from_client));
     tcase_add_test(rules, every_close_code);
