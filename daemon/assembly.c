@@ -31,14 +31,16 @@ static uint64_t new_total(const struct assembly *assembly)
     return assembly->cost_done + assembly->cost_aborted + WINDOW;
 }
 
-/* Little by little would be a frame for every message, so it waits until half of a window is gone. */
+/* Little by little would be a frame for every message of a flood, so it waits until half of a window is gone, or until
+ * all is done: then a client may have as much as it had at first, and one that cannot split a message does not stall. */
 static void grant(struct assembly *assembly)
 {
     uint64_t left = assembly->granted - assembly->cost_received;
     uint64_t total = new_total(assembly);
+    bool is_all_done = assembly->cost_done + assembly->cost_aborted == assembly->cost_received;
 
     if (total > assembly->granted &&
-        (total - assembly->granted >= WINDOW / 2 || left < WINDOW / 2)) {
+        (is_all_done || total - assembly->granted >= WINDOW / 2 || left < WINDOW / 2)) {
         assembly->granted = total;
         assembly->granted_more(assembly);
     }

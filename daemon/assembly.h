@@ -4,8 +4,9 @@
  * A message that fits the initial credit needs nothing; a longer one waits until the uid's quota has room for
  * max-message, and from then on is granted credit until it is whole, so whoever has begun can always finish.
  * Neighbours: client_requests feeds it; channel takes the whole message.
- * Invariant: granted - cost_received, what the client may still send, is at most one window (WSP_INITIAL_CREDIT), and
- * is raised again before less than half a window is left, unless the channel's earlier messages or the quota forbid it.
+ * Invariant: granted - cost_received, what the client may still send, is at most one window (WSP_INITIAL_CREDIT). It is
+ * a whole one whenever all that has arrived is done, and half of one at least unless the channel's earlier messages or
+ * the quota forbid it.
  */
 #ifndef WSPLEX_DAEMON_ASSEMBLY_H
 #define WSPLEX_DAEMON_ASSEMBLY_H

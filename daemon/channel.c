@@ -215,8 +215,22 @@ static void go(struct channel *channel)
     channel->ops->gone(channel);
 }
 
+/* No more sends are taken; when those that were are gone, the share goes on. */
+static void leave_after_sends(struct channel *channel)
+{
+    channel->state = CHANNEL_LEAVING;
+    if (!channel_has_sends(channel))
+        share_sends_gone(channel->share, channel);
+}
+
 void channel_opened(struct channel *channel, struct log *log)
 {
+    if (channel->state != CHANNEL_CONNECTING)
+        return;
+    if (channel->is_abandoned) {
+        leave_after_sends(channel);
+        return;
+    }
     channel->state = CHANNEL_OPEN;
     cursor_join(&channel->cursor, log);
     channel->first_number = cursor_number(&channel->cursor);
@@ -298,14 +312,6 @@ static void reason_copy(char to[WSP_MAX_CLOSE_REASON + 1], struct wsp_view reaso
     to[len] = '\0';
 }
 
-/* No more sends are taken; when those that were are gone, the share goes on. */
-static void leave_after_sends(struct channel *channel)
-{
-    channel->state = CHANNEL_LEAVING;
-    if (!channel_has_sends(channel))
-        share_sends_gone(channel->share, channel);
-}
-
 void channel_close(struct channel *channel, uint16_t code, struct wsp_view reason, bool discard)
 {
     if (discard)
@@ -330,10 +336,16 @@ void channel_abandon(struct channel *channel)
         return;
     channel->is_abandoned = true;
     leave_log(channel);
-    if (channel->state == CHANNEL_OPEN)
-        leave_after_sends(channel);
-    else if (channel->state != CHANNEL_LEAVING)
-        go(channel);
+    switch (channel->state) {
+    case CHANNEL_CONNECTING:
+        if (!channel_has_sends(channel))
+            go(channel);
+        break;
+    case CHANNEL_OPEN: leave_after_sends(channel); break;
+    case CHANNEL_LEAVING: break;
+    case CHANNEL_CLOSING:
+    case CHANNEL_ENDED: go(channel); break;
+    }
 }
 
 /* --- down --- */

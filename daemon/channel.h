@@ -25,6 +25,7 @@ struct share;
 /*  state       | what holds                               | event               | next
  *  CONNECTING  | in a share that is not open yet, or in   | opened              | OPEN
  *              | none before shares_open                  | close asked         | ENDED: error, 1006
+ *              |                                          | opened, client gone | LEAVING
  *  OPEN        | messages both ways                       | close asked         | LEAVING
  *              |                                          | upstream is closing | CLOSING
  *              |                                          | client has gone     | LEAVING
@@ -154,7 +155,7 @@ void channel_close(struct channel *channel, uint16_t code, struct wsp_view reaso
  * after its end. */
 void channel_fail(struct channel *channel, const struct failure *failure);
 
-/* The client has gone: whole messages it gave still go, then ops->gone, once. May call it at once. A private upstream
+/* The client has gone: whole messages it gave still go, once the upstream is open, then ops->gone, once. May call it at once. A private upstream
  * then closes with 1001. */
 void channel_abandon(struct channel *channel);
 
@@ -188,7 +189,8 @@ bool channel_has_sends(const struct channel *channel);
 void channel_drop_outbox(struct channel *channel);
 void channel_orphan_sends(struct channel *channel);
 
-/* The upstream is open: the channel reads from here on. CONNECTING -> OPEN. */
+/* The upstream is open: the channel reads from here on. CONNECTING -> OPEN; LEAVING if its client has gone and left
+ * messages to send; others stay. */
 void channel_opened(struct channel *channel, struct log *log);
 
 /* The upstream is closing: no sends go any more, and messages may still come. OPEN, LEAVING -> CLOSING; others stay, and

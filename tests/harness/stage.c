@@ -34,14 +34,12 @@ static void assert_not_within(const struct stage *stage)
 static int peer_start(void *context, struct share *share, struct upstream **ret_upstream)
 {
     struct stage *stage = context;
-    struct upstream *peer;
-    void *memory = malloc(1); /* as a real one needs some */
+    struct upstream *peer = malloc(sizeof(*peer));
 
-    if (memory == NULL)
+    if (peer == NULL)
         return -ENOMEM;
-    free(memory);
     ck_assert_uint_lt(stage->n_peers, STAGE_MAX_PEERS);
-    peer = &stage->peers[stage->n_peers++];
+    stage->peers[stage->n_peers++] = peer;
     *peer = (struct upstream){.stage = stage, .share = share};
     list_init(&peer->in_flight);
     *ret_upstream = peer;
@@ -272,8 +270,10 @@ void stage_deinit(struct stage *stage)
 {
     stage_turn(stage);
     shares_deinit(&stage->shares);
-    for (unsigned i = 0; i < stage->n_peers; i++)
-        ck_assert_msg(stage->peers[i].is_freed, "upstream %u is left", i);
+    for (unsigned i = 0; i < stage->n_peers; i++) {
+        ck_assert_msg(stage->peers[i]->is_freed, "upstream %u is left", i);
+        free(stage->peers[i]);
+    }
     ck_assert_msg(stage->quota.users == NULL, "a user is left, and so a charge");
     quota_deinit(&stage->quota);
     ck_assert_uint_eq(fake_clock_next_ms(&stage->clock), UINT64_MAX);
@@ -296,7 +296,7 @@ void stage_wait(struct stage *stage, uint64_t ms)
 struct upstream *stage_peer(struct stage *stage)
 {
     ck_assert_uint_gt(stage->n_peers, 0);
-    return &stage->peers[stage->n_peers - 1];
+    return stage->peers[stage->n_peers - 1];
 }
 
 struct user *stage_user(struct stage *stage, uid_t uid)
@@ -405,6 +405,8 @@ static void hear_message(struct program *program, const struct entry *entry)
     else
         hear(program, "%s%.*s", blank(program), (int)entry->len, (const char *)entry->data);
     program->n_heard++;
+    if (program->on_message != NULL)
+        program->on_message(program, entry);
 }
 
 /* As a client does: notices, then the next message, as long as there is appetite. */
@@ -457,6 +459,8 @@ static void program_gone(struct channel *channel)
     ck_assert(channel->is_abandoned);
     ck_assert_ptr_null(channel->share);
     program_of(channel)->n_gone++;
+    if (program_of(channel)->on_gone != NULL)
+        program_of(channel)->on_gone(program_of(channel));
 }
 
 static const struct channel_ops program_ops = {
@@ -478,7 +482,7 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
     r = quota_user_ref(&stage->quota, uid, &user);
     if (r < 0)
         return r;
-    r = channel_init(&program->channel, &program_ops, user, ++stage->next_channel_id,
+    r = channel_init(&program->channel, &program_ops, user, ++stage->last_id,
                      clock_now_ms(&stage->clock.clock));
     user_unref(user);
     if (r != 0)

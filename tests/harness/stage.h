@@ -19,7 +19,7 @@
 #include "proto/local/errors.h"
 #include "tests/harness/fake_clock.h"
 
-enum { STAGE_UID = 1000, STAGE_MAX_PEERS = 64, STAGE_MAX_TRANSCRIPT = 4096 };
+enum { STAGE_UID = 1000, STAGE_MAX_PEERS = 20000, STAGE_MAX_TRANSCRIPT = 4096 };
 
 /* A server, seen through the upstream that was started to reach it. Stays readable after it is freed. */
 struct upstream {
@@ -39,10 +39,10 @@ struct stage {
     struct quota quota;
     uint64_t last_id;
     struct shares shares;
-    struct upstream peers[STAGE_MAX_PEERS]; /* in the order in which they were started */
+    struct upstream *peers[STAGE_MAX_PEERS]; /* in the order in which they were started */
     unsigned n_peers;
     unsigned n_upstream_calls; /* under way; ops must not be called from within them */
-    uint64_t next_channel_id;
+    uint64_t last_id;
     unsigned n_changes;
     /* what the targets of the next programs say */
     uint64_t queue_bytes, linger_ms, block_timeout_ms;
@@ -60,9 +60,11 @@ struct program {
     unsigned n_gone;
     bool is_ended;      /* END was told */
     uint64_t sent_told; /* n_sent_bytes with the last SENT */
-    void (*on_wake)(
-        struct program *program); /* what the program does in the wake itself; may be NULL */
-    void *data;                   /* the test's own */
+    /* What the program does in the op itself, and with each message; may be NULL. */
+    void (*on_wake)(struct program *program);
+    void (*on_gone)(struct program *program); /* may deinit and free the program */
+    void (*on_message)(struct program *program, const struct entry *entry);
+    void *data; /* the test's own */
     char heard[STAGE_MAX_TRANSCRIPT];
     size_t heard_len;
     uint64_t n_heard; /* messages, also those beyond the transcript */

@@ -183,18 +183,66 @@ END_TEST
 
 /* --- when it is not the time --- */
 
-START_TEST(send_in_the_join_race_goes_nowhere)
+START_TEST(sends_before_open_wait_for_it)
+{
+    unsigned n_wakes;
+
+    opens(&a, STAGE_SHARED);
+    opens(&b, STAGE_SHARED);
+    opens(&c, STAGE_SHARED);
+    peer = stage_peer(&stage);
+    sends(&a, "a1");
+    sends(&b, "b1");
+    sends(&a, "a2");
+    program_closes(&b, 1000, "");
+    ck_assert_ptr_null(peer_takes(peer));
+    n_wakes = peer->n_wakes;
+    peer_opens(peer, "");
+    ck_assert_uint_gt(peer->n_wakes, n_wakes);
+    sends(&c, "c1");
+    stage_turn(&stage);
+    ck_assert_str_eq(peer_receives(peer), "a1 c1 a2");
+    ck_assert_str_eq(program_heard(&a), "open");
+    ck_assert_str_eq(program_heard(&b), "error(cancelled) close(1006)");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(sends_before_open_of_a_dead_client_still_go)
+{
+    opens(&a, STAGE_PRIVATE);
+    peer = stage_peer(&stage);
+    sends(&a, "fire");
+    sends(&a, "forget");
+    channel_abandon(&a.channel);
+    stage_turn(&stage);
+    ck_assert_uint_eq(a.n_gone, 0);
+    ck_assert(!peer->is_close_asked);
+    peer_opens(peer, "");
+    peer_sends(peer, "unheard");
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_str_eq(peer_receives(peer), "fire forget");
+    stage_turn(&stage);
+    ck_assert_uint_eq(a.n_gone, 1);
+    ck_assert_uint_eq(peer->close_code, 1001);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(sends_before_an_open_that_fails_are_dropped)
 {
     opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    sends(&a, "too early");
-    peer_opens(peer, "");
+    opens(&b, STAGE_SHARED);
+    sends(&a, "fire");
+    sends(&b, "forget");
+    channel_abandon(&b.channel);
+    peer_fails(stage_peer(&stage), WSP_CAUSE_CONNECT);
     stage_turn(&stage);
-    ck_assert_str_eq(peer_receives(peer), "");
-    sends(&a, "now");
-    ck_assert_str_eq(peer_receives(peer), "now");
-    ck_assert_str_eq(program_heard(&a), "open");
+    ck_assert_str_eq(program_heard(&a), "error(connect) close(1006)");
+    ck_assert_uint_eq(b.n_gone, 1);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
     program_deinit(&a);
+    program_deinit(&b);
 }
 END_TEST
 
@@ -445,7 +493,9 @@ Suite *unit_suite(void)
     tcase_add_test(counted, sent_counts_bytes_that_reached_the_network);
     tcase_add_test(counted, empty_message_is_a_message);
     tcase_add_test(counted, what_an_end_overtakes_is_never_sent);
-    tcase_add_test(counted, send_in_the_join_race_goes_nowhere);
+    tcase_add_test(counted, sends_before_open_wait_for_it);
+    tcase_add_test(counted, sends_before_open_of_a_dead_client_still_go);
+    tcase_add_test(counted, sends_before_an_open_that_fails_are_dropped);
     tcase_add_test(counted, send_after_close_goes_nowhere);
     tcase_add_test(closing, nothing_goes_once_the_server_closes);
     tcase_add_test(closing, shared_close_waits_for_its_own_sends_only);
