@@ -42,7 +42,6 @@ struct stage {
     struct upstream *peers[STAGE_MAX_PEERS]; /* in the order in which they were started */
     unsigned n_peers;
     unsigned n_upstream_calls; /* under way; ops must not be called from within them */
-    uint64_t last_id;
     unsigned n_changes;
     /* what the targets of the next programs say */
     uint64_t queue_bytes, linger_ms, block_timeout_ms;
