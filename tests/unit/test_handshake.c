@@ -274,6 +274,27 @@ START_TEST(injection_is_refused)
 }
 END_TEST
 
+START_TEST(as_many_subprotocols_as_the_limit_and_no_more)
+{
+    static char names[WSP_MAX_N_SUBPROTOCOLS + 1][8];
+    struct wsp_view protocols[WSP_MAX_N_SUBPROTOCOLS + 1];
+    struct wsp_request request = plain_request();
+    struct wsp_buffer out;
+
+    for (size_t i = 0; i < WSP_MAX_N_SUBPROTOCOLS + 1; i++) {
+        snprintf(names[i], sizeof(names[i]), "p%zu", i);
+        protocols[i] = wsp_view_of_string(names[i]);
+    }
+    request.protocols = protocols;
+    request.n_protocols = WSP_MAX_N_SUBPROTOCOLS;
+    wsp_buffer_init(&out, 65536);
+    ck_assert_int_eq(wsp_handshake_write_request(&out, &request), 0);
+    wsp_buffer_deinit(&out);
+    request.n_protocols++;
+    assert_refused(&request);
+}
+END_TEST
+
 START_TEST(request_is_written_whole_or_not_at_all)
 {
     struct wsp_request request = plain_request();
@@ -384,6 +405,7 @@ Suite *unit_suite(void)
     tcase_add_test(request, user_s_own_takes_the_place_of_ours);
     tcase_add_test(request, credentials_of_every_length);
     tcase_add_test(request, injection_is_refused);
+    tcase_add_test(request, as_many_subprotocols_as_the_limit_and_no_more);
     tcase_add_test(request, request_is_written_whole_or_not_at_all);
     tcase_add_test(answer, accepting_answer);
     tcase_add_test(answer, refusing_answers);

@@ -708,6 +708,22 @@ START_TEST(refused_memory_loses_nothing)
 }
 END_TEST
 
+START_TEST(no_limit_at_all_is_a_limit_too)
+{
+    static const struct wsp_ws_limits none = {.max_message = SIZE_MAX, .max_fragments = UINT32_MAX};
+
+    assert_story(WSP_ROLE_CLIENT, &none,
+                 BYTES("\x02\x01"
+                       "a\x80\x01"
+                       "b"),
+                 "B[ab]");
+    assert_story(WSP_ROLE_CLIENT, &none,
+                 BYTES("\x02\x01"
+                       "a\x80\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"),
+                 "!1009");
+}
+END_TEST
+
 START_TEST(half_built_and_twice_is_fine)
 {
     struct wsp_ws_reader reader;
@@ -742,6 +758,7 @@ Suite *unit_suite(void)
     tcase_add_test(memory, a_flood_of_empty_fragments_ends_and_costs_nothing);
     tcase_add_test(memory, stopping_early_loses_nothing);
     tcase_add_test(memory, refused_memory_loses_nothing);
+    tcase_add_test(memory, no_limit_at_all_is_a_limit_too);
     tcase_add_test(memory, half_built_and_twice_is_fine);
     return suite;
 }
