@@ -19,11 +19,18 @@
 #include "daemon/idna.h"
 #include "proto/rules.h"
 
+enum {
+    /* Ten thousand endpoints; and what is no configuration is not read into memory. */
+    MAX_FILE_LEN = 4 << 20,
+    PIECE_LEN = 16 * 1024,
+};
+
 /* libconfuse hands its callbacks the section and nothing of ours, so what they work on stands here while a file is
  * being read, and only then. */
 static struct parse {
     struct config_reporter *reporter;
     struct config *config;
+    const char *file;
     cfg_t *root;
     const cfg_t *section;     /* the endpoint that is being read */
     struct endpoint endpoint; /* what has been read of it */
@@ -68,12 +75,12 @@ static int endpoint_begin(cfg_t *section)
     parse->section = section;
     endpoint->line = section->line;
     endpoint->name = strdup(name ? name : "");
-    endpoint->file = strdup(section->filename);
+    endpoint->file = strdup(parse->file);
     if (!endpoint->name || !endpoint->file)
         return -ENOMEM;
     if (!wsp_endpoint_name_is_valid(endpoint->name, strlen(endpoint->name))) {
         report(
-            section->filename, section->line,
+            parse->file, section->line,
             "endpoint: \"%.64s\" is not a name; use at most %d letters, digits, dots, _ and -, and "
             "begin with a letter or a digit",
             endpoint->name, WSP_MAX_ENDPOINT_NAME);
@@ -85,14 +92,10 @@ static int endpoint_begin(cfg_t *section)
 /* The URL is judged where it stands, and never quoted: it may hold a token. */
 static int endpoint_parse_url(cfg_t *section, const char *text)
 {
-    size_t len = strlen(text);
-    int r = wsp_url_parse_websocket(&parse->endpoint.url, text, len, NULL, idna_to_ascii);
+    int r = wsp_url_parse_websocket(&parse->endpoint.url, text, strlen(text), NULL, idna_to_ascii);
 
-    if (r > 0 && len > 0 && text[len - 1] == ':')
-        report(section->filename, section->line,
-               "url: only a scheme is left of it; put the URL in quotes, as // begins a comment");
-    else if (r > 0)
-        report(section->filename, section->line, "url: %s", wsp_url_problem_to_string(r));
+    if (r > 0)
+        report(parse->file, section->line, "url: %s", wsp_url_problem_to_string(r));
     return r;
 }
 
@@ -114,13 +117,13 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
         return r;
     parse->section = NULL;
     if (!option_is_given(parse->endpoint.options.given, ENDPOINT_OPTION_url)) {
-        report(root->filename, root->line,
+        report(parse->file, root->line,
                "endpoint \"%s\": url is missing; write url = \"wss://...\"", parse->endpoint.name);
         return 1;
     }
     other = config_find_endpoint(config, wsp_view_of_string(parse->endpoint.name));
     if (other) {
-        report(root->filename, root->line, "endpoint \"%s\" stands in %s, line %d, already",
+        report(parse->file, root->line, "endpoint \"%s\" stands in %s, line %d, already",
                other->name, other->file, other->line);
         return 1;
     }
@@ -160,7 +163,7 @@ __attribute__((format(printf, 2, 0))) static void confuse_error(cfg_t *cfg, cons
 
     vsnprintf(text, sizeof(text), format, arguments);
     if (strncmp(text, unknown, sizeof(unknown) - 1) != 0) {
-        report(cfg->filename, cfg->line, "%s", text);
+        report(parse->file, cfg->line, "%s", text);
         return;
     }
 
@@ -172,14 +175,14 @@ __attribute__((format(printf, 2, 0))) static void confuse_error(cfg_t *cfg, cons
     const char *nearest = option_nearest(here, view);
 
     if (option_find(there, view))
-        report(cfg->filename, cfg->line, "%.*s: %s", (int)view.len, name,
+        report(parse->file, cfg->line, "%.*s: %s", (int)view.len, name,
                is_root ? "only an endpoint has this key; write it inside endpoint \"name\" { }"
                        : "an endpoint has no such key; write it outside of the braces");
     else if (nearest)
-        report(cfg->filename, cfg->line, "%.*s: there is no such key; did you mean %s?",
+        report(parse->file, cfg->line, "%.*s: there is no such key; did you mean %s?",
                (int)view.len, name, nearest);
     else
-        report(cfg->filename, cfg->line, "%.*s: there is no such key%s", (int)view.len, name,
+        report(parse->file, cfg->line, "%.*s: there is no such key%s", (int)view.len, name,
                is_root ? " outside of an endpoint" : " in an endpoint");
 }
 
@@ -197,12 +200,12 @@ static int confuse_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *res
 
         if (option_is_given(*(uint64_t *)values, (unsigned)(row - table->rows)) &&
             opt->nvalues == 1) {
-            report(cfg->filename, cfg->line, "%s: this key stands here twice", row->name);
+            report(parse->file, cfg->line, "%s: this key stands here twice", row->name);
             return -1;
         }
         r = option_set(table, row, wsp_view_of_string(text), values, problem);
         if (r > 0)
-            report(cfg->filename, cfg->line, "%s", problem);
+            report(parse->file, cfg->line, "%s", problem);
     }
     if (r == 0 && !is_root && row == &table->rows[ENDPOINT_OPTION_url])
         r = endpoint_parse_url(cfg, text);
@@ -238,7 +241,85 @@ static void confuse_options(const struct option_table *table, cfg_opt_t *ret_opt
 
 /* ---- files ---- */
 
-static void file_read(const char *file, bool is_required)
+/* The whole file as a string. 0; a negative errno; EINVAL, positive: it is no text. */
+static int file_load(const char *file, char **ret_text)
+{
+    FILE *from = fopen(file, "re");
+    struct wsp_buffer text;
+    uint8_t *room;
+    size_t len;
+    int r = 0;
+
+    if (!from)
+        return -errno;
+    wsp_buffer_init(&text, MAX_FILE_LEN);
+    do {
+        r = wsp_buffer_reserve(&text, PIECE_LEN, &room);
+        if (r < 0)
+            break;
+        len = fread(room, 1, PIECE_LEN, from);
+        wsp_buffer_commit(&text, len);
+    } while (len > 0);
+    if (r == 0 && ferror(from))
+        r = errno != 0 ? -errno : -EIO;
+    fclose(from);
+    len = wsp_buffer_len(&text);
+    if (r == 0 && len > 0 && memchr(wsp_buffer_peek(&text), '\0', len))
+        r = EINVAL;
+    if (r == 0)
+        r = wsp_buffer_append_u8(&text, '\0');
+    if (r == 0)
+        *ret_text = strdup((const char *)wsp_buffer_peek(&text));
+    wsp_buffer_deinit(&text);
+    return r == 0 && !*ret_text ? -ENOMEM : r;
+}
+
+/* Where the quoted text that begins at text ends, behind its last quote. */
+static char *quoted_end(char *text)
+{
+    char quote = *text++;
+
+    while (*text && *text != quote)
+        text += *text == '\\' && text[1] ? 2 : 1;
+    return *text ? text + 1 : text;
+}
+
+static char *comment_end(char *text)
+{
+    char *end;
+
+    if (text[0] == '#' || text[1] == '/')
+        return text + strcspn(text, "\n");
+    end = strstr(text + 2, "*/");
+    return end ? end + 2 : text + strlen(text);
+}
+
+/* libconfuse 3.3 counts the lines of comments more than once, so it gets to see none. As in its own grammar, # begins
+ * one everywhere, but // and the other kind only where a word could begin: a URL needs no quotes. */
+static void comments_blank(char *text)
+{
+    bool is_in_word = false;
+
+    while (*text) {
+        bool is_comment =
+            *text == '#' || (!is_in_word && *text == '/' && (text[1] == '/' || text[1] == '*'));
+
+        if (is_comment) {
+            for (char *end = comment_end(text); text < end; text++)
+                if (*text != '\n')
+                    *text = ' ';
+            is_in_word = false;
+        } else if (*text == '"' || *text == '\'') {
+            text = quoted_end(text);
+            is_in_word = false;
+        } else {
+            is_in_word = !strchr(" \t\r\n={}(),+", *text);
+            text++;
+        }
+    }
+}
+
+static void text_parse(char *text)
 {
     cfg_opt_t endpoint_options[ENDPOINT_N_OPTIONS + 1] = {[ENDPOINT_N_OPTIONS] = CFG_END()};
     cfg_opt_t root_options[DAEMON_N_OPTIONS + 2] = {
@@ -255,15 +336,32 @@ static void file_read(const char *file, bool is_required)
     }
     cfg_set_error_function(parse->root, confuse_error);
     cfg_set_validate_func(parse->root, "endpoint", confuse_section);
-
-    int r = cfg_parse(parse->root, file);
-
-    if (r == CFG_FILE_ERROR && (is_required || errno != ENOENT))
-        report(file, 0, "cannot be read: %s", strerror(errno));
+    comments_blank(text);
+    /* What is wrong has been reported. */
+    (void)cfg_parse_buf(parse->root, text);
     parse->section = NULL;
     endpoint_deinit(&parse->endpoint);
     cfg_free(parse->root);
     parse->root = NULL;
+}
+
+static void file_read(const char *file, bool is_required)
+{
+    char *text = NULL;
+    int r = file_load(file, &text);
+
+    parse->file = file;
+    if (r == 0)
+        text_parse(text);
+    else if (r == EINVAL)
+        report(file, 0, "is not a text: it holds a zero byte");
+    else if (r == -ENOBUFS)
+        report(file, 0, "is longer than %d bytes", MAX_FILE_LEN);
+    else if (r == -ENOMEM)
+        parse->error = r;
+    else if (is_required || r != -ENOENT)
+        report(file, 0, "cannot be read: %s", strerror(-r));
+    free(text);
 }
 
 /* conf.d/(*).conf beside file. glob sorts them. */

@@ -482,5 +482,6 @@ void option_format(const struct option_row *row, uint64_t number, char ret_text[
 
     while (unit[1].name && (number == 0 || number % unit->factor != 0))
         unit++;
-    snprintf(ret_text, OPTION_TEXT_LEN, "%" PRIu64 "%s", number, number == 0 ? "" : unit->name);
+    snprintf(ret_text, OPTION_TEXT_LEN, "%" PRIu64 "%s", number / unit->factor,
+             number == 0 ? "" : unit->name);
 }

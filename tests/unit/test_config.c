@@ -1,0 +1,391 @@
+/*
+ * test_config: the configuration's files, good ones and bad ones, each problem with its line.
+ *
+ * Invariant: every row of the tables is one file, and what is told about it is compared whole.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/config.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/harness/unit.h"
+
+static char directory[64];
+static char path[128];
+
+static void make_directory(void)
+{
+    snprintf(directory, sizeof(directory), "/tmp/test_config.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/wsplexd.conf", directory);
+}
+
+static void remove_directory(void)
+{
+    char command[128];
+
+    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char file[192];
+    FILE *to;
+
+    snprintf(file, sizeof(file), "%s/%s", directory, name);
+    to = fopen(file, "w");
+    ck_assert_ptr_nonnull(to);
+    fputs(text, to);
+    fclose(to);
+}
+
+/* What was reported, one problem per line, file names without their directory. */
+struct collector {
+    struct config_reporter base;
+    char text[2048];
+};
+
+static void collect(struct config_reporter *base, const char *file, int line, const char *text)
+{
+    struct collector *collector = (struct collector *)(void *)base;
+    size_t used = strlen(collector->text);
+    const char *name = strrchr(file, '/');
+
+    snprintf(collector->text + used, sizeof(collector->text) - used, "%s:%d: %s\n",
+             name ? name + 1 : file, line, text);
+}
+
+static int load(struct collector *collector, struct config **ret_config)
+{
+    *collector = (struct collector){.base = {collect}};
+    return config_load(path, true, &collector->base, ret_config);
+}
+
+static struct config *load_good(const char *text)
+{
+    struct collector collector;
+    struct config *config = NULL;
+    int r;
+
+    write_file("wsplexd.conf", text);
+    r = load(&collector, &config);
+    ck_assert_msg(r == 0, "%s", collector.text);
+    ck_assert_str_eq(collector.text, "");
+    return config;
+}
+
+START_TEST(an_empty_file_gives_the_defaults)
+{
+    struct config *config = load_good("");
+
+    ck_assert_ptr_null(config->daemon.socket);
+    ck_assert_ptr_null(config->daemon.ca_file);
+    ck_assert_uint_eq(config->daemon.log_level, 2);
+    ck_assert_uint_eq(config->daemon.stop_timeout_ms, 10000);
+    ck_assert_uint_eq(config->daemon.socket_group, OPTION_NO_GROUP);
+    ck_assert_uint_eq(config->daemon.given, 0);
+    ck_assert_uint_eq(config->n_endpoints, 0);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(no_file_gives_the_defaults_unless_it_was_asked_for)
+{
+    struct collector collector = {.base = {collect}};
+    struct config *config = NULL;
+
+    ck_assert_int_eq(config_load(path, false, &collector.base, &config), 0);
+    config_free(config);
+    ck_assert_int_gt(load(&collector, &config), 0);
+    ck_assert_str_eq(collector.text, "wsplexd.conf:0: cannot be read: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(every_kind_of_value)
+{
+    struct config *config =
+        load_good("# a comment\n"
+                  "socket = /tmp/a.sock\n"
+                  "socket-mode = 0666\n"
+                  "socket-group = root\n"
+                  "admin-group = 7\n"
+                  "log-level = debug\n"
+                  "stop-timeout = 1min // another\n"
+                  "max-clients = 3\n"
+                  "max-queued = 64MiB\n"
+                  "endpoint \"feed\" {\n"
+                  "    url = \"WSS://Feed.example:443/v1?token=x\"\n"
+                  "    protocols = {\"v2.json\", 'v1'}\n"
+                  "    headers = {\"Authorization: Bearer a:b\", \"X-Empty:\"}\n"
+                  "    share = no\n"
+                  "    linger = 0\n"
+                  "    slow-consumer = block\n"
+                  "    queue = 1GiB\n"
+                  "    block-timeout = 250ms\n"
+                  "    max-message = \"1 MiB\"\n"
+                  "}\n"
+                  "endpoint b { url = ws://[::1]:8080/a }\n");
+    const struct daemon_options *daemon = &config->daemon;
+    const struct endpoint *feed = config_find_endpoint(config, WSP_VIEW_LITERAL("feed"));
+
+    ck_assert_str_eq(daemon->socket, "/tmp/a.sock");
+    ck_assert_uint_eq(daemon->socket_mode, 0666);
+    ck_assert_uint_eq(daemon->socket_group, 0);
+    ck_assert_uint_eq(daemon->admin_group, 7);
+    ck_assert_uint_eq(daemon->log_level, 4);
+    ck_assert_uint_eq(daemon->stop_timeout_ms, 60000);
+    ck_assert_uint_eq(daemon->max_clients, 3);
+    ck_assert_uint_eq(daemon->max_queued_bytes, 64 << 20);
+    ck_assert_uint_eq(config->n_endpoints, 2);
+    ck_assert_ptr_nonnull(feed);
+    ck_assert_str_eq(feed->url.href, "wss://feed.example/v1?token=x");
+    ck_assert_uint_eq(feed->options.protocols.n_items, 2);
+    ck_assert_str_eq(feed->options.protocols.items[1], "v1");
+    ck_assert_uint_eq(feed->options.headers.n_items, 4);
+    ck_assert_str_eq(feed->options.headers.items[1], "Bearer a:b");
+    ck_assert_str_eq(feed->options.headers.items[3], "");
+    ck_assert_uint_eq(feed->options.is_shared, 0);
+    ck_assert_uint_eq(feed->options.linger_ms, 0);
+    ck_assert_uint_eq(feed->options.slow_consumer, SLOW_BLOCK);
+    ck_assert_uint_eq(feed->options.queue_bytes, 1 << 30);
+    ck_assert_uint_eq(feed->options.block_timeout_ms, 250);
+    ck_assert_uint_eq(feed->options.max_message, 1 << 20);
+    ck_assert_uint_eq(feed->options.close_timeout_ms, TARGET_DEFAULT_CLOSE_TIMEOUT_MS);
+    ck_assert_str_eq(config->endpoints[0].url.href, "ws://[::1]:8080/a");
+    ck_assert_int_eq(feed->line, 11);
+    ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("fee")));
+    ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("")));
+    config_free(config);
+}
+END_TEST
+
+#define IN_ENDPOINT(line) "endpoint \"x\" {\n url = \"ws://h\"\n " line "\n}\n"
+
+static const struct {
+    const char *text, *problem;
+} bad[] = {
+    /* keys */
+    {"\nsockett = /a\n", "wsplexd.conf:2: sockett: there is no such key; did you mean socket?\n"},
+    {"Log_Level = debug\n",
+     "wsplexd.conf:1: Log_Level: there is no such key; did you mean log-level?\n"},
+    {"banana = 1\n", "wsplexd.conf:1: banana: there is no such key outside of an endpoint\n"},
+    {"linger = 5s\n",
+     "wsplexd.conf:1: linger: only an endpoint has this key; write it inside endpoint "
+     "\"name\" { }\n"},
+    {IN_ENDPOINT("lingre = 5s"),
+     "wsplexd.conf:3: lingre: there is no such key; did you mean linger?\n"},
+    {IN_ENDPOINT("banana = 5s"), "wsplexd.conf:3: banana: there is no such key in an endpoint\n"},
+    {IN_ENDPOINT("log-level = info"),
+     "wsplexd.conf:3: log-level: an endpoint has no such key; write it outside of the braces\n"},
+    {"max-clients = 1\nmax-clients = 2\n",
+     "wsplexd.conf:2: max-clients: this key stands here twice\n"},
+    {IN_ENDPOINT("protocols = {a}\n protocols = {b}"),
+     "wsplexd.conf:4: protocols: this key stands here twice\n"},
+    /* values */
+    {"socket = run/wsplex.sock\n",
+     "wsplexd.conf:1: socket: \"run/wsplex.sock\" is not an absolute path; it must begin with /\n"},
+    {"socket-mode = 0999\n", "wsplexd.conf:1: socket-mode: \"0999\" is not understood; write three "
+                             "octal digits, as in 0660\n"},
+    {"socket-group = nobody-has-it\n",
+     "wsplexd.conf:1: socket-group: \"nobody-has-it\" is not understood; "
+     "write the name or the number of a group of this machine\n"},
+    {"log-level = loud\n",
+     "wsplexd.conf:1: log-level: \"loud\" is not one of error|warning|notice|info|debug\n"},
+    {"max-clients = 0\n", "wsplexd.conf:1: max-clients: 0 is too small; the least is 1\n"},
+    {"max-clients = many\n",
+     "wsplexd.conf:1: max-clients: \"many\" is not understood; write a whole number\n"},
+    {"max-clients = 18446744073709551617\n",
+     "wsplexd.conf:1: max-clients: \"18446744073709551617\" is not "
+     "understood; write a whole number\n"},
+    {"ca-file = /nowhere/ca.pem\n",
+     "wsplexd.conf:1: ca-file: /nowhere/ca.pem cannot be read: No such file or directory\n"},
+    {IN_ENDPOINT("linger = 5"), "wsplexd.conf:3: linger: \"5\" is not understood; write a number "
+                                "with ms, s, min or h, as in 30s\n"},
+    {IN_ENDPOINT("linger = 25h"), "wsplexd.conf:3: linger: 25h is too large; the most is 24h\n"},
+    {IN_ENDPOINT("queue = 1KiB"), "wsplexd.conf:3: queue: 1KiB is too small; the least is 4KiB\n"},
+    {IN_ENDPOINT("queue = 1MB"),
+     "wsplexd.conf:3: queue: \"1MB\" is not understood; write a number of bytes, "
+     "KiB, MiB or GiB, as in 4MiB\n"},
+    {IN_ENDPOINT("share = perhaps"),
+     "wsplexd.conf:3: share: \"perhaps\" is not understood; write yes or no\n"},
+    {IN_ENDPOINT("slow-consumer = drop"),
+     "wsplexd.conf:3: slow-consumer: \"drop\" is not one of disconnect|block|auto\n"},
+    {IN_ENDPOINT("protocols = {'a b'}"),
+     "wsplexd.conf:3: protocols: \"a b\" is not a subprotocol's name\n"},
+    {IN_ENDPOINT("protocols = {a, b,\n  a}"), "wsplexd.conf:4: protocols: a stands there twice\n"},
+    {IN_ENDPOINT("headers = {'no colon'}"),
+     "wsplexd.conf:3: headers: an item has no colon; write \"Name: value\"\n"},
+    {IN_ENDPOINT("headers = {'Host: x'}"),
+     "wsplexd.conf:3: headers: Host is written by the WebSocket handshake itself\n"},
+    {IN_ENDPOINT("headers = {'Bad Name: x'}"),
+     "wsplexd.conf:3: headers: a name is not one that a header can have\n"},
+    {IN_ENDPOINT("headers = {'Token: se\x01cret'}"),
+     "wsplexd.conf:3: headers: the value of Token is not printable text of one line\n"},
+    /* lines are counted right behind comments of every kind */
+    {"# one\n// two\n/* three\n */ /* four */\nendpoint x { // five\n url = ws://h/#\n share = 7 # "
+     "six\n}\n",
+     "wsplexd.conf:7: share: \"7\" is not understood; write yes or no\n"},
+    {"ca-file = '/a // \\' # b'\nbanana = 1\n",
+     "wsplexd.conf:1: ca-file: /a // ' # b cannot be read: No such file or directory\n"},
+    /* endpoints */
+    {"endpoint \"x\" {\n}\n",
+     "wsplexd.conf:2: endpoint \"x\": url is missing; write url = \"wss://...\"\n"},
+    {"endpoint \"-x\" {\n}\n",
+     "wsplexd.conf:2: endpoint: \"-x\" is not a name; use at most 64 letters, "
+     "digits, dots, _ and -, and begin with a letter or a digit\n"},
+    {"endpoint \"x\" {\n url = \"ftp://h?secret\"\n}\n",
+     "wsplexd.conf:2: url: the URL's scheme is not ws, wss, http or https; begin with wss://\n"},
+    {IN_ENDPOINT("") IN_ENDPOINT(""), "wsplexd.conf:5: found duplicate title 'x'\n"},
+};
+
+START_TEST(each_problem_is_told_with_its_line)
+{
+    struct collector collector;
+    struct config *config = NULL;
+
+    write_file("wsplexd.conf", bad[_i].text);
+    ck_assert_int_gt(load(&collector, &config), 0);
+    ck_assert_ptr_null(config);
+    ck_assert_str_eq(collector.text, bad[_i].problem);
+}
+END_TEST
+
+START_TEST(files_beside_are_read_in_order_and_each_tells_its_problem)
+{
+    struct collector collector;
+    struct config *config = NULL;
+    char sub[128];
+
+    snprintf(sub, sizeof(sub), "%s/conf.d", directory);
+    ck_assert_int_eq(mkdir(sub, 0700), 0);
+    write_file("wsplexd.conf", "endpoint a { url = \"ws://a\" }\n");
+    write_file("conf.d/20.conf", "endpoint c { url = \"ws://c\" }\n");
+    write_file("conf.d/10.conf", "endpoint b { url = \"ws://b\" }\n");
+    write_file("conf.d/ignored", "nonsense\n");
+    ck_assert_int_eq(load(&collector, &config), 0);
+    ck_assert_uint_eq(config->n_endpoints, 3);
+    ck_assert_str_eq(config->endpoints[2].name, "c");
+    config_free(config);
+
+    write_file("conf.d/10.conf", "endpoint a { url = \"ws://b\" }\n");
+    write_file("conf.d/20.conf", "\n\nnonsense = 1\n");
+    ck_assert_int_gt(load(&collector, &config), 0);
+    ck_assert_ptr_nonnull(strstr(collector.text, "10.conf:1: endpoint \"a\" stands in "));
+    ck_assert_ptr_nonnull(strstr(collector.text, "/wsplexd.conf, line 1, already\n"));
+    ck_assert_ptr_nonnull(strstr(collector.text, "20.conf:3: nonsense: there is no such key"));
+}
+END_TEST
+
+static const struct {
+    const struct option_table *(*table)(void);
+    const char *name;
+    uint64_t number;
+    const char *text;
+} formats[] = {
+    {endpoint_options_table, "linger", 0, "0"},
+    {endpoint_options_table, "linger", 1500, "1500ms"},
+    {endpoint_options_table, "linger", 2000, "2s"},
+    {endpoint_options_table, "linger", 120000, "2min"},
+    {endpoint_options_table, "linger", 7200000, "2h"},
+    {endpoint_options_table, "queue", 1 << 20, "1MiB"},
+    {endpoint_options_table, "queue", 1025, "1025"},
+    {endpoint_options_table, "share", 1, "yes"},
+    {endpoint_options_table, "slow-consumer", SLOW_DEFAULT, "auto"},
+    {daemon_options_table, "socket-mode", 0660, "0660"},
+    {daemon_options_table, "socket-group", OPTION_NO_GROUP, "none"},
+    {daemon_options_table, "log-level", 2, "notice"},
+};
+
+START_TEST(numbers_are_written_as_they_are_read)
+{
+    const struct option_row *row =
+        option_find(formats[_i].table(), wsp_view_of_string(formats[_i].name));
+    char text[OPTION_TEXT_LEN];
+
+    option_format(row, formats[_i].number, text);
+    ck_assert_str_eq(text, formats[_i].text);
+}
+END_TEST
+
+/* The manual page has an entry for every option, and no other, with its default in it. */
+static char *manual_read(void)
+{
+    const char *top = getenv("top_srcdir");
+    char file[512];
+    char *text = calloc(1, 1 << 20);
+    FILE *from;
+
+    ck_assert_ptr_nonnull(text);
+    snprintf(file, sizeof(file), "%s/doc/wsplexd.conf.5", top ? top : ".");
+    from = fopen(file, "r");
+    ck_assert_msg(from != NULL, "%s", file);
+    ck_assert_uint_gt(fread(text, 1, (1 << 20) - 1, from), 0);
+    fclose(from);
+    return text;
+}
+
+static void check_manual(const struct option_table *table, const char *section)
+{
+    for (size_t i = 0; i < table->n_rows; i++) {
+        const struct option_row *row = &table->rows[i];
+        char entry[64], fallback[OPTION_TEXT_LEN], line[OPTION_TEXT_LEN + 16];
+        const char *begin, *end, *found;
+        uint64_t number;
+
+        snprintf(entry, sizeof(entry), "\n.It Cm %s ", row->name);
+        begin = strstr(section, entry);
+        ck_assert_msg(begin != NULL, "wsplexd.conf.5 says nothing of %s", row->name);
+        end = strstr(begin + 1, "\n.It ");
+        if (row->max == 0 && row->type != OPTION_CHOICE && row->type != OPTION_FLAG)
+            continue;
+        memcpy(&number, &row->fallback, sizeof(number));
+        option_format(row, number, fallback);
+        snprintf(line, sizeof(line), "\nDefault: %s", row->type == OPTION_MODE ? "" : fallback);
+        found = strstr(begin, line);
+        ck_assert_msg(found != NULL && (end == NULL || found < end),
+                      "wsplexd.conf.5 does not say of %s: Default: %s", row->name, fallback);
+    }
+}
+
+START_TEST(the_manual_page_names_every_option_and_its_default)
+{
+    char *text = manual_read();
+    char *endpoints = strstr(text, "\n.Ss Endpoints");
+    size_t n_entries = 0;
+
+    ck_assert_ptr_nonnull(endpoints);
+    check_manual(endpoint_options_table(), endpoints + 1);
+    *endpoints = '\0';
+    check_manual(daemon_options_table(), text);
+    *endpoints = '\n';
+    for (const char *at = text; (at = strstr(at, "\n.It Cm ")) != NULL; at++)
+        n_entries++;
+    ck_assert_uint_eq(n_entries, daemon_options_table()->n_rows + endpoint_options_table()->n_rows);
+    free(text);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("config");
+    TCase *files = unit_case(suite, "files");
+    TCase *options = unit_case(suite, "options");
+
+    tcase_add_checked_fixture(files, make_directory, remove_directory);
+    tcase_add_test(files, an_empty_file_gives_the_defaults);
+    tcase_add_test(files, no_file_gives_the_defaults_unless_it_was_asked_for);
+    tcase_add_test(files, every_kind_of_value);
+    tcase_add_loop_test(files, each_problem_is_told_with_its_line, 0, sizeof(bad) / sizeof(bad[0]));
+    tcase_add_test(files, files_beside_are_read_in_order_and_each_tells_its_problem);
+    tcase_add_loop_test(options, numbers_are_written_as_they_are_read, 0,
+                        sizeof(formats) / sizeof(formats[0]));
+    tcase_add_test(options, the_manual_page_names_every_option_and_its_default);
+    return suite;
+}
