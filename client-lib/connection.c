@@ -18,7 +18,6 @@
 #include "client-lib/frames.h"
 #include "client-lib/request.h"
 #include "client-lib/socket_path.h"
-#include "client-lib/websocket.h"
 #include "proto/limits.h"
 
 enum {
@@ -74,7 +73,7 @@ int wsp_connection_lose(struct wsplex *client, int error, const char *format, ..
     return error;
 }
 
-static int connection_lose_memory(struct wsplex *client)
+int wsp_connection_lose_memory(struct wsplex *client)
 {
     return wsp_connection_lose(client, -ENOMEM, "there is no memory for the connection to wsplexd");
 }
@@ -105,7 +104,7 @@ static int connection_greet(struct wsplex *client)
     hello.hello.minor = WSP_LOCAL_MINOR;
     hello.hello.software = WSP_VIEW_LITERAL("libwsplex");
     if (wsp_buffer_append(&connection->output.control, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN) < 0)
-        return connection_lose_memory(client);
+        return wsp_connection_lose_memory(client);
     return wsp_connection_control(client, &hello);
 }
 
@@ -125,7 +124,7 @@ static int connection_try(struct wsplex *client, const struct sockaddr_un *addre
     connection->deadline_ms = wsp_clock_ms() + WSP_MAX_GREETING_MS;
     connection->scratch = malloc(SCRATCH_LEN);
     if (!connection->scratch)
-        return connection_lose_memory(client);
+        return wsp_connection_lose_memory(client);
     return connection_greet(client);
 }
 
@@ -186,30 +185,13 @@ static void connection_retry(struct wsplex *client)
 
 /* --- losing --- */
 
-/* The object, if there is still one, gets its `error` and `close` in the next turn. */
-static void connection_disown(struct wsplex *client, struct wsp_channel *channel, int cause,
-                              const char *text)
-{
-    struct wsplex_websocket *websocket = channel->websocket;
-
-    if (!websocket)
-        return;
-    wsp_websocket_failed(websocket, cause, 0, wsp_view_of_string(text));
-    websocket->channel = NULL;
-    wsp_chain_append(&client->failing, &websocket->failing_link);
-}
-
 void wsp_connection_bury(struct wsplex *client)
 {
     struct wsp_connection *connection = &client->connection;
     int loss = connection->loss;
     int fd = connection->fd;
-    uint32_t i;
 
-    for (i = 0; i < connection->n_slots; i++) {
-        if (connection->channels[i])
-            connection_disown(client, connection->channels[i], loss, client->error_text);
-    }
+    wsp_connection_disown_all(client, loss, client->error_text);
     while (!wsp_chain_is_empty(&connection->requests)) {
         struct wsp_request *request =
             WSP_CHAIN_ENTRY(connection->requests.next, struct wsp_request, link);
@@ -225,169 +207,6 @@ void wsp_connection_bury(struct wsplex *client)
     }
 }
 
-/* --- channels --- */
-
-struct wsp_channel *wsp_connection_find(const struct wsp_connection *connection, uint32_t number)
-{
-    if (number == 0 || number > connection->n_slots)
-        return NULL;
-    return connection->channels[number - 1];
-}
-
-static int connection_take_number(struct wsp_connection *connection, uint32_t *ret_number)
-{
-    uint32_t i = connection->lowest_free;
-
-    while (i < connection->n_slots && connection->channels[i])
-        i++;
-    if (i == connection->n_slots) {
-        uint32_t n_slots = connection->n_slots > 0 ? connection->n_slots * 2 : 4;
-        struct wsp_channel **channels;
-
-        if (n_slots <= connection->n_slots)
-            return -ENOMEM;
-        channels = reallocarray(connection->channels, n_slots, sizeof(*channels));
-        if (!channels)
-            return -ENOMEM;
-        memset(channels + connection->n_slots, 0,
-               (n_slots - connection->n_slots) * sizeof(*channels));
-        connection->channels = channels;
-        connection->n_slots = n_slots;
-    }
-    connection->lowest_free = i;
-    *ret_number = i + 1;
-    return 0;
-}
-
-int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
-                             const struct wsp_local_open *open)
-{
-    struct wsp_connection *connection = &client->connection;
-    bool must_wait =
-        connection->state != WSP_CONNECTION_READY && connection->n_channels >= WSP_INITIAL_CHANNELS;
-    struct wsp_message message = {.type = WSP_LOCAL_OPEN, .open = *open};
-    int r;
-
-    if (connection->state == WSP_CONNECTION_READY &&
-        connection->n_channels >= connection->max_channels)
-        return -EMFILE;
-    r = connection_take_number(connection, &message.channel);
-    if (r < 0)
-        return r;
-    r = wsp_message_encode(must_wait ? &channel->open : &connection->output.control, &message);
-    if (r < 0)
-        return r;
-    if (!must_wait)
-        channel->state = WSP_CHANNEL_OPENING;
-    channel->number = message.channel;
-    connection->channels[channel->number - 1] = channel;
-    connection->lowest_free = channel->number;
-    connection->n_channels++;
-    return 0;
-}
-
-static int connection_open_one(struct wsplex *client, struct wsp_channel *channel)
-{
-    struct wsp_connection *connection = &client->connection;
-    int r;
-
-    if (connection->n_channels > connection->max_channels) {
-        connection_disown(client, channel, -EMFILE, NULL);
-        wsp_connection_free_channel(connection, channel);
-        return 0;
-    }
-    r = wsp_buffer_append(&connection->output.control, wsp_buffer_peek(&channel->open),
-                          wsp_buffer_len(&channel->open));
-    if (r < 0)
-        return connection_lose_memory(client);
-    wsp_buffer_deinit(&channel->open);
-    channel->state = WSP_CHANNEL_OPENING;
-    return wsp_connection_flush_close(client, channel);
-}
-
-/* From the highest number down, so that the latest ones fail when there are too many. */
-int wsp_connection_open_waiting(struct wsplex *client)
-{
-    struct wsp_connection *connection = &client->connection;
-    uint32_t i;
-
-    for (i = connection->n_slots; i > 0; i--) {
-        struct wsp_channel *channel = connection->channels[i - 1];
-        int r = 0;
-
-        if (channel && channel->state == WSP_CHANNEL_WAITING)
-            r = connection_open_one(client, channel);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int connection_send_close(struct wsplex *client, struct wsp_channel *channel)
-{
-    struct wsp_message message = {.type = WSP_LOCAL_CLOSE, .channel = channel->number};
-
-    message.close.code = channel->close_code;
-    message.close.discard = channel->is_discarding;
-    message.close.reason =
-        (struct wsp_view){(const uint8_t *)channel->close_reason, channel->close_reason_len};
-    return wsp_connection_control(client, &message);
-}
-
-int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel)
-{
-    int r;
-
-    if (!channel->is_close_due || channel->is_close_sent || !wsp_chain_is_empty(&channel->queue) ||
-        channel->state == WSP_CHANNEL_WAITING)
-        return 0;
-    r = connection_send_close(client, channel);
-    if (r < 0)
-        return r;
-    channel->is_close_sent = true;
-    if (!channel->websocket)
-        client->connection.n_leaving--;
-    return 0;
-}
-
-struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connection,
-                                                struct wsp_channel *channel)
-{
-    uint32_t i = channel->number - 1;
-
-    connection->channels[i] = NULL;
-    connection->n_channels--;
-    if (!channel->websocket && !channel->is_close_sent)
-        connection->n_leaving--;
-    if (i < connection->lowest_free)
-        connection->lowest_free = i;
-    return wsp_channel_free(channel);
-}
-
-void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel)
-{
-    channel->websocket = NULL;
-    if (channel->is_close_sent) {
-        /* A further CLOSE tells that nobody is left to get messages. */
-        if (!channel->is_discarding) {
-            channel->is_discarding = true;
-            connection_send_close(client, channel);
-        }
-        return;
-    }
-    channel->is_close_due = true;
-    channel->is_discarding = true;
-    client->connection.n_leaving++;
-    wsp_connection_flush_close(client, channel);
-}
-
-bool wsp_connection_is_pending(const struct wsp_connection *connection)
-{
-    if (connection->state == WSP_CONNECTION_LOST || connection->is_write_closed)
-        return false;
-    return connection->n_leaving > 0 || wsp_output_is_pending(&connection->output);
-}
-
 /* --- bytes --- */
 
 int wsp_connection_control(struct wsplex *client, const struct wsp_message *message)
@@ -395,8 +214,15 @@ int wsp_connection_control(struct wsplex *client, const struct wsp_message *mess
     int r = wsp_message_encode(&client->connection.output.control, message);
 
     if (r == -ENOMEM || r == -ENOBUFS)
-        return connection_lose_memory(client);
+        return wsp_connection_lose_memory(client);
     return r;
+}
+
+bool wsp_connection_is_pending(const struct wsp_connection *connection)
+{
+    if (connection->state == WSP_CONNECTION_LOST || connection->is_write_closed)
+        return false;
+    return connection->n_leaving > 0 || wsp_output_is_pending(&connection->output);
 }
 
 /* One recv() into the scratch, and the reader has a window. False when there is nothing to handle. */
@@ -440,7 +266,7 @@ static void connection_handle(struct wsplex *client)
     else if (r == WSP_BROKEN)
         r = connection->reader.error.code;
     if (r < 0)
-        connection_lose_memory(client);
+        wsp_connection_lose_memory(client);
     else if (r > 0)
         wsp_connection_lose(client, -EPROTO, "wsplexd broke the local protocol: %s",
                             wsp_fatal_meaning((unsigned int)r));
@@ -505,7 +331,7 @@ void wsp_connection_write(struct wsplex *client)
         return;
     r = wsp_output_write(&connection->output, connection->fd, connection_taken, client);
     if (r == -ENOMEM)
-        connection_lose_memory(client);
+        wsp_connection_lose_memory(client);
     else if (r < 0)
         connection->is_write_closed = true; /* why, is yet to be read */
 }

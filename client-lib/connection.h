@@ -89,6 +89,9 @@ void wsp_connection_get_wait(const struct wsp_connection *connection, struct wsp
 int wsp_connection_lose(struct wsplex *client, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for -ENOMEM. */
+int wsp_connection_lose_memory(struct wsplex *client);
+
 /*
  * From LOST to ABSENT: closes the socket, lets all numbers go, and puts the objects into the client's
  * failing and the requests into its unanswered. Calls no handler but the loop's.
@@ -116,6 +119,9 @@ int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channe
  * still comes is not looked at.
  */
 void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel);
+
+/* All objects are told why in the next turn, and have no channel any more. */
+void wsp_connection_disown_all(struct wsplex *client, int cause, const char *text);
 
 /* The channel of the number, or NULL. */
 struct wsp_channel *wsp_connection_find(const struct wsp_connection *connection, uint32_t number);

@@ -1,0 +1,196 @@
+/*
+ * connection_channels: the channel numbers of a connection, and the frames that begin and end their
+ * use; see connection.h.
+ *
+ * Between client-lib/websocket, which opens and closes, and the connection's control frames.
+ * Invariant: a number is in use from OPEN until RELEASE was written.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-lib/client.h"
+#include "client-lib/connection.h"
+#include "client-lib/websocket.h"
+#include "proto/limits.h"
+
+struct wsp_channel *wsp_connection_find(const struct wsp_connection *connection, uint32_t number)
+{
+    if (number == 0 || number > connection->n_slots)
+        return NULL;
+    return connection->channels[number - 1];
+}
+
+static int connection_take_number(struct wsp_connection *connection, uint32_t *ret_number)
+{
+    uint32_t i = connection->lowest_free;
+
+    while (i < connection->n_slots && connection->channels[i])
+        i++;
+    if (i == connection->n_slots) {
+        uint32_t n_slots = connection->n_slots > 0 ? connection->n_slots * 2 : 4;
+        struct wsp_channel **channels;
+
+        if (n_slots <= connection->n_slots)
+            return -ENOMEM;
+        channels = reallocarray(connection->channels, n_slots, sizeof(*channels));
+        if (!channels)
+            return -ENOMEM;
+        memset(channels + connection->n_slots, 0,
+               (n_slots - connection->n_slots) * sizeof(*channels));
+        connection->channels = channels;
+        connection->n_slots = n_slots;
+    }
+    connection->lowest_free = i;
+    *ret_number = i + 1;
+    return 0;
+}
+
+int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
+                             const struct wsp_local_open *open)
+{
+    struct wsp_connection *connection = &client->connection;
+    bool must_wait =
+        connection->state != WSP_CONNECTION_READY && connection->n_channels >= WSP_INITIAL_CHANNELS;
+    struct wsp_message message = {.type = WSP_LOCAL_OPEN, .open = *open};
+    int r;
+
+    if (connection->state == WSP_CONNECTION_READY &&
+        connection->n_channels >= connection->max_channels)
+        return -EMFILE;
+    r = connection_take_number(connection, &message.channel);
+    if (r < 0)
+        return r;
+    r = wsp_message_encode(must_wait ? &channel->open : &connection->output.control, &message);
+    if (r < 0)
+        return r;
+    if (!must_wait)
+        channel->state = WSP_CHANNEL_OPENING;
+    channel->number = message.channel;
+    connection->channels[channel->number - 1] = channel;
+    connection->lowest_free = channel->number;
+    connection->n_channels++;
+    return 0;
+}
+
+/* The object, if there is still one, gets its `error` and `close` in the next turn. */
+static void connection_disown(struct wsplex *client, struct wsp_channel *channel, int cause,
+                              const char *text)
+{
+    struct wsplex_websocket *websocket = channel->websocket;
+
+    if (!websocket)
+        return;
+    wsp_websocket_failed(websocket, cause, 0, wsp_view_of_string(text));
+    websocket->channel = NULL;
+    wsp_chain_append(&client->failing, &websocket->failing_link);
+}
+
+void wsp_connection_disown_all(struct wsplex *client, int cause, const char *text)
+{
+    struct wsp_connection *connection = &client->connection;
+    uint32_t i;
+
+    for (i = 0; i < connection->n_slots; i++) {
+        if (connection->channels[i])
+            connection_disown(client, connection->channels[i], cause, text);
+    }
+}
+
+/* The latest ones fail when there are too many. */
+static void connection_drop_excess(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    uint32_t i;
+
+    for (i = connection->n_slots; i > 0 && connection->n_channels > connection->max_channels; i--) {
+        struct wsp_channel *channel = connection->channels[i - 1];
+
+        if (!channel || channel->state != WSP_CHANNEL_WAITING)
+            continue;
+        connection_disown(client, channel, -EMFILE, NULL);
+        wsp_connection_free_channel(connection, channel);
+    }
+}
+
+int wsp_connection_open_waiting(struct wsplex *client)
+{
+    struct wsp_connection *connection = &client->connection;
+    uint32_t i;
+
+    connection_drop_excess(client);
+    for (i = 0; i < connection->n_slots; i++) {
+        struct wsp_channel *channel = connection->channels[i];
+
+        if (!channel || channel->state != WSP_CHANNEL_WAITING)
+            continue;
+        if (wsp_buffer_append(&connection->output.control, wsp_buffer_peek(&channel->open),
+                              wsp_buffer_len(&channel->open)) < 0)
+            return wsp_connection_lose_memory(client);
+        wsp_buffer_deinit(&channel->open);
+        channel->state = WSP_CHANNEL_OPENING;
+        if (wsp_connection_flush_close(client, channel) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int connection_send_close(struct wsplex *client, struct wsp_channel *channel)
+{
+    struct wsp_message message = {.type = WSP_LOCAL_CLOSE, .channel = channel->number};
+
+    message.close.code = channel->close_code;
+    message.close.discard = channel->is_discarding;
+    message.close.reason =
+        (struct wsp_view){(const uint8_t *)channel->close_reason, channel->close_reason_len};
+    return wsp_connection_control(client, &message);
+}
+
+int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel)
+{
+    int r;
+
+    if (!channel->is_close_due || channel->is_close_sent || !wsp_chain_is_empty(&channel->queue) ||
+        channel->state == WSP_CHANNEL_WAITING)
+        return 0;
+    r = connection_send_close(client, channel);
+    if (r < 0)
+        return r;
+    channel->is_close_sent = true;
+    if (!channel->websocket)
+        client->connection.n_leaving--;
+    return 0;
+}
+
+struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connection,
+                                                struct wsp_channel *channel)
+{
+    uint32_t i = channel->number - 1;
+
+    connection->channels[i] = NULL;
+    connection->n_channels--;
+    if (!channel->websocket && !channel->is_close_sent)
+        connection->n_leaving--;
+    if (i < connection->lowest_free)
+        connection->lowest_free = i;
+    return wsp_channel_free(channel);
+}
+
+void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel)
+{
+    channel->websocket = NULL;
+    if (channel->is_close_sent) {
+        /* A further CLOSE tells that nobody is left to get messages. */
+        if (!channel->is_discarding) {
+            channel->is_discarding = true;
+            connection_send_close(client, channel);
+        }
+        return;
+    }
+    channel->is_close_due = true;
+    channel->is_discarding = true;
+    client->connection.n_leaving++;
+    wsp_connection_flush_close(client, channel);
+}

@@ -1,0 +1,67 @@
+/*
+ * recorder: see recorder.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/harness/recorder.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void recorder_note(struct recorder *recorder, const char *format, ...)
+{
+    size_t room = sizeof(recorder->text) - recorder->len;
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = vsnprintf(recorder->text + recorder->len, room, format, arguments);
+    va_end(arguments);
+    if (n < 0 || (size_t)n + 1 >= room) {
+        strcpy(recorder->text, "the recorder is full");
+        return;
+    }
+    recorder->len += (size_t)n;
+    recorder->text[recorder->len++] = '\n';
+    recorder->text[recorder->len] = '\0';
+}
+
+void recorder_handle(const struct wsplex_event *event, void *userdata)
+{
+    struct recorder *recorder = userdata;
+
+    if (strcmp(event->type, "open") == 0)
+        recorder_note(recorder, "open %s", wsplex_websocket_protocol(event->target));
+    else if (strcmp(event->type, "message") == 0 && event->is_binary)
+        recorder_note(recorder, "binary %zu", event->length);
+    else if (strcmp(event->type, "message") == 0)
+        recorder_note(recorder, "text %s", event->length < 100 ? (const char *)event->data : "...");
+    else if (strcmp(event->type, "error") == 0)
+        recorder_note(recorder, "error %d", event->cause);
+    else if (strcmp(event->type, "close") == 0)
+        recorder_note(recorder, "close %s %d %s", event->was_clean ? "clean" : "unclean",
+                      event->code, event->reason);
+    else
+        recorder_note(recorder, "%s", event->type);
+}
+
+int recorder_attach(struct recorder *recorder, struct wsplex_websocket *websocket)
+{
+    int r = wsplex_websocket_set_on_open(websocket, recorder_handle, recorder);
+
+    if (r == 0)
+        r = wsplex_websocket_set_on_message(websocket, recorder_handle, recorder);
+    if (r == 0)
+        r = wsplex_websocket_set_on_error(websocket, recorder_handle, recorder);
+    if (r == 0)
+        r = wsplex_websocket_set_on_close(websocket, recorder_handle, recorder);
+    return r;
+}
+
+const char *recorder_take(struct recorder *recorder)
+{
+    recorder->text[recorder->len] = '\0';
+    recorder->len = 0;
+    return recorder->text;
+}
