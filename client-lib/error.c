@@ -31,7 +31,9 @@ const char *wsplex_strerror(int error)
     case -EPROTO: return "wsplexd broke the local protocol";
     case -ETIMEDOUT: return "wsplexd does not answer";
     case -E2BIG: return "the request is too large";
-    case -EMFILE: return "wsplexd, or this process, allows no more of them";
+    case -EMFILE:
+    case -ENFILE: return "wsplexd, this process or this machine allows no more of them";
+    case -ENOSYS: return "this kernel is too old";
     case -ENOMEM: return "there is no memory";
     default: return "an error that wsplex has no words for";
     }
