@@ -23,7 +23,7 @@ enum kind {
 
 struct column {
     const char *title;
-    const char *member;
+    const char *member; /* "inner.member" looks inside the member inner */
     enum kind kind;
 };
 
@@ -39,40 +39,45 @@ static const struct list {
       {"STATE", "state", KIND_TEXT},
       {"UID", "uid", KIND_NUMBER},
       {"SHARED", "shared", KIND_TEXT},
-      {"CHANNELS", "n_channels", KIND_NUMBER},
-      {"IN", "n_in", KIND_NUMBER},
-      {"IN BYTES", "n_in_bytes", KIND_BYTES},
-      {"OUT", "n_out", KIND_NUMBER},
-      {"OUT BYTES", "n_out_bytes", KIND_BYTES},
-      {"QUEUED", "queued_bytes", KIND_BYTES},
+      {"CHANNELS", "channels", KIND_NUMBER},
+      {"IN", "messages_in", KIND_NUMBER},
+      {"BYTES IN", "bytes_in", KIND_BYTES},
+      {"OUT", "messages_out", KIND_NUMBER},
+      {"BYTES OUT", "bytes_out", KIND_BYTES},
+      {"HELD", "held_bytes", KIND_BYTES},
       {"AGE", "age_ms", KIND_DURATION},
-      {"TARGET", "target", KIND_TEXT}}},
+      {"URL", "url", KIND_TEXT}}},
     {"clients",
      {{"ID", "id", KIND_NUMBER},
-      {"UID", "uid", KIND_NUMBER},
-      {"PID", "pid", KIND_NUMBER},
-      {"CHANNELS", "n_channels", KIND_NUMBER},
-      {"AGE", "age_ms", KIND_DURATION},
-      {"SOFTWARE", "software", KIND_TEXT},
-      {"PROGRAM", "program", KIND_TEXT}}},
-    {"channels",
-     {{"ID", "id", KIND_NUMBER},
-      {"CLIENT", "client", KIND_TEXT},
-      {"UPSTREAM", "upstream", KIND_TEXT},
       {"STATE", "state", KIND_TEXT},
       {"UID", "uid", KIND_NUMBER},
-      {"RECEIVED", "n_received", KIND_NUMBER},
-      {"SENT", "n_sent", KIND_NUMBER},
-      {"LAG", "lag_messages", KIND_NUMBER},
-      {"LAG BYTES", "lag_bytes", KIND_BYTES},
-      {"UNSENT", "unsent_bytes", KIND_BYTES},
+      {"PID", "pid", KIND_NUMBER},
+      {"CHANNELS", "channels", KIND_NUMBER},
+      {"FRAMES IN", "frames_in", KIND_NUMBER},
+      {"BYTES IN", "bytes_in", KIND_BYTES},
+      {"FRAMES OUT", "frames_out", KIND_NUMBER},
+      {"BYTES OUT", "bytes_out", KIND_BYTES},
       {"AGE", "age_ms", KIND_DURATION}}},
+    {"channels",
+     {{"ID", "id", KIND_NUMBER},
+      {"STATE", "state", KIND_TEXT},
+      {"CLIENT", "client", KIND_NUMBER},
+      {"UPSTREAM", "upstream", KIND_NUMBER},
+      {"UID", "uid", KIND_NUMBER},
+      {"PID", "pid", KIND_NUMBER},
+      {"RECEIVED", "messages_received", KIND_NUMBER},
+      {"SENT", "messages_sent", KIND_NUMBER},
+      {"LAG", "lag_bytes", KIND_BYTES},
+      {"UNSENT", "unsent_bytes", KIND_BYTES},
+      {"AGE", "age_ms", KIND_DURATION},
+      {"URL", "url", KIND_TEXT}}},
     {"endpoints",
      {{"NAME", "name", KIND_TEXT},
-      {"SHARE", "share", KIND_TEXT},
-      {"LINGER", "linger_ms", KIND_DURATION},
-      {"SLOW CONSUMER", "slow_consumer", KIND_TEXT},
-      {"QUEUE", "queue_bytes", KIND_BYTES}}},
+      {"SHARE", "options.share", KIND_TEXT},
+      {"LINGER", "options.linger", KIND_TEXT},
+      {"SLOW CONSUMER", "options.slow-consumer", KIND_TEXT},
+      {"QUEUE", "options.queue", KIND_TEXT},
+      {"PROTOCOLS", "protocols", KIND_TEXT}}},
 };
 
 /* -- one value -- */
@@ -103,12 +108,41 @@ static void format_duration(long long ms, char *to, size_t len)
         snprintf(to, len, "%lldd %lldh", s / 86400, s / 3600 % 24);
 }
 
+/* "one, two"; a new string, NULL: no memory. */
+static char *join(const json_t *items)
+{
+    char *text = NULL;
+    size_t len, index;
+    json_t *item;
+    FILE *memory = open_memstream(&text, &len);
+    if (!memory)
+        return NULL;
+    json_array_foreach(items, index, item) fprintf(
+        memory, "%s%s", index ? ", " : "", json_is_string(item) ? json_string_value(item) : "?");
+    return fclose(memory) == 0 ? text : NULL;
+}
+
+static const json_t *look_up(const json_t *row, const char *member)
+{
+    const char *dot = strchr(member, '.');
+    if (!dot)
+        return json_object_get(row, member);
+    const char *outer;
+    json_t *value;
+    json_object_foreach((json_t *)row, outer, value) if (strlen(outer) == (size_t)(dot - member) &&
+                                                         strncmp(outer, member, strlen(outer)) ==
+                                                             0) return look_up(value, dot + 1);
+    return NULL;
+}
+
 /* A new string; NULL: no memory. A member that is absent or null is "-". */
 static char *format_value(const json_t *value, enum kind kind)
 {
     char text[64];
     if (json_is_string(value))
         return strdup(json_string_value(value)[0] ? json_string_value(value) : "-");
+    if (json_is_array(value) && json_array_size(value) > 0)
+        return join(value);
     if (json_is_boolean(value))
         return strdup(json_is_true(value) ? "yes" : "no");
     if (json_is_integer(value) && kind == KIND_BYTES)
@@ -117,8 +151,6 @@ static char *format_value(const json_t *value, enum kind kind)
         format_duration(json_integer_value(value), text, sizeof(text));
     else if (json_is_integer(value))
         snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
-    else if (value && !json_is_null(value))
-        return json_dumps(value, JSON_ENCODE_ANY);
     else
         snprintf(text, sizeof(text), "-");
     return strdup(text);
@@ -149,7 +181,7 @@ static int fill(struct table *table, const struct list *list, size_t n_columns, 
     {
         for (size_t i = 0; i < n_columns; i++) {
             const struct column *column = &list->columns[i];
-            char *text = format_value(json_object_get(row, column->member), column->kind);
+            char *text = format_value(look_up(row, column->member), column->kind);
             int r = text ? table_add(table, text) : -1;
             free(text);
             if (r < 0)
