@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """One program and the daemon: a WebSocket end to end."""
 
+from servers import new_path
 from wsplex_client import Closed, Message, Opened
 
 
-def test_a_private_channel_echoes(daemon, echo_server):
+def test_a_private_channel_echoes(daemon, server):
+    path = new_path("echo") + "?b"
     with daemon.client() as client:
-        channel = client.open(echo_server.url("/a?b"))
+        channel = client.open(server.url(path))
         opened = channel.wait(Opened)
         assert (opened.protocol, opened.extensions) == ("", "")
         channel.send("hällo")
@@ -15,5 +17,4 @@ def test_a_private_channel_echoes(daemon, echo_server):
         assert channel.wait(Message).data == b"\x00\xff"
         channel.close(3001, "bye")
         assert channel.wait(Closed) == Closed(True, 3001, "bye")
-    assert echo_server.wait_closes() == [(3001, "bye")]
-    daemon.check_idle()
+    assert server.connection(path).closed() == (3001, "bye")

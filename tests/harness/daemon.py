@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""The real wsplexd, started for a test, with its log at hand."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+from process import DEADLINE, Process, built, n_descriptors, wait_until
+from wsplex_client import Client
+
+LINE = re.compile(
+    r"\S+Z wsplexd: (?P<level>error|warning|notice|info|debug): (?P<text>.*) \[(?P<name>[a-z-]+)\]"
+)
+
+
+class Daemon:
+    """A daemon on a socket in folder. config is the text of its configuration."""
+
+    def __init__(self, folder, config="", options=(), log_level="debug", command=(), env=None):
+        self.folder = os.fspath(folder)
+        self.socket = os.path.join(self.folder, "wsplex.sock")
+        self.config_file = os.path.join(self.folder, "wsplexd.conf")
+        self.configure(config)
+        self._expected = set()
+        self.process = Process(
+            [*command, built("wsplexd"), "--socket", self.socket, "--config", self.config_file,
+             "--log-level", log_level, *options],
+            env=env,
+        )  # fmt: skip
+        try:
+            self.process.err.wait(lambda line: line.endswith("[started]"), "[started]")
+        except TimeoutError:
+            self.process.end()
+            raise
+        self.n_descriptors = n_descriptors(self.pid)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_exception):
+        try:
+            if kind is None and self.process.status is None:
+                self.wait_idle()
+                self.stop()
+            if kind is None:
+                self.check_log()
+        finally:
+            self.process.end()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def configure(self, config):
+        with open(self.config_file, "w", encoding="utf-8") as file:
+            file.write(config)
+
+    # --- programs ---
+
+    def client(self, **options):
+        return Client(self.socket, timeout=DEADLINE, **options)
+
+    def request(self, verb, *arguments):
+        with self.client() as client:
+            return client.request(verb, *arguments)
+
+    def ctl(self, *arguments, stdin=b"", check=None, env=None):
+        """Runs wsplexctl to its end; stdin and what it prints are bytes."""
+        done = subprocess.run(
+            [built("wsplexctl"), "--socket", self.socket, *arguments],
+            input=stdin, capture_output=True, timeout=DEADLINE, check=False,
+            env={**os.environ, **(env or {})},
+        )  # fmt: skip
+        if check is not None:
+            assert done.returncode == check, done
+        return done
+
+    # --- what it holds ---
+
+    def upstreams(self):
+        return self.request("upstreams")
+
+    def channels(self):
+        return self.request("channels")
+
+    def wait_idle(self):
+        """Until nothing is left of what a test did: no program, no upstream, no descriptor."""
+
+        def is_idle():
+            status = self.request("status")
+            held = (status["clients"], status["channels"], status["upstreams"])
+            return held == (1, 0, 0) and n_descriptors(self.pid) <= self.n_descriptors
+
+        def what():
+            held = [self.request(list) for list in ("clients", "channels", "upstreams")]
+            files = [os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd")]
+            return f"the daemon holds {json.dumps(held)}, descriptors {files}"
+
+        wait_until(is_idle, what)
+
+    # --- its log ---
+
+    def log(self):
+        """All lines, parsed; every one has the form of a log line."""
+        lines = []
+        for line in self.process.err.all():
+            match = LINE.fullmatch(line)
+            assert match, f"not a line of the log: {line}"
+            lines.append(match)
+        return lines
+
+    def expect(self, name, pattern="", n_lines=1):
+        """So many lines of this name, each with a text that matches; nobody minds them any more."""
+
+        def found():
+            mine = [(i, line) for i, line in enumerate(self.log()) if line["name"] == name]
+            return mine if len(mine) >= n_lines else None
+
+        mine = wait_until(found, lambda: f"{n_lines} lines of {name} among {self.process.err.all()}")
+        assert len(mine) == n_lines, mine
+        for i, line in mine:
+            assert re.search(pattern, line["text"]), (pattern, line["text"])
+            self._expected.add(i)
+        return mine[0][1]["text"]
+
+    def check_log(self):
+        """What nobody expected to be logged was not: a healthy daemon is silent."""
+        for i, line in enumerate(self.log()):
+            if line["level"] in ("error", "warning") and i not in self._expected:
+                raise AssertionError(f"unexpected in the log: {line.group()}")
+
+    # --- the end ---
+
+    def stop(self):
+        """SIGTERM; it must end by itself, with 0."""
+        self.process.kill(signal.SIGTERM)
+        status = self.process.wait()
+        assert status == 0, (status, self.process.err.all())
+        names = [line["name"] for line in self.log()]
+        assert names[-1] == "stopped", names
+        left = [name for name in os.listdir(self.folder) if name.startswith("wsplex.sock")]
+        assert left == [], left

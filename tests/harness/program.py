@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""A program on libwsplex: ws_program.c, driven from Python.
+
+    with Program(daemon.socket) as program:
+        program.open("a", url, "shared")
+        program.event("open", name="a")
+"""
+
+import json
+
+from process import Process, built
+
+# Names of enum wsplex_cause, as PROTOCOL.md has them.
+from wsplex_protocol import CAUSES
+
+
+class Program(Process):
+    def __init__(self, socket=None, save=None, **options):
+        command = [built("tests/harness/ws_program")]
+        if socket:
+            command += ["--socket", socket]
+        if save:
+            command += ["--save", save]
+        super().__init__(command, **options)
+        self._next = 0
+
+    def open(self, name, url, *words):
+        self.write(" ".join(["open", name, url, *words]))
+
+    def text(self, name, text):
+        self.write(f"text {name} {text}")
+
+    def close(self, name, code="", reason=""):
+        self.write(f"close {name} {code} {reason}".rstrip())
+
+    def event(self, kind=None, **members):
+        """The next event that has these members; those before it are dropped."""
+
+        def matches(line):
+            event = json.loads(line)
+            has_all = all(event.get(member) == value for member, value in members.items())
+            return event if has_all and kind in (None, event["event"]) else None
+
+        self._next, event = self.out.wait(matches, f"{kind} {members}", self._next)
+        self._next += 1
+        return event
+
+    def events(self, name=None):
+        """All events so far."""
+        all_events = [json.loads(line) for line in self.out.all()]
+        return [event for event in all_events if name in (None, event.get("name"))]
+
+    def amount(self, name):
+        """bufferedAmount and readyState."""
+        self.write(f"amount {name}")
+        event = self.event("amount", name=name)
+        return event["amount"], event["state"]
+
+    def failure(self, name):
+        """error and close, next to each other and nothing else; returns cause and text."""
+        self.event("close", name=name)
+        error, close = self.events(name)[-2:]
+        assert (error["event"], close["event"]) == ("error", "close"), (error, close)
+        assert (close["clean"], close["code"], close["reason"]) == (False, 1006, ""), close
+        return CAUSES.get(error["cause"], error["cause"]), error["text"]
+
+    def finish(self):
+        """The end of its input is its own; it ends in order."""
+        self.close_input()
+        assert self.wait() == 0, self.err.all()

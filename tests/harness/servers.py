@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""WebSocket servers for tests: two that wsplex did not write, and one that does what its script says.
+
+Server runs websockets_server.py or ws_server.js, which listen with and without TLS on 127.0.0.1 and
+::1. What a connection gets depends on its path: /echo... sends every message back, any other tells of
+it. The test sees each connection and gives it orders, a JSON object a line:
+
+    events  open {id, path, headers, protocol}, message {id, binary, length, sha256, [text]},
+            pong {id, data}, close {id, code, reason}
+    orders  text {text}, file {path, binary}, burst {count, fill}, ping {data},
+            close {code, reason}, terminate; each with the id of the connection
+
+RawServer is a listening socket with a script of the test's own, for what no library does.
+"""
+
+import base64
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import signal
+import socket
+import ssl
+import struct
+import threading
+
+from process import DEADLINE, TOP, Process
+
+KINDS = ("websockets", "ws")
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+_paths = itertools.count(1)
+
+
+def new_path(kind="tell"):
+    """A path that no other test uses, so that its connections can be told from others."""
+    return f"/{kind}/{next(_paths)}"
+
+
+class Connection:
+    """One connection of a Server, known by the path that it asked for."""
+
+    def __init__(self, server, event):
+        self.server = server
+        self.id = event["id"]
+        self.headers = event["headers"]
+        self.protocol = event["protocol"]
+        self._next = 0
+
+    def header(self, name):
+        return [value for key, value in self.headers if key == name]
+
+    def order(self, what, **members):
+        self.server.write(json.dumps({"do": what, "id": self.id, **members}))
+
+    def event(self, kind):
+        """The next event of this kind."""
+
+        def matches(line):
+            event = json.loads(line)
+            return event if (event["event"], event.get("id")) == (kind, self.id) else None
+
+        self._next, event = self.server.out.wait(matches, f"{kind} of {self.id}", self._next)
+        self._next += 1
+        return event
+
+    def messages(self, n_messages):
+        return [self.event("message") for _ in range(n_messages)]
+
+    def closed(self):
+        event = self.event("close")
+        return event["code"], event["reason"]
+
+
+class Server(Process):
+    def __init__(self, kind, certificate):
+        self.kind = kind
+        here = os.path.join(TOP, "tests", "harness")
+        if kind == "ws":
+            command = ["node", os.path.join(here, "ws_server.js")]
+        else:
+            command = ["/usr/bin/python3", os.path.join(here, "websockets_server.py")]
+        modules = os.environ.get("WSPLEX_NODE_MODULES", "")
+        super().__init__(
+            [*command, certificate.chain, certificate.key], env={"NODE_PATH": modules}
+        )
+        self.name = kind
+        self._urls = self._wait_event("listening")["urls"]
+
+    def _wait_event(self, kind, **members):
+        def matches(line):
+            event = json.loads(line)
+            has_all = all(event.get(member) == value for member, value in members.items())
+            return event if event["event"] == kind and has_all else None
+
+        return self.out.wait(matches, f"{kind} {members}")[1]
+
+    def url(self, path, scheme="ws", host="127.0.0.1"):
+        return self._urls[f"{scheme} {host}"] + path
+
+    def connection(self, path):
+        """The connection that asks, or has asked, for that path."""
+        return Connection(self, self._wait_event("open", path=path))
+
+    def n_connections(self, path):
+        events = [json.loads(line) for line in self.out.all()]
+        return sum(event["event"] == "open" and event["path"] == path for event in events)
+
+    def freeze(self):
+        """It reads nothing more, and neither writes, until it thaws."""
+        self.kill(signal.SIGSTOP)
+
+    def thaw(self):
+        self.kill(signal.SIGCONT)
+
+
+# --- a server by script ---
+
+
+def frame(opcode, payload=b"", is_last=True, reserved=0, mask=None):
+    """A frame of RFC 6455, right or wrong."""
+    head = bytes([(0x80 if is_last else 0) | reserved << 4 | opcode])
+    masked = 0x80 if mask else 0
+    if len(payload) < 126:
+        head += bytes([masked | len(payload)])
+    elif len(payload) < 65536:
+        head += bytes([masked | 126]) + struct.pack(">H", len(payload))
+    else:
+        head += bytes([masked | 127]) + struct.pack(">Q", len(payload))
+    if mask:
+        payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return head + (mask or b"") + payload
+
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+class Peer:
+    """The server's end of a connection."""
+
+    def __init__(self, connection):
+        self.socket = connection
+        self._read = connection.makefile("rb")
+        self.path = None
+        self.headers = {}
+
+    def read_request(self):
+        line = self._read.readline().decode("ascii")
+        assert line.endswith(" HTTP/1.1\r\n"), line
+        self.path = line.split(" ")[1]
+        while line := self._read.readline().decode("latin-1").rstrip("\r\n"):
+            name, value = line.split(": ", 1)
+            self.headers[name.lower()] = value
+
+    def accept(self, more=""):
+        """101, as the standard says; more are further lines."""
+        key = self.headers["sec-websocket-key"].encode()
+        answer = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
+        self.raw(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {answer}\r\n{more}\r\n"
+        )
+
+    def upgrade(self):
+        self.read_request()
+        self.accept()
+
+    def raw(self, data):
+        self.socket.sendall(data.encode() if isinstance(data, str) else data)
+
+    def read_frame(self):
+        """opcode and payload; None at the end of the stream. Every frame must be masked."""
+        head = self._read.read(2)
+        if not head:
+            return None
+        assert head[1] & 0x80, "a client's frame that is not masked"
+        length = head[1] & 0x7F
+        if length == 126:
+            (length,) = struct.unpack(">H", self._read.read(2))
+        elif length == 127:
+            (length,) = struct.unpack(">Q", self._read.read(8))
+        mask = self._read.read(4)
+        payload = self._read.read(length)
+        return head[0], bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+    def read_close(self):
+        """The code of the next Close frame; data before it is dropped. None: there was no code."""
+        while (got := self.read_frame()) is not None:
+            if got[0] == 0x80 | CLOSE:
+                return struct.unpack(">H", got[1][:2])[0] if got[1] else None
+        raise AssertionError("the stream has ended without a Close frame")
+
+    def read_end(self):
+        assert self._read.read() == b""
+
+
+class RawServer:
+    """Listens while the `with` lasts. Each connection runs script(peer) in a thread of its own.
+
+    What a script raises fails the test, unless it is that the connection was reset. Scripts that are
+    to hold a connection open wait for the event `over`.
+    """
+
+    def __init__(self, script, host="127.0.0.1", certificate=None):
+        self._script = script
+        self._errors = []
+        self._threads = []
+        self._sockets = []
+        self.over = threading.Event()
+        self.n_accepted = 0
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate.chain, certificate.key)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        self.port = self._listener.getsockname()[1]
+        written = f"[{host}]" if ":" in host else host
+        self.url = f"{'wss' if certificate else 'ws'}://{written}:{self.port}"
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self):
+        self._accepting.start()
+        return self
+
+    def __exit__(self, kind, *_exception):
+        self.over.set()
+        # Wakes accept(), which close() would not.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(DEADLINE)
+        if kind is not None:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        if kind is None:
+            assert not any(thread.is_alive() for thread in self._threads), "a script does not end"
+            if self._errors:
+                raise self._errors[0]
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.settimeout(DEADLINE)
+            self.n_accepted += 1
+            self._sockets.append(connection)
+            thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, connection):
+        try:
+            with connection:
+                if self._tls:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                with connection:
+                    self._script(Peer(connection))
+        except (ConnectionError, ssl.SSLError):
+            pass
+        except Exception as error:  # the test is in another thread, and raises it there
+            self._errors.append(error)
