@@ -539,7 +539,7 @@ static void upstream_ops_close(struct upstream *u, uint16_t code, struct wsp_vie
     if (u->state == OPEN) {
         upstream_send_close(u, code != 0 ? code : 1005, reason);
     } else if (u->state < OPEN) {
-        failure_set(&failure, WSP_CAUSE_LOST, 0, "given up before it was open");
+        failure_set(&failure, WSP_CAUSE_CANCELLED, 0, "given up before it was open");
         upstream_fail(u, &failure);
     }
 }

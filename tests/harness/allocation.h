@@ -13,10 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From now on n allocations succeed and the next one fails, once. Assert nothing while armed. */
+/* From now on n allocations succeed and the next one fails, once. What libcheck needs itself does not count. */
 void allocation_fail_after(size_t n);
 
 /* Disarms. Whether an allocation has failed since arming: if not, n was past the last one. */
 bool allocation_disarm(void);
+
+/* What the test's own side allocates in between counts for nothing and does not fail. May be nested. */
+void allocation_suspend(void);
+void allocation_resume(void);
 
 #endif

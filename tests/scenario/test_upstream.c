@@ -1,0 +1,637 @@
+/*
+ * test_upstream: opening, messages both ways, pings, backpressure, as the table of daemon/upstream.c has them.
+ *
+ * Between the scripted programs of tests/harness/stage and the scripted server of tests/harness/server: everything of
+ * the daemon between them is the real thing, but for the sockets.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/limits.h"
+#include "tests/harness/allocation.h"
+#include "tests/harness/server.h"
+#include "tests/harness/stage.h"
+#include "tests/harness/unit.h"
+
+#define URL "wss://user:p%40ss@feed.example:8443/live?token=secret"
+
+static struct stage stage;
+static struct server server;
+static struct program a, b;
+static struct target *last_target;
+
+static void setup(void)
+{
+    stage_init(&stage);
+    server_init(&server, &stage);
+}
+
+static void teardown(void)
+{
+    stage_deinit(&stage);
+    server_deinit(&server);
+}
+
+static void opens(struct program *program, enum stage_sharing sharing)
+{
+    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
+    last_target = program->channel.share->target;
+}
+
+static void a_is_open(void)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_opens(&server, "");
+    ck_assert_str_eq(program_heard(&a), "open");
+}
+
+static void leave(struct program *program)
+{
+    program_deinit(program);
+    server_run(&server);
+}
+
+/* The text of the failure with which the program's WebSocket ended. */
+static const char *why(const struct program *program)
+{
+    return program->channel.ending.failure.text;
+}
+
+static bool request_has(const char *line)
+{
+    wsp_buffer_append(&server.head, "", 1);
+    return strstr((const char *)wsp_buffer_peek(&server.head), line) != NULL;
+}
+
+/* --- DIALING --- */
+
+START_TEST(open_tells_the_subprotocol)
+{
+    opens(&a, STAGE_PRIVATE);
+    ck_assert_int_eq(strings_add(&last_target->protocols, "chat", 4), 0);
+    ck_assert_int_eq(strings_add(&last_target->protocols, "superchat", 9), 0);
+    server_opens(&server, "superchat");
+    ck_assert_str_eq(program_heard(&a), "open(superchat)");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(request_says_what_the_target_asks_for)
+{
+    opens(&a, STAGE_PRIVATE);
+    ck_assert_int_eq(strings_add(&last_target->protocols, "chat", 4), 0);
+    ck_assert_int_eq(strings_add(&last_target->headers, "X-Key", 5), 0);
+    ck_assert_int_eq(strings_add(&last_target->headers, "1 2", 3), 0);
+    server_is_reached(&server);
+    ck_assert(request_has("GET /live?token=secret HTTP/1.1\r\n"));
+    ck_assert(request_has("\r\nHost: feed.example:8443\r\n"));
+    ck_assert(request_has("\r\nSec-WebSocket-Protocol: chat\r\n"));
+    ck_assert(request_has("\r\nX-Key: 1 2\r\n"));
+    ck_assert(request_has("\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
+    ck_assert(request_has("\r\nUser-Agent: wsplex/"));
+    leave(&a);
+    ck_assert_str_eq(server_heard(&server), "request gone");
+}
+END_TEST
+
+START_TEST(colon_in_a_user_name_cannot_be_sent)
+{
+    ck_assert_int_eq(
+        program_opens(&a, &stage, STAGE_UID, "ws://us%3Aer:pass@feed.example/", STAGE_PRIVATE), 0);
+    server_is_reached(&server);
+    ck_assert_str_eq(program_heard(&a), "error(url) close(1006)");
+    ck_assert_ptr_nonnull(strstr(why(&a), "colon"));
+    leave(&a);
+}
+END_TEST
+
+START_TEST(unreached_server_is_told_as_the_dialer_says)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_is_not_reached(&server, WSP_CAUSE_RESOLVE, "no such name");
+    ck_assert_str_eq(program_heard(&a), "error(resolve) close(1006)");
+    ck_assert_str_eq(why(&a), "no such name");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(dial_has_until_the_connect_timeout)
+{
+    opens(&a, STAGE_PRIVATE);
+    stage_wait(&stage, last_target->connect_timeout_ms - 1);
+    ck_assert_str_eq(program_heard(&a), "");
+    stage_wait(&stage, 1);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    ck_assert_ptr_nonnull(strstr(why(&a), "ms: connecting, as scripted"));
+    ck_assert_uint_eq(server.n_cancels, 1);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(close_while_dialing_gives_up)
+{
+    opens(&a, STAGE_PRIVATE);
+    program_closes(&a, 1000, "");
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
+    ck_assert_uint_eq(server.n_cancels, 1);
+    leave(&a);
+}
+END_TEST
+
+/* --- UPGRADING --- */
+
+static void server_says_text(const char *text)
+{
+    server_says(&server, text, strlen(text));
+}
+
+START_TEST(frames_glued_to_the_answer_are_messages)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_is_reached(&server);
+    server_accepts(&server, "");
+    server_sends(&server, "one");
+    server_sends(&server, "two");
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "open one two");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(answer_may_come_byte_by_byte)
+{
+    struct wsp_buffer all;
+
+    opens(&a, STAGE_PRIVATE);
+    server_is_reached(&server);
+    server_accepts(&server, "");
+    server_sends(&server, "one");
+    all = server.to_daemon;
+    wsp_buffer_init(&server.to_daemon, SERVER_SCRATCH);
+    while (wsp_buffer_len(&all) > 0) {
+        server_says(&server, wsp_buffer_peek(&all), 1);
+        wsp_buffer_consume(&all, 1);
+        server_run(&server);
+    }
+    wsp_buffer_deinit(&all);
+    ck_assert_str_eq(program_heard(&a), "open one");
+    leave(&a);
+}
+END_TEST
+
+static const struct {
+    const char *answer;
+    unsigned status;
+    const char *why;
+} refusals[] = {
+    {"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\nsecret", 404,
+     "the server answered with status 404 instead of 101: there is nothing at this path"},
+    {"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/?secret\r\n\r\n", 302,
+     "the server answered with status 302 instead of 101: redirects are not followed"},
+    {"HTTP/1.1 418 \033[2J\r\n\r\n", 418, "the server answered with status 418 instead of 101"},
+    {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", 101, "Connection"},
+    {"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+     "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+     101, "Sec-WebSocket-Accept"},
+    {"SSH-2.0-OpenSSH_9.2\r\n", 0, "the server's answer breaks the opening handshake: "},
+};
+
+START_TEST(other_answers_are_told_by_status_or_rule)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_is_reached(&server);
+    server_says_text(refusals[_i].answer);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
+    ck_assert_msg(strstr(why(&a), refusals[_i].why) != NULL, "%s", why(&a));
+    ck_assert_ptr_null(strstr(why(&a), "secret"));
+    ck_assert_uint_eq(a.channel.ending.failure.http_status, refusals[_i].status);
+    ck_assert_str_eq(server_heard(&server), "request gone");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(subprotocol_that_is_not_taken_fails)
+{
+    opens(&a, STAGE_PRIVATE);
+    ck_assert_int_eq(strings_add(&last_target->protocols, "chat", 4), 0);
+    server_opens(&server, "");
+    ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
+    ck_assert_ptr_nonnull(strstr(why(&a), "subprotocol"));
+    leave(&a);
+}
+END_TEST
+
+START_TEST(end_instead_of_an_answer)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_is_reached(&server);
+    server_says_text("HTTP/1.1 101 Sw");
+    if (_i == 0)
+        server_hangs_up(&server);
+    else
+        server_breaks(&server, ECONNRESET);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
+    ck_assert_str_eq(why(&a), _i == 0 ? "no answer to the upgrade request: the server ended the "
+                                        "connection"
+                                      : "no answer to the upgrade request: the connection failed: "
+                                        "scripted");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(answer_has_what_is_left_of_the_connect_timeout)
+{
+    opens(&a, STAGE_PRIVATE);
+    stage_wait(&stage, last_target->connect_timeout_ms / 2);
+    server_is_reached(&server);
+    stage_wait(&stage, last_target->connect_timeout_ms / 2);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    ck_assert_ptr_nonnull(strstr(why(&a), "192.0.2.1:443 has not answered the upgrade request"));
+    leave(&a);
+}
+END_TEST
+
+START_TEST(close_while_upgrading_gives_up)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_is_reached(&server);
+    program_closes(&a, 0, "");
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
+    ck_assert_str_eq(server_heard(&server), "request gone");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(open_stays_open)
+{
+    a_is_open();
+    ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), UINT64_MAX);
+    ck_assert_str_eq(upstream_address(a.channel.share->upstream), "192.0.2.1:443");
+    ck_assert_str_eq(upstream_tls(a.channel.share->upstream), "");
+    leave(&a);
+}
+END_TEST
+
+/* --- OPEN: down --- */
+
+START_TEST(messages_come_whole_and_in_order)
+{
+    a_is_open();
+    server_sends(&server, "one");
+    server_sends(&server, "");
+    server_sends_bytes(&server, 70000);
+    server_sends_frame(&server, false, WSP_OPCODE_TEXT, "fr", 2);
+    server_sends_frame(&server, true, WSP_OPCODE_PONG, "unasked", 7);
+    server_sends_frame(&server, false, WSP_OPCODE_CONTINUATION, "agm", 3);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "one  [70000]");
+    server_sends_frame(&server, true, WSP_OPCODE_CONTINUATION, "ent", 3);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "fragment");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(message_larger_than_the_scratch_is_assembled_and_charged)
+{
+    a_is_open();
+    server_sends_bytes(&server, 3 * SERVER_SCRATCH);
+    stage_turn(&stage);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "");
+    ck_assert_uint_ge(stage_used(&stage, QUOTA_QUEUED_BYTES), SERVER_SCRATCH);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "[786432]");
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(turn_has_a_budget_of_events)
+{
+    const unsigned n = 3 * MAX_EVENTS_PER_TURN;
+
+    a_is_open();
+    for (unsigned i = 0; i < n; i++)
+        server_sends(&server, "x");
+    stage_turn(&stage);
+    ck_assert_uint_le(a.n_heard, MAX_EVENTS_PER_TURN);
+    stage_turn(&stage);
+    ck_assert_uint_gt(a.n_heard, 0);
+    ck_assert_uint_le(a.n_heard, 2 * MAX_EVENTS_PER_TURN);
+    server_run(&server);
+    ck_assert_uint_eq(a.n_heard, n);
+    program_heard(&a);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(ping_is_answered_with_its_payload)
+{
+    a_is_open();
+    server_sends_frame(&server, true, WSP_OPCODE_PING, "are you there", 13);
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "pong(are you there)");
+    ck_assert_str_eq(program_heard(&a), "");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(of_many_pings_the_newest_is_answered)
+{
+    char text[20];
+
+    a_is_open();
+    server_takes(&server, 0);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        server_sends_frame(&server, true, WSP_OPCODE_PING, text, strlen(text));
+        server_run(&server);
+    }
+    server_takes(&server, SIZE_MAX);
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "pong(0) pong(999)");
+    leave(&a);
+}
+END_TEST
+
+/* --- OPEN: up --- */
+
+START_TEST(small_messages_go_in_one_write)
+{
+    a_is_open();
+    server.n_writes = 0;
+    program_sends(&a, "one");
+    program_sends(&a, "");
+    program_sends(&a, "three");
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "one  three");
+    ck_assert_uint_eq(server.n_writes, 1);
+    ck_assert_uint_eq(a.sent_told, 8);
+    ck_assert_uint_eq(a.channel.n_sent, 3);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(large_message_goes_in_one_frame_one_write_per_turn)
+{
+    const size_t len = 1000000;
+    char *text = malloc(len + 1);
+
+    a_is_open();
+    memset(text, 'x', len);
+    text[len] = '\0';
+    server.n_writes = 0;
+    program_sends(&a, text);
+    for (unsigned turn = 1; turn <= 3; turn++) {
+        stage_turn(&stage);
+        ck_assert_uint_eq(server.n_writes, turn);
+    }
+    program_sends(&a, "small");
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "[1000000] small");
+    ck_assert_uint_le(server.n_writes, 1 + 1000100 / MAX_WRITE_PER_TURN + 1);
+    free(text);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(many_messages_are_spread_over_turns)
+{
+    a_is_open();
+    for (int i = 0; i < 3 * MAX_MESSAGES_PER_WRITE; i++)
+        program_sends(&a, "");
+    server.n_writes = 0;
+    server_run(&server);
+    ck_assert_uint_eq(server.n_writes, 3);
+    ck_assert_uint_eq(a.channel.n_sent, 3 * MAX_MESSAGES_PER_WRITE);
+    server_heard(&server);
+    leave(&a);
+}
+END_TEST
+
+/* A frame of 10 bytes has 6 of header: bufferedAmount falls by what the transport has taken, byte by byte. */
+START_TEST(sent_is_told_exactly_for_what_was_taken)
+{
+    static const uint64_t sent[] = {0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4};
+
+    a_is_open();
+    server_takes(&server, 0);
+    program_sends(&a, "four");
+    program_sends(&a, "five5");
+    for (size_t i = 1; i < sizeof(sent) / sizeof(*sent); i++) {
+        server_takes(&server, 1);
+        server_run(&server);
+        ck_assert_uint_eq(a.channel.n_sent_bytes, sent[i]);
+        ck_assert_uint_eq(a.channel.n_sent, i >= 10);
+    }
+    ck_assert_uint_eq(a.channel.outbox_bytes, 5);
+    server_takes(&server, SIZE_MAX);
+    server_run(&server);
+    ck_assert_uint_eq(a.channel.n_sent_bytes, 9);
+    ck_assert_str_eq(server_heard(&server), "four five5");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(pong_goes_between_messages)
+{
+    char text[300001];
+
+    a_is_open();
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    server_takes(&server, 1000);
+    program_sends(&a, text);
+    program_sends(&a, "later");
+    server_run(&server);
+    server_sends_frame(&server, true, WSP_OPCODE_PING, "p", 1);
+    server_run(&server);
+    server_takes(&server, SIZE_MAX);
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "[300000] pong(p) later");
+    leave(&a);
+}
+END_TEST
+
+START_TEST(channels_take_turns_and_never_interleave)
+{
+    opens(&a, STAGE_SHARED);
+    opens(&b, STAGE_SHARED);
+    server_opens(&server, "");
+    for (int i = 0; i < 3; i++) {
+        program_sends(&a, "a");
+        program_sends(&b, "b");
+    }
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "a b a b a b");
+    leave(&a);
+    leave(&b);
+}
+END_TEST
+
+/* --- OPEN: pause --- */
+
+static void a_blocks(void)
+{
+    stage.slow_consumer = SLOW_BLOCK;
+    stage.queue_bytes = 1000;
+    stage.block_timeout_ms = 1000000;
+    a_is_open();
+    program_stops_reading(&a);
+}
+
+START_TEST(paused_upstream_is_not_read)
+{
+    a_blocks();
+    for (int i = 0; i < 20; i++) {
+        server_sends_bytes(&server, 500);
+        server_run(&server);
+    }
+    ck_assert_uint_eq(server.wanted & TRANSPORT_READABLE, 0);
+    ck_assert_uint_gt(wsp_buffer_len(&server.to_daemon), 4000);
+    program_reads(&a, UINT_MAX);
+    server_run(&server);
+    ck_assert_uint_eq(a.n_heard, 20);
+    ck_assert_uint_ne(server.wanted & TRANSPORT_READABLE, 0);
+    program_heard(&a);
+    leave(&a);
+}
+END_TEST
+
+/* All of it is in one read, but no more than a turn's events become messages before the pause. */
+START_TEST(what_was_read_before_the_pause_waits_and_comes_in_order)
+{
+    const unsigned n = 2 * MAX_EVENTS_PER_TURN;
+    char text[20];
+
+    a_blocks();
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        server_sends(&server, text);
+    }
+    server_run(&server);
+    ck_assert_uint_eq(wsp_buffer_len(&server.to_daemon), 0);
+    ck_assert_uint_eq(a.channel.share->n_in, MAX_EVENTS_PER_TURN);
+    ck_assert_uint_eq(server.wanted, 0);
+    for (unsigned i = 0; i < n; i++) {
+        program_reads(&a, 1);
+        server_run(&server);
+        snprintf(text, sizeof(text), "%u", i);
+        ck_assert_str_eq(program_heard(&a), text);
+    }
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_uint_eq(server.wanted, TRANSPORT_READABLE);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(paused_upstream_still_writes)
+{
+    a_blocks();
+    server_sends_bytes(&server, 5000);
+    server_sends_bytes(&server, 5000);
+    server_run(&server);
+    program_sends(&a, "up");
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "up");
+    leave(&a);
+}
+END_TEST
+
+/* --- memory --- */
+
+/* Each allocation of a whole conversation fails once: whatever comes of it, nothing is left and nobody falls. */
+START_TEST(no_memory_ends_the_connection_at_most)
+{
+    for (size_t n = 0;; n++) {
+        bool has_failed;
+        int r;
+
+        allocation_fail_after(n);
+        r = program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE);
+        if (r == 0 && server.dial != NULL) {
+            server_is_reached(&server);
+            if (server.is_connected) {
+                server_accepts(&server, "");
+                server_sends(&server, "down");
+                server_sends_frame(&server, false, WSP_OPCODE_TEXT, "pie", 3);
+                server_sends_frame(&server, true, WSP_OPCODE_CONTINUATION, "ces", 3);
+                server_run(&server);
+                if (a.channel.state == CHANNEL_OPEN)
+                    program_sends(&a, "up");
+                server_run(&server);
+            }
+        }
+        has_failed = allocation_disarm();
+        server_run(&server);
+        if (!has_failed)
+            ck_assert_str_eq(program_heard(&a), "open down pieces");
+        program_deinit(&a);
+        server_run(&server);
+        if (server.is_connected) {
+            server_hangs_up(&server);
+            server_run(&server);
+        }
+        server_heard(&server);
+        if (!has_failed)
+            break;
+    }
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("upstream");
+    TCase *opening = unit_case(suite, "opening");
+    TCase *down = unit_case(suite, "down");
+    TCase *up = unit_case(suite, "up");
+    TCase *memory = unit_case(suite, "memory");
+
+    tcase_add_checked_fixture(opening, setup, teardown);
+    tcase_add_test(opening, open_tells_the_subprotocol);
+    tcase_add_test(opening, request_says_what_the_target_asks_for);
+    tcase_add_test(opening, colon_in_a_user_name_cannot_be_sent);
+    tcase_add_test(opening, unreached_server_is_told_as_the_dialer_says);
+    tcase_add_test(opening, dial_has_until_the_connect_timeout);
+    tcase_add_test(opening, close_while_dialing_gives_up);
+    tcase_add_test(opening, frames_glued_to_the_answer_are_messages);
+    tcase_add_test(opening, answer_may_come_byte_by_byte);
+    tcase_add_loop_test(opening, other_answers_are_told_by_status_or_rule, 0,
+                        sizeof(refusals) / sizeof(*refusals));
+    tcase_add_test(opening, subprotocol_that_is_not_taken_fails);
+    tcase_add_loop_test(opening, end_instead_of_an_answer, 0, 2);
+    tcase_add_test(opening, answer_has_what_is_left_of_the_connect_timeout);
+    tcase_add_test(opening, close_while_upgrading_gives_up);
+    tcase_add_test(opening, open_stays_open);
+    tcase_add_checked_fixture(down, setup, teardown);
+    tcase_add_test(down, messages_come_whole_and_in_order);
+    tcase_add_test(down, message_larger_than_the_scratch_is_assembled_and_charged);
+    tcase_add_test(down, turn_has_a_budget_of_events);
+    tcase_add_test(down, ping_is_answered_with_its_payload);
+    tcase_add_test(down, of_many_pings_the_newest_is_answered);
+    tcase_add_test(down, paused_upstream_is_not_read);
+    tcase_add_test(down, what_was_read_before_the_pause_waits_and_comes_in_order);
+    tcase_add_test(down, paused_upstream_still_writes);
+    tcase_add_checked_fixture(up, setup, teardown);
+    tcase_add_test(up, small_messages_go_in_one_write);
+    tcase_add_test(up, large_message_goes_in_one_frame_one_write_per_turn);
+    tcase_add_test(up, many_messages_are_spread_over_turns);
+    tcase_add_test(up, sent_is_told_exactly_for_what_was_taken);
+    tcase_add_test(up, pong_goes_between_messages);
+    tcase_add_test(up, channels_take_turns_and_never_interleave);
+    tcase_add_checked_fixture(memory, setup, teardown);
+    tcase_add_test(memory, no_memory_ends_the_connection_at_most);
+    return suite;
+}
