@@ -14,6 +14,7 @@
 #include "daemon/client_output.h"
 #include "daemon/numbers.h"
 #include "daemon/server.h"
+#include "daemon/share.h"
 #include "proto/local/errors.h"
 
 struct client_channel *client_channel_of(struct channel *channel)
@@ -28,16 +29,19 @@ static struct client_channel *channel_of_assembly(struct assembly *assembly)
 
 /* ---- what channel and assembly call ---- */
 
-/* An end that came from neither side's asking is told once, whether the client reads it or not. */
+/* An end that came from neither side's asking is told once, whether the client reads it or not; one that its upstream
+ * shares stands in the upstream's line. */
 static void end_log(struct client_channel *channel)
 {
     const struct ending *ending = &channel->channel.ending;
+    const struct share *share = channel->channel.share;
+    bool is_upstreams = share && share->state == SHARE_ENDED;
     struct journal *journal = &channel->server->journal;
 
     if (channel->is_end_logged || channel->channel.state != CHANNEL_ENDED)
         return;
     channel->is_end_logged = true;
-    switch (ending->failure.cause) {
+    switch (is_upstreams ? 0 : ending->failure.cause) {
     case WSP_CAUSE_SLOW_CONSUMER:
     case WSP_CAUSE_TOO_BIG:
     case WSP_CAUSE_QUOTA:

@@ -33,6 +33,7 @@
 #include "daemon/upstream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,9 +253,15 @@ static void upstream_got_violation(struct upstream *u)
     bool was_open = u->state == OPEN;
 
     u->is_broken = true;
-    failure_set(&u->ending.failure, code == 1009 ? WSP_CAUSE_TOO_BIG : WSP_CAUSE_PROTOCOL, 0,
-                "the server broke the WebSocket protocol: %s (closed with %u)",
-                wsp_ws_reader_broken_why(&u->inflow.reader), code);
+    if (code == 1009)
+        failure_set(&u->ending.failure, WSP_CAUSE_TOO_BIG, 0,
+                    "the server sent too much: %s (max-message is %" PRIu64
+                    " bytes; closed with 1009)",
+                    wsp_ws_reader_broken_why(&u->inflow.reader), u->share->target->max_message);
+    else
+        failure_set(&u->ending.failure, WSP_CAUSE_PROTOCOL, 0,
+                    "the server broke the WebSocket protocol: %s (closed with %u)",
+                    wsp_ws_reader_broken_why(&u->inflow.reader), code);
     upstream_go_deaf(u);
     upstream_send_close(u, code, (struct wsp_view){0});
     if (was_open)
