@@ -175,16 +175,21 @@ static void upstream_schedule_write(struct upstream *u)
 
 /* --- writing --- */
 
+/* Who has broken a rule is told so and hung up on; any other server ends the stream itself. */
+static void upstream_shut_if_over(struct upstream *u)
+{
+    if (!u->is_broken || u->is_shut || !outflow_is_over(&u->outflow))
+        return;
+    u->is_shut = true;
+    transport_shutdown(u->transport);
+}
+
 static void upstream_taken(struct upstream *u, size_t len)
 {
     u->is_writing = true;
     outflow_taken(&u->outflow, len);
     u->is_writing = false;
-    /* What broke a rule is told so and hung up on; else the server ends the stream. */
-    if (u->is_broken && !u->is_shut && outflow_is_over(&u->outflow)) {
-        u->is_shut = true;
-        transport_shutdown(u->transport);
-    }
+    upstream_shut_if_over(u);
 }
 
 static void upstream_write(void *owner)
@@ -264,6 +269,7 @@ static void upstream_got_violation(struct upstream *u)
                     wsp_ws_reader_broken_why(&u->inflow.reader), code);
     upstream_go_deaf(u);
     upstream_send_close(u, code, (struct wsp_view){0});
+    upstream_shut_if_over(u);
     if (was_open)
         share_closing(u->share);
 }
