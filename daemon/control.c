@@ -305,7 +305,7 @@ static int request_new(struct client *client, const struct verb *verb, uint32_t 
     list_init(&request->link);
     wsp_buffer_init(&request->text, SIZE_MAX);
     if (wsp_local_list_next(&arguments, &argument)) {
-        request->argument = strndup((const char *)argument.data, argument.len);
+        request->argument = wsp_view_to_string(argument);
         if (!request->argument) {
             request_free(request);
             return -ENOMEM;

@@ -353,7 +353,7 @@ static int option_set_text(const struct option_row *row, struct wsp_view text, c
         return problem(ret_problem, "%s: \"%.*s\" is not an absolute path; it must begin with /",
                        row->name, text.len > 100 ? 100 : (int)text.len, (const char *)text.data);
 
-    char *copy = strndup((const char *)text.data, text.len);
+    char *copy = wsp_view_to_string(text);
 
     if (!copy)
         return -ENOMEM;

@@ -407,8 +407,8 @@ int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view 
 {
     if (share->state != SHARE_CONNECTING)
         return 0;
-    share->protocol = strndup((const char *)protocol.data, protocol.len);
-    share->extensions = strndup((const char *)extensions.data, extensions.len);
+    share->protocol = wsp_view_to_string(protocol);
+    share->extensions = wsp_view_to_string(extensions);
     if (share->protocol == NULL || share->extensions == NULL)
         return -ENOMEM;
     set_state(share, SHARE_OPEN);

@@ -211,6 +211,18 @@ struct wsp_view wsp_view_of_string(const char *string)
     return (struct wsp_view){(const uint8_t *)string, strlen(string)};
 }
 
+char *wsp_view_to_string(struct wsp_view view)
+{
+    char *string = malloc(view.len + 1);
+
+    if (string == NULL)
+        return NULL;
+    if (view.len > 0)
+        memcpy(string, view.data, view.len);
+    string[view.len] = '\0';
+    return string;
+}
+
 bool wsp_view_equals(struct wsp_view a, struct wsp_view b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -95,6 +95,12 @@ struct wsp_view {
 /* The view of a string, without its terminating zero; of NULL, the empty view. */
 struct wsp_view wsp_view_of_string(const char *string);
 
+/*
+ * The bytes as a new string, to be freed by the caller; the empty view gives "". NULL when there is no
+ * memory. Bytes behind a zero are in it but are seen by nobody who takes it for a string.
+ */
+char *wsp_view_to_string(struct wsp_view view);
+
 /* Whether both have the same bytes. Not for secrets: the time taken tells where they differ. */
 bool wsp_view_equals(struct wsp_view a, struct wsp_view b);
 

@@ -9,6 +9,7 @@
 #include "tests/harness/unit.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void assert_holds(const struct wsp_buffer *b, const char *expected)
@@ -277,6 +278,26 @@ START_TEST(views_compare_by_content)
 }
 END_TEST
 
+START_TEST(string_of_a_view_is_a_copy)
+{
+    struct guard guard;
+    char *string;
+
+    guard_init(&guard, "abc", 3);
+    string = wsp_view_to_string((struct wsp_view){guard.data, guard.len});
+    ck_assert_str_eq(string, "abc");
+    free(string);
+    string = wsp_view_to_string((struct wsp_view){0});
+    ck_assert_str_eq(string, "");
+    free(string);
+    allocation_fail_after(0);
+    string = wsp_view_to_string(WSP_VIEW_LITERAL("abc"));
+    ck_assert(allocation_disarm());
+    ck_assert_ptr_null(string);
+    guard_deinit(&guard);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("buffer");
@@ -295,5 +316,6 @@ Suite *unit_suite(void)
     tcase_add_test(view, integers_have_the_order_of_their_name);
     tcase_add_loop_test(view, short_view_is_refused_and_untouched, 0, 9);
     tcase_add_test(view, views_compare_by_content);
+    tcase_add_test(view, string_of_a_view_is_a_copy);
     return suite;
 }
