@@ -375,8 +375,9 @@ static const char *status_to_text(int status)
     case ARES_ENODATA: return "the name has no address";
     case ARES_ENOTFOUND: return "no such name";
     case ARES_ETIMEOUT: return "the name servers do not answer";
-    case ARES_ECONNREFUSED: return "the name servers cannot be reached";
-    case ARES_ESERVFAIL: return "the name servers report a failure";
+    /* c-ares says so also when each of them has answered with a failure of its own. */
+    case ARES_ECONNREFUSED:
+    case ARES_ESERVFAIL: return "no name server gives an answer";
     default: return ares_strerror(status);
     }
 }

@@ -1,0 +1,382 @@
+/*
+ * test_dial: the real dialer over real sockets on loopback: names, refusals, TLS, cancelling.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/dial.h"
+#include "daemon/loop.h"
+#include "proto/local/errors.h"
+#include "tests/harness/certificate.h"
+#include "tests/harness/unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct dialer *dialer;
+static struct target *target;
+static struct dial *dial;
+static struct dial_result result;
+static bool is_done;
+static int listener = -1;
+static unsigned port;
+
+static void setup(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(loop_new(&loop), 0);
+    ck_assert_int_eq(dialer_new(loop, &dialer), 0);
+    target = NULL;
+    is_done = false;
+    listener = -1;
+}
+
+static void teardown(void)
+{
+    dialer->cancel(dial);
+    transport_free(result.transport);
+    result.transport = NULL;
+    target_free(target);
+    dialer = dialer_free(dialer);
+    dialer_free(NULL);
+    loop_free(loop);
+    if (listener >= 0)
+        close(listener);
+}
+
+/* A socket bound to loopback, which listens or does not. */
+static void bind_to(const char *address, bool is_listening)
+{
+    struct sockaddr_in bound = {.sin_family = AF_INET};
+    socklen_t len = sizeof(bound);
+
+    ck_assert_int_eq(inet_pton(AF_INET, address, &bound.sin_addr), 1);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&bound, sizeof(bound)), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&bound, &len), 0);
+    port = ntohs(bound.sin_port);
+    if (is_listening)
+        ck_assert_int_eq(listen(listener, 5), 0);
+}
+
+static void done(void *owner, struct dial_result *got)
+{
+    ck_assert_ptr_eq(owner, &result);
+    ck_assert(!is_done);
+    is_done = true;
+    dial = NULL;
+    result = *got;
+    loop_stop(loop);
+}
+
+static void begin(const char *scheme_and_host)
+{
+    char url[200];
+
+    snprintf(url, sizeof(url), "%s:%u/?token=secret", scheme_and_host, port);
+    target = target_new();
+    ck_assert_int_eq(wsp_url_parse_websocket(&target->url, url, strlen(url), NULL, NULL), 0);
+    ck_assert_int_eq(dialer->dial(dialer, target, done, &result, &dial), 0);
+    ck_assert(!is_done);
+}
+
+static void run(void)
+{
+    ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert(is_done);
+}
+
+static void assert_fails(uint16_t cause, const char *text)
+{
+    ck_assert_ptr_null(result.transport);
+    ck_assert_uint_eq(result.failure.cause, cause);
+    ck_assert_msg(strstr(result.failure.text, text) != NULL, "%s", result.failure.text);
+}
+
+static int accepted(void)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+START_TEST(ws_by_address)
+{
+    char expected[64];
+
+    bind_to("127.0.0.1", true);
+    begin("ws://127.0.0.1");
+    run();
+    ck_assert_ptr_nonnull(result.transport);
+    snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
+    ck_assert_str_eq(result.address, expected);
+    ck_assert_str_eq(result.tls, "");
+}
+END_TEST
+
+/* Where localhost is ::1 as well, nobody listens there: the next address is tried. */
+START_TEST(ws_by_name)
+{
+    char byte = 'x';
+    int fd;
+
+    bind_to("127.0.0.1", true);
+    begin("ws://localhost");
+    run();
+    ck_assert_ptr_nonnull(result.transport);
+    ck_assert_int_eq(transport_write(result.transport, &(struct iovec){&byte, 1}, 1), 1);
+    fd = accepted();
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    close(fd);
+}
+END_TEST
+
+static int last_descriptor(void)
+{
+    int last = -1;
+
+    for (int fd = 0; fd < 100; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            last = fd;
+    return last;
+}
+
+START_TEST(socket_is_close_on_exec_and_without_delay)
+{
+    int on = 0, fd;
+    socklen_t len = sizeof(on);
+
+    bind_to("127.0.0.1", true);
+    begin("ws://127.0.0.1");
+    run();
+    fd = last_descriptor();
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+    ck_assert_int_eq(on, 1);
+    ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+END_TEST
+
+START_TEST(refusal_names_the_address_and_its_answer)
+{
+    char expected[200];
+
+    bind_to("127.0.0.1", false);
+    begin("ws://127.0.0.1");
+    run();
+    snprintf(expected, sizeof(expected),
+             "cannot connect to 127.0.0.1; 127.0.0.1:%u: Connection refused", port);
+    assert_fails(WSP_CAUSE_CONNECT, expected);
+}
+END_TEST
+
+START_TEST(refusals_are_all_named)
+{
+    bind_to("127.0.0.1", false);
+    begin("ws://localhost");
+    run();
+    assert_fails(WSP_CAUSE_CONNECT, "cannot connect to localhost; ");
+    assert_fails(WSP_CAUSE_CONNECT, "127.0.0.1:");
+}
+END_TEST
+
+START_TEST(no_descriptor_is_the_daemons_own_trouble)
+{
+    struct rlimit old, limit;
+
+    bind_to("127.0.0.1", true);
+    begin("ws://127.0.0.1");
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    limit = (struct rlimit){(rlim_t)last_descriptor() + 1, old.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_fails(WSP_CAUSE_INTERNAL, "Too many open files");
+}
+END_TEST
+
+static void stop(void *owner)
+{
+    (void)owner;
+    loop_stop(loop);
+}
+
+/* A listener whose queue is full drops what comes: a server that does not answer. */
+START_TEST(cancelled_dial_says_how_far_it_came)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct timer timer;
+    char text[200];
+    int fillers[8];
+
+    bind_to("127.0.0.1", false);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    address.sin_port = htons((uint16_t)port);
+    for (size_t i = 0; i < 8; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    begin("ws://127.0.0.1");
+    dialer->describe(dial, text, sizeof(text));
+    ck_assert_str_eq(text, "asking for the addresses of 127.0.0.1");
+    ck_assert_int_eq(timer_init(&timer, loop_clock(loop), stop, NULL), 0);
+    timer_start(&timer, 50);
+    ck_assert_int_eq(loop_run(loop), 0);
+    timer_deinit(&timer);
+    ck_assert(!is_done);
+    dialer->describe(dial, text, sizeof(text));
+    ck_assert_msg(strstr(text, "connecting; 127.0.0.1:") == text, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, ": no answer yet"));
+    dialer->cancel(dial);
+    dial = NULL;
+    for (size_t i = 0; i < 8; i++)
+        close(fillers[i]);
+}
+END_TEST
+
+/* --- wss --- */
+
+static struct certificate certificate;
+static char ca_file[64];
+static SSL_CTX *server_context;
+static SSL *server;
+static struct watch server_watch;
+
+static void server_handshakes(void *owner, unsigned events)
+{
+    (void)owner;
+    (void)events;
+    if (SSL_do_handshake(server) == 1)
+        watch_want(&server_watch, 0);
+}
+
+static void (*server_got_hello)(void *owner, unsigned events);
+
+static void server_accepts(void *owner, unsigned events)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)owner;
+    (void)events;
+    ck_assert_int_ge(fd, 0);
+    watch_deinit(&server_watch);
+    server = SSL_new(server_context);
+    SSL_set_fd(server, fd);
+    SSL_set_accept_state(server);
+    ck_assert_int_eq(watch_init(&server_watch, loop, fd, server_got_hello, NULL), 0);
+    watch_want(&server_watch, WATCH_READABLE);
+}
+
+static void tls_setup(void)
+{
+    static const struct certificate_wish wish = {.name = "self", .alt_name = "IP:127.0.0.1"};
+
+    setup();
+    snprintf(ca_file, sizeof(ca_file), "/tmp/wsplex-test-dial-%d.pem", (int)getpid());
+    certificate_init(&certificate, &wish, NULL);
+    certificate_write(&certificate, ca_file);
+    server_context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_use_certificate(server_context, certificate.x509);
+    SSL_CTX_use_PrivateKey(server_context, certificate.key);
+    bind_to("127.0.0.1", true);
+    ck_assert_int_eq(watch_init(&server_watch, loop, listener, server_accepts, NULL), 0);
+    watch_want(&server_watch, WATCH_READABLE);
+    server = NULL;
+    server_got_hello = server_handshakes;
+}
+
+static void tls_teardown(void)
+{
+    if (server != NULL)
+        close(server_watch.fd);
+    watch_deinit(&server_watch);
+    SSL_free(server);
+    SSL_CTX_free(server_context);
+    certificate_deinit(&certificate);
+    unlink(ca_file);
+    teardown();
+}
+
+START_TEST(wss_to_a_server_that_is_trusted)
+{
+    begin("wss://127.0.0.1");
+    target->ca_file = strdup(ca_file);
+    run();
+    ck_assert_msg(result.transport != NULL, "%s", result.failure.text);
+    ck_assert_str_eq(result.tls, "TLSv1.3 TLS_AES_256_GCM_SHA384");
+}
+END_TEST
+
+START_TEST(wss_to_a_server_that_is_not)
+{
+    begin("wss://127.0.0.1");
+    run();
+    assert_fails(WSP_CAUSE_TLS, "the certificate of 127.0.0.1 is self-signed");
+    ck_assert_str_ne(result.address, "");
+}
+END_TEST
+
+START_TEST(wss_with_authorities_that_cannot_be_read)
+{
+    begin("wss://127.0.0.1");
+    target->ca_file = strdup("/nonexistent/ca.pem");
+    run();
+    assert_fails(WSP_CAUSE_TLS, "/nonexistent/ca.pem");
+}
+END_TEST
+
+static void cancel_in_handshake(void *owner, unsigned events)
+{
+    char text[200];
+
+    (void)owner;
+    (void)events;
+    dialer->describe(dial, text, sizeof(text));
+    ck_assert_msg(strstr(text, "in the TLS handshake with 127.0.0.1:") == text, "%s", text);
+    dialer->cancel(dial);
+    dial = NULL;
+    watch_want(&server_watch, 0);
+    loop_stop(loop);
+}
+
+START_TEST(dial_may_be_cancelled_in_the_handshake)
+{
+    server_got_hello = cancel_in_handshake;
+    begin("wss://127.0.0.1");
+    ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert(!is_done);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("dial");
+    TCase *ws = unit_case(suite, "ws");
+    TCase *wss = unit_case(suite, "wss");
+
+    tcase_add_checked_fixture(ws, setup, teardown);
+    tcase_add_test(ws, ws_by_address);
+    tcase_add_test(ws, ws_by_name);
+    tcase_add_test(ws, socket_is_close_on_exec_and_without_delay);
+    tcase_add_test(ws, refusal_names_the_address_and_its_answer);
+    tcase_add_test(ws, refusals_are_all_named);
+    tcase_add_test(ws, no_descriptor_is_the_daemons_own_trouble);
+    tcase_add_test(ws, cancelled_dial_says_how_far_it_came);
+    tcase_add_checked_fixture(wss, tls_setup, tls_teardown);
+    tcase_add_test(wss, wss_to_a_server_that_is_trusted);
+    tcase_add_test(wss, wss_to_a_server_that_is_not);
+    tcase_add_test(wss, wss_with_authorities_that_cannot_be_read);
+    tcase_add_test(wss, dial_may_be_cancelled_in_the_handshake);
+    return suite;
+}
