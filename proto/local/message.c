@@ -235,14 +235,15 @@ static size_t size_epoch(struct wsp_epoch value)
     return sizeof(value.bytes);
 }
 
-static size_t size_str(struct wsp_view value)
-{
-    return value.len > UINT16_MAX ? TOO_LONG : sizeof(uint16_t) + value.len;
-}
-
 static size_t size_rest(struct wsp_view value)
 {
     return value.len > WSP_MAX_LOCAL_PAYLOAD ? TOO_LONG : value.len;
+}
+
+/* Where the length would not fit 16 bits, the sum is already more than a payload. */
+static size_t size_str(struct wsp_view value)
+{
+    return sizeof(uint16_t) + size_rest(value);
 }
 
 static size_t size_list(struct wsp_view value)

@@ -147,6 +147,7 @@ static void assert_breaks(enum wsp_fatal code, uint8_t type, uint32_t channel)
         ck_assert_uint_eq(reader.error.type, type);
         ck_assert_uint_eq(reader.error.channel, channel);
         ck_assert_ptr_null(reader.partial.data);
+        ck_assert_ptr_null(reader.window.data);
         ck_assert_int_eq(wsp_wire_reader_next(&reader, &frame), WSP_BROKEN);
         wsp_wire_reader_deinit(&reader);
     }
