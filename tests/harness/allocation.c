@@ -20,12 +20,14 @@ void *__real_realloc(void *old, size_t size);
 void *__real_reallocarray(void *old, size_t n, size_t size);
 char *__real_strdup(const char *string);
 char *__real_strndup(const char *string, size_t max);
+void *__real_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_reallocarray(void *old, size_t n, size_t size);
 char *__wrap_strdup(const char *string);
 char *__wrap_strndup(const char *string, size_t max);
+void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
 /* libcheck's, called by every assertion that holds. */
 void __real__mark_point(const char *file, int line);
 void __wrap__mark_point(const char *file, int line);
@@ -99,6 +101,11 @@ char *__wrap_strdup(const char *string)
 char *__wrap_strndup(const char *string, size_t max)
 {
     return must_fail() ? NULL : __real_strndup(string, max);
+}
+
+void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *))
+{
+    return must_fail() ? NULL : __real_tsearch(key, root, compare);
 }
 
 void __wrap__mark_point(const char *file, int line)

@@ -17,6 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ck_assert writes down every line that holds, which a long walk cannot afford. */
+#define must(condition)                                                        \
+    do {                                                                       \
+        if (!(condition))                                                      \
+            ck_abort_msg("%s:%d: not so: %s", __FILE__, __LINE__, #condition); \
+    } while (0)
+
 /* --- the server's part --- */
 
 /* A message that the upstream has taken. */
@@ -28,7 +35,7 @@ struct peer_hold {
 
 static void assert_not_within(const struct stage *stage)
 {
-    ck_assert_msg(stage->n_upstream_calls == 0, "an op within a call of the upstream");
+    must(stage->n_upstream_calls == 0);
 }
 
 static int peer_start(void *context, struct share *share, struct upstream **ret_upstream)
@@ -38,7 +45,7 @@ static int peer_start(void *context, struct share *share, struct upstream **ret_
 
     if (peer == NULL)
         return -ENOMEM;
-    ck_assert_uint_lt(stage->n_peers, STAGE_MAX_PEERS);
+    must(stage->n_peers < STAGE_MAX_PEERS);
     stage->peers[stage->n_peers++] = peer;
     *peer = (struct upstream){.stage = stage, .share = share};
     list_init(&peer->in_flight);
@@ -48,15 +55,15 @@ static int peer_start(void *context, struct share *share, struct upstream **ret_
 
 static void peer_wake(struct upstream *peer)
 {
-    ck_assert(!peer->is_freed);
+    must(!peer->is_freed);
     peer->n_wakes++;
 }
 
 static void peer_pause(struct upstream *peer, bool is_paused)
 {
     assert_not_within(peer->stage);
-    ck_assert(!peer->is_freed);
-    ck_assert(peer->is_paused != is_paused);
+    must(!peer->is_freed);
+    must(peer->is_paused != is_paused);
     peer->is_paused = is_paused;
     peer->n_pauses += is_paused;
 }
@@ -64,11 +71,11 @@ static void peer_pause(struct upstream *peer, bool is_paused)
 static void peer_close(struct upstream *peer, uint16_t code, struct wsp_view reason)
 {
     assert_not_within(peer->stage);
-    ck_assert(!peer->is_freed);
-    ck_assert_msg(!peer->is_close_asked, "close is asked for once");
+    must(!peer->is_freed);
+    must(!peer->is_close_asked);
     peer->is_close_asked = true;
     peer->close_code = code;
-    ck_assert_uint_le(reason.len, WSP_MAX_CLOSE_REASON);
+    must(reason.len <= WSP_MAX_CLOSE_REASON);
     if (reason.len > 0)
         memcpy(peer->close_reason, reason.data, reason.len);
     peer->close_reason[reason.len] = '\0';
@@ -92,7 +99,7 @@ static void peer_free(struct upstream *peer)
     if (peer == NULL)
         return;
     assert_not_within(peer->stage);
-    ck_assert(!peer->is_freed);
+    must(!peer->is_freed);
     drop_in_flight(peer);
     peer->is_freed = true;
     peer->share = NULL;
@@ -109,15 +116,14 @@ static const struct upstream_ops peer_ops = {
 void peer_opens(struct upstream *peer, const char *protocol)
 {
     peer->stage->n_upstream_calls++;
-    ck_assert_int_eq(
-        share_opened(peer->share, wsp_view_of_string(protocol), wsp_view_of_string("")), 0);
+    must(share_opened(peer->share, wsp_view_of_string(protocol), wsp_view_of_string("")) == 0);
     peer->stage->n_upstream_calls--;
 }
 
 void peer_sends(struct upstream *peer, const char *text)
 {
     peer->stage->n_upstream_calls++;
-    ck_assert_int_eq(share_received(peer->share, false, wsp_view_of_string(text)), 0);
+    must(share_received(peer->share, false, wsp_view_of_string(text)) == 0);
     peer->stage->n_upstream_calls--;
 }
 
@@ -127,14 +133,14 @@ void peer_sends_bytes(struct upstream *peer, size_t len)
     uint8_t *room;
 
     wsp_buffer_init(&buffer, len);
-    ck_assert_int_eq(wsp_buffer_reserve(&buffer, len, &room), 0);
+    must(wsp_buffer_reserve(&buffer, len, &room) == 0);
     if (len > 0)
         memset(room, 'x', len);
     wsp_buffer_commit(&buffer, len);
     peer->stage->n_upstream_calls++;
-    ck_assert_int_eq(share_received_take(peer->share, true, &buffer), 0);
+    must(share_received_take(peer->share, true, &buffer) == 0);
     peer->stage->n_upstream_calls--;
-    ck_assert_uint_eq(wsp_buffer_len(&buffer), 0);
+    must(wsp_buffer_len(&buffer) == 0);
     wsp_buffer_deinit(&buffer);
 }
 
@@ -177,7 +183,7 @@ struct outgoing *peer_takes(struct upstream *peer)
     if (outgoing == NULL)
         return NULL;
     hold = malloc(sizeof(*hold));
-    ck_assert_ptr_nonnull(hold);
+    must(hold != NULL);
     list_init(&hold->link);
     hold->outgoing = outgoing;
     hold->n_written = 0;
@@ -226,7 +232,7 @@ const char *peer_receives(struct upstream *peer)
     while ((outgoing = peer_takes(peer)) != NULL) {
         size_t payload_len = wsp_buffer_len(&outgoing->payload);
 
-        ck_assert_uint_lt(len + payload_len + 2, sizeof(text));
+        must(len + payload_len + 2 < sizeof(text));
         if (len > 0)
             text[len++] = ' ';
         if (payload_len > 0)
@@ -250,7 +256,7 @@ static void count_up(void *to, size_t len)
 static void on_change(struct shares *shares, struct share *share)
 {
     LIST_ENTRY(shares, struct stage, shares)->n_changes++;
-    ck_assert_str_ne(share_state_to_string(share->state), "unknown");
+    must(strcmp(share_state_to_string(share->state), "unknown") != 0);
 }
 
 void stage_init(struct stage *stage)
@@ -274,11 +280,11 @@ void stage_deinit(struct stage *stage)
         ck_assert_msg(stage->peers[i]->is_freed, "upstream %u is left", i);
         free(stage->peers[i]);
     }
-    ck_assert_msg(stage->quota.users == NULL, "a user is left, and so a charge");
+    must(stage->quota.users == NULL); /* no charge is left */
     quota_deinit(&stage->quota);
-    ck_assert_uint_eq(fake_clock_next_ms(&stage->clock), UINT64_MAX);
-    ck_assert_ptr_null(stage->shares.joinable);
-    ck_assert(!turn_has_next(&stage->turn));
+    must(fake_clock_next_ms(&stage->clock) == UINT64_MAX);
+    must(stage->shares.joinable == NULL);
+    must(!turn_has_next(&stage->turn));
 }
 
 void stage_turn(struct stage *stage)
@@ -295,7 +301,7 @@ void stage_wait(struct stage *stage, uint64_t ms)
 
 struct upstream *stage_peer(struct stage *stage)
 {
-    ck_assert_uint_gt(stage->n_peers, 0);
+    must(stage->n_peers > 0);
     return stage->peers[stage->n_peers - 1];
 }
 
@@ -303,8 +309,8 @@ struct user *stage_user(struct stage *stage, uid_t uid)
 {
     struct user *user;
 
-    ck_assert_int_eq(quota_user_ref(&stage->quota, uid, &user), 0);
-    ck_assert_uint_gt(user->n_refs, 1);
+    must(quota_user_ref(&stage->quota, uid, &user) == 0);
+    must(user->n_refs > 1);
     user_unref(user);
     return user;
 }
@@ -314,7 +320,7 @@ uint64_t stage_used(struct stage *stage, enum quota_resource resource)
     struct user *user;
     uint64_t used;
 
-    ck_assert_int_eq(quota_user_ref(&stage->quota, STAGE_UID, &user), 0);
+    must(quota_user_ref(&stage->quota, STAGE_UID, &user) == 0);
     used = user->used[resource];
     user_unref(user);
     return used;
@@ -375,9 +381,9 @@ static void hear_notices(struct program *program)
     struct channel *channel = &program->channel;
     unsigned due = channel_due(channel);
 
-    ck_assert_msg(!program->is_ended || due == 0, "something is due after the end");
+    must(!program->is_ended || due == 0);
     if (due & CHANNEL_NOTICE_OPENED) {
-        ck_assert_ptr_null(channel_peek(channel));
+        must(channel_peek(channel) == NULL);
         hear(program, channel->share->protocol[0] != '\0' ? "%sopen(%s)" : "%sopen%s",
              blank(program), channel->share->protocol);
         channel_told(channel, CHANNEL_NOTICE_OPENED);
@@ -391,10 +397,10 @@ static void hear_notices(struct program *program)
         channel_told(channel, CHANNEL_NOTICE_CLOSING);
     }
     if (due & CHANNEL_NOTICE_END) {
-        ck_assert_ptr_null(channel_peek(channel));
+        must(channel_peek(channel) == NULL);
         hear_end(program);
         channel_told(channel, CHANNEL_NOTICE_END);
-        ck_assert_ptr_null(channel->share);
+        must(channel->share == NULL);
     }
 }
 
@@ -440,7 +446,7 @@ static void program_wake(struct channel *channel)
 {
     struct program *program = program_of(channel);
 
-    ck_assert(!channel->is_abandoned);
+    must(!channel->is_abandoned);
     program->n_wakes++;
     turn_schedule(&program->stage->turn, TURN_WRITE, &program->task);
     if (program->on_wake != NULL)
@@ -449,15 +455,15 @@ static void program_wake(struct channel *channel)
 
 static void program_cut(struct channel *channel)
 {
-    ck_assert(!channel->is_abandoned);
-    ck_assert_ptr_nonnull(channel->cursor.at);
+    must(!channel->is_abandoned);
+    must(channel->cursor.at != NULL);
     program_of(channel)->n_cuts++;
 }
 
 static void program_gone(struct channel *channel)
 {
-    ck_assert(channel->is_abandoned);
-    ck_assert_ptr_null(channel->share);
+    must(channel->is_abandoned);
+    must(channel->share == NULL);
     program_of(channel)->n_gone++;
     if (program_of(channel)->on_gone != NULL)
         program_of(channel)->on_gone(program_of(channel));
@@ -492,8 +498,8 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
         return -ENOMEM;
     r = shares_open(&stage->shares, target, sharing == STAGE_SHARED, &program->channel, &failure);
     if (r > 0) {
-        ck_assert_int_eq(failure.cause, r);
-        ck_assert_str_ne(failure.text, "");
+        must(failure.cause == r);
+        must(strcmp(failure.text, "") != 0);
     }
     return r;
 }
@@ -519,9 +525,9 @@ int program_sends(struct program *program, const char *text)
     charge_force(&charge, program->channel.user, QUOTA_SENDING_BYTES,
                  payload.capacity + outgoing_overhead());
     r = channel_send_take(&program->channel, false, &payload, strlen(text) + 12, &charge);
-    ck_assert_uint_eq(charge.amount, 0);
-    ck_assert_uint_eq(payload.max, 1 << 20);
-    ck_assert_ptr_null(payload.data);
+    must(charge.amount == 0);
+    must(payload.max == 1 << 20);
+    must(payload.data == NULL);
     wsp_buffer_deinit(&payload);
     return r;
 }
