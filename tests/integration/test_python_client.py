@@ -96,6 +96,21 @@ def test_tables_are_those_of_the_document(document):
     assert table("### Statuses of REPLY") == wsplex_protocol.STATUSES
 
 
+def test_example_of_credit_adds_up(document):
+    rows = document.split("| what | cost | cost so far | total | left |\n")[1].split("\n\n")[0]
+    so_far, totals = 0, []
+    for row in rows.splitlines()[1:]:
+        what, *numbers = (cell.strip() for cell in row.strip("|").split("|"))
+        cost, told_so_far, total, left = (int(number or 0) for number in numbers)
+        if cost > 0:
+            assert cost == HEADER.size + int(re.findall(r"(\d+) bytes", what)[-1])
+        so_far += cost
+        assert told_so_far == so_far
+        assert left == total - so_far
+        totals.append(total)
+    assert totals[0] == INITIAL_CREDIT and totals[-1] > INITIAL_CREDIT
+
+
 # --- finding the daemon ---
 
 
