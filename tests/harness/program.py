@@ -22,7 +22,7 @@ class Program(Process):
         if save:
             command += ["--save", save]
         super().__init__(command, **options)
-        self._next = 0
+        self._next = {}  # for each name, and for None: the first line that was not looked at
 
     def open(self, name, url, *words):
         self.write(" ".join(["open", name, url, *words]))
@@ -33,16 +33,18 @@ class Program(Process):
     def close(self, name, code="", reason=""):
         self.write(f"close {name} {code} {reason}".rstrip())
 
-    def event(self, kind=None, **members):
-        """The next event that has these members; those before it are dropped."""
+    def event(self, kind=None, name=None, **members):
+        """The next event that has these members; those before it are dropped, for calls with the same name."""
+        if name is not None:
+            members["name"] = name
 
         def matches(line):
             event = json.loads(line)
             has_all = all(event.get(member) == value for member, value in members.items())
             return event if has_all and kind in (None, event["event"]) else None
 
-        self._next, event = self.out.wait(matches, f"{kind} {members}", self._next)
-        self._next += 1
+        found, event = self.out.wait(matches, f"{kind} {members}", self._next.get(name, 0))
+        self._next[name] = found + 1
         return event
 
     def events(self, name=None):
