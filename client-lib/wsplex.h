@@ -29,6 +29,8 @@
  *              copied; strings returned are owned by the object, never NULL, and live as long as it
  *              does unless it says otherwise. ret_ parameters are written only on success.
  *   Bytes      All lengths and amounts are bytes.
+ *   Handlers   may call any function, unless it says otherwise, and have to return: no longjmp() and
+ *              no C++ exception out of them.
  *
  * "Standard" below is https://websockets.spec.whatwg.org/, quoted by the names of its sections;
  * "extension" marks what it does not have.

@@ -4,6 +4,7 @@
 # The library as a program meets it: what `make install` puts into a folder, found by pkg-config,
 # compiled against as C and as C++, linked, and run where there is no daemon.
 set -uo pipefail
+: "${top_srcdir:?set by make check}" "${top_builddir:?set by make check}"
 
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -35,7 +36,20 @@ make_in_build() {
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$top_builddir" --no-print-directory "$@"
 }
 
-echo 1..9
+echo 1..10
+
+status=0
+: >"$folder/said"
+# shellcheck disable=SC2013 # a line is a word here
+for name in $(sed -n 's/^ *\(wsplex_[a-z0-9_]*\);$/\1/p' "$top_srcdir/client-lib/libwsplex.map"); do
+    for entry in "^\.Nm $name\b" "^\.Fn $name "; do
+        if ! grep -q "$entry" "$top_srcdir"/client-lib/*.3; then
+            echo "$name: no manual page has $entry" >>"$folder/said"
+            status=1
+        fi
+    done
+done
+result $status "every function has its place in a manual page"
 
 said make_in_build DESTDIR="$folder/root" V=1 \
     install-libLTLIBRARIES install-includeHEADERS install-adaptersHEADERS install-nodist_pkgconfigDATA

@@ -38,6 +38,8 @@ def alone_in_c(tree):
     for header in tree.files(".h"):
         flags = adapter_flags(header) if "/adapters/" in header else []
         if flags is not None:
+            if "/adapters/" in header:
+                flags = [*flags, f"-I{tree.path('client-lib')}"]  # as installed: <wsplex.h>
             options = ["-std=gnu11", "-D_GNU_SOURCE", "-Wstrict-prototypes", *flags]
             problems += compile_alone(tree, compiler, "c", options, header)
     return problems
