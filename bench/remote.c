@@ -91,7 +91,7 @@ ssize_t remote_read(struct remote *remote, uint8_t *to, size_t len, unsigned lon
         ++*n_calls;
         return recv(remote->fd, to, len, 0);
     }
-    /* One record at least, then all that OpenSSL has read with it. */
+    /* One record at least, then all that OpenSSL has read with it: nothing may stay where poll does not see it. */
     size_t got = 0;
     do {
         if (SSL_pending(remote->ssl) == 0)
@@ -100,7 +100,7 @@ ssize_t remote_read(struct remote *remote, uint8_t *to, size_t len, unsigned lon
         if (n <= 0)
             return got > 0 ? (ssize_t)got : n == 0 ? 0 : -1;
         got += (size_t)n;
-    } while (got < len && SSL_has_pending(remote->ssl) && SSL_pending(remote->ssl) > 0);
+    } while (got < len && SSL_has_pending(remote->ssl));
     return (ssize_t)got;
 }
 
