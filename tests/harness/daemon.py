@@ -66,10 +66,10 @@ class Daemon:
         with self.client() as client:
             return client.request(verb, *arguments)
 
-    def ctl(self, *arguments, stdin=b"", check=None, env=None):
+    def ctl(self, *arguments, stdin=b"", check=None, env=None, prefix=()):
         """Runs wsplexctl to its end; stdin and what it prints are bytes."""
         done = subprocess.run(
-            [built("wsplexctl"), "--socket", self.socket, *arguments],
+            [*prefix, built("wsplexctl"), "--socket", self.socket, *arguments],
             input=stdin, capture_output=True, timeout=DEADLINE, check=False,
             env={**os.environ, **(env or {})},
         )  # fmt: skip

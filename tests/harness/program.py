@@ -15,13 +15,14 @@ from wsplex_protocol import CAUSES
 
 
 class Program(Process):
-    def __init__(self, socket=None, save=None, **options):
-        command = [built("tests/harness/ws_program")]
+    def __init__(self, socket=None, save=None, prefix=(), **options):
+        command = [*prefix, built("tests/harness/ws_program")]
         if socket:
             command += ["--socket", socket]
         if save:
             command += ["--save", save]
         super().__init__(command, **options)
+        self.name = "ws_program"
         self._next = {}  # for each name, and for None: the first line that was not looked at
 
     def open(self, name, url, *words):

@@ -25,7 +25,7 @@ import ssl
 import struct
 import threading
 
-from process import DEADLINE, TOP, Process
+from process import DEADLINE, TOP, Process, wait_until
 
 KINDS = ("websockets", "ws")
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -103,9 +103,15 @@ class Server(Process):
         """The connection that asks, or has asked, for that path."""
         return Connection(self, self._wait_event("open", path=path))
 
-    def n_connections(self, path):
-        events = [json.loads(line) for line in self.out.all()]
-        return sum(event["event"] == "open" and event["path"] == path for event in events)
+    def expect_connections(self, path, n_connections):
+        """So many connections have asked for that path, and not one more."""
+
+        def asked():
+            events = [json.loads(line) for line in self.out.all()]
+            return sum(event["event"] == "open" and event["path"] == path for event in events)
+
+        wait_until(lambda: asked() >= n_connections, lambda: f"{n_connections}, not {asked()}")
+        assert asked() == n_connections
 
     def freeze(self):
         """It reads nothing more, and neither writes, until it thaws."""

@@ -330,7 +330,7 @@ def test_it_closes(daemon, program, server, scheme, code, reason):
         assert (event["clean"], event["code"], event["reason"]) == (True, code, reason)
     for name in ("own", "one", "two"):
         assert [event["event"] for event in program.events(name)] == ["open", "message", "close"]
-    assert server.n_connections(paths[1]) == 1
+    server.expect_connections(paths[1], 1)
 
 
 def test_it_closes_without_a_code(daemon, program, one_server):
