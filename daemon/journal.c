@@ -139,7 +139,7 @@ static bool count_line(struct journal *journal, struct journal_count *count, uin
     return false;
 }
 
-void journal_deinit(struct journal *journal)
+void journal_flush(struct journal *journal)
 {
     for (size_t i = 0; i < JOURNAL_N_LINES; i++)
         if (journal->counts[i].n_left_out > 0)

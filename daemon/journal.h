@@ -39,8 +39,8 @@ struct journal {
 /* Writes to stderr from now on. */
 void journal_init(struct journal *journal, enum journal_level level);
 
-/* Tells what was left out. */
-void journal_deinit(struct journal *journal);
+/* Tells what was left out so far. */
+void journal_flush(struct journal *journal);
 
 /* One line, if the level asks for it and its name is not over its rate. id is the subject's number, 0 for lines
  * whose subject is the daemon. errno is kept. */

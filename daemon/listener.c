@@ -52,10 +52,17 @@ static void listener_ready(void *owner, unsigned events)
         /* One that went away again before it was accepted is none of our trouble. */
         if (errno == EINTR || errno == ECONNABORTED)
             continue;
-        if (errno == EAGAIN)
+        if (errno == EAGAIN) {
+            listener->is_short = false;
             return;
-        listener->trouble(listener->owner, strerror(errno));
-        if (is_shortage(errno)) {
+        }
+
+        int error = errno;
+
+        if (!listener->is_short)
+            listener->trouble(listener->owner, strerror(error));
+        listener->is_short = true;
+        if (is_shortage(error)) {
             watch_want(&listener->watch, 0);
             timer_start(&listener->rest, REST_MS);
         }

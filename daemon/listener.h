@@ -25,8 +25,9 @@ struct listener {
     struct watch watch;
     struct timer rest; /* after a shortage of descriptors */
     int fd;
-    int lock_fd; /* of an own socket: held while it is ours */
-    char *path;  /* of an own socket, removed at the end; NULL: systemd's */
+    int lock_fd;   /* of an own socket: held while it is ours */
+    char *path;    /* of an own socket, removed at the end; NULL: systemd's */
+    bool is_short; /* trouble was told, and somebody has waited ever since */
     void (*accepted)(void *owner, int fd);
     void (*trouble)(void *owner, const char *text);
     void *owner;

@@ -376,18 +376,19 @@ int server_run(struct server *server)
 {
     int r;
 
+    server->is_running = true;
     notify_ready(&server->notify);
     r = loop_run(server->loop);
     if (r < 0)
-        journal_log(&server->journal, JOURNAL_STOPPED, 0, "the event loop failed: %s",
+        journal_log(&server->journal, JOURNAL_STOPPING, 0, "the event loop failed: %s",
                     strerror(-r));
-    else
-        journal_log(&server->journal, JOURNAL_STOPPED, 0, "wsplexd " PACKAGE_VERSION);
     return r;
 }
 
 void server_deinit(struct server *server)
 {
+    bool was_running = server->is_running;
+
     if (server->loop) {
         listener_deinit(&server->listener);
         LIST_FOR_EACH (node, &server->clients)
@@ -407,5 +408,7 @@ void server_deinit(struct server *server)
     config_free(server->config);
     config_paths_deinit(&server->paths);
     quota_deinit(&server->quota);
-    journal_deinit(&server->journal);
+    journal_flush(&server->journal);
+    if (was_running)
+        journal_log(&server->journal, JOURNAL_STOPPED, 0, "wsplexd " PACKAGE_VERSION);
 }

@@ -51,6 +51,7 @@ struct server {
     uint64_t started_ms;
     struct timer stop;   /* the bound on stopping */
     struct task emptied; /* TURN_CHECK: the last upstream has ended while stopping */
+    bool is_running;     /* the loop has begun */
     bool is_stopping;    /* shares drain */
     bool is_emptied;     /* no upstream is left: clients are sent away as they have been told all */
 };
