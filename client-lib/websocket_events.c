@@ -150,17 +150,14 @@ static void websocket_fire_error(struct wsplex_websocket *websocket)
 }
 
 static void websocket_fire_close(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,
-                                 struct wsp_view reason)
+                                 const char *reason, size_t reason_len)
 {
     struct wsplex_event event = event_new(websocket, "close");
-    char text[WSP_MAX_CLOSE_REASON + 1] = "";
 
-    if (reason.len > 0)
-        memcpy(text, reason.data, reason.len);
     event.was_clean = was_clean;
     event.code = code;
-    event.reason = text;
-    event.reason_length = reason.len;
+    event.reason = reason;
+    event.reason_length = reason_len;
     wsp_event_target_dispatch(&websocket->events, &event);
 }
 
@@ -168,19 +165,24 @@ static void websocket_fire_close(struct wsplex_websocket *websocket, bool was_cl
 void wsp_websocket_closed(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,
                           struct wsp_view reason)
 {
+    char text[WSP_MAX_CLOSE_REASON + 1] = "";
+
     if (websocket->is_given_up) {
         wsp_websocket_failed(websocket, WSPLEX_CAUSE_CANCELLED, 0, (struct wsp_view){0});
         was_clean = false;
         code = 1006;
         reason.len = 0;
     }
+    /* The view need not outlive the handlers of `error`. */
+    if (reason.len > 0)
+        memcpy(text, reason.data, reason.len);
     websocket->ready_state = WSPLEX_CLOSED;
     websocket->client->n_open--;
     websocket_clear_incoming(websocket);
     if (websocket->failure.cause != 0)
         websocket_fire_error(websocket);
     if (!wsp_client_is_over(websocket->client))
-        websocket_fire_close(websocket, was_clean, code, reason);
+        websocket_fire_close(websocket, was_clean, code, text, reason.len);
 }
 
 /* --- EventTarget --- */

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "client-lib/client.h"
 #include "tests/harness/client_fixture.h"
 #include "tests/harness/unit.h"
 
@@ -414,6 +415,35 @@ START_TEST(a_request_that_is_too_long)
 }
 END_TEST
 
+/* The time is over at once, because the test turns the clock's hand. */
+START_TEST(a_daemon_that_does_not_greet_is_given_up)
+{
+    struct wsplex *others[2] = {NULL, NULL};
+    struct client_fixture f;
+
+    client_fixture_init(&f);
+    if (_i == 1) { /* does not even accept */
+        ck_assert_int_eq(listen(f.daemon.listener, 0), 0);
+        for (int i = 0; i < 2; i++) {
+            ck_assert_int_eq(wsplex_new(f.daemon.path, &others[i]), 0);
+            ck_assert_int_eq(wsplex_connect(others[i]), 0);
+        }
+    }
+    ck_assert_int_eq(wsplex_request(f.client, "status", NULL, 0, on_reply, &f.recorder), 0);
+    ck_assert_int_eq(wsplex_dispatch(f.client), 0);
+    client_fixture_assert_events(&f, "");
+    f.client->connection.deadline_ms = 1;
+    f.client->connection.retry_ms = 1;
+    ck_assert_int_eq(wsplex_get_timeout_ms(f.client), 0);
+    ck_assert_int_eq(wsplex_dispatch(f.client), 0);
+    client_fixture_assert_events(&f, "reply -110 \n");
+    ck_assert_ptr_nonnull(strstr(wsplex_error_text(f.client), f.daemon.path));
+    wsplex_free(others[0]);
+    wsplex_free(others[1]);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 /* -- fork -- */
 
 static int use_as_child(struct client_fixture *f)
@@ -553,6 +583,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, a_request_gets_its_reply);
     tcase_add_loop_test(tcase, a_request_ends_with_the_daemon, 0, 2);
     tcase_add_test(tcase, a_request_that_is_too_long);
+    tcase_add_loop_test(tcase, a_daemon_that_does_not_greet_is_given_up, 0, 2);
     tcase = unit_case(suite, "fork");
     tcase_add_test(tcase, a_child_sees_a_closed_client);
     tcase_add_test(tcase, a_handler_that_forks);
