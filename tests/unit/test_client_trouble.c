@@ -4,10 +4,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "client-lib/client.h"
 #include "tests/harness/allocation.h"
 #include "tests/harness/client_fixture.h"
 #include "tests/harness/unit.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -379,6 +381,8 @@ START_TEST(what_it_said_before_it_went_is_still_heard)
     fake_daemon_turn(&f.daemon);
     fake_daemon_hang_up(&f.daemon);
     ck_assert_int_eq(wsplex_websocket_send_binary(f.websocket, data, sizeof(data)), 0);
+    wsp_connection_write(f.client); /* as in a turn that had read before it came */
+    ck_assert_int_eq(wsplex_get_events(f.client), POLLIN);
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(wsplex_dispatch(f.client), 0);
     client_fixture_assert_events(&f, "text last words\nclose clean 1001 stopping\n");
