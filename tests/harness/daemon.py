@@ -128,7 +128,9 @@ class Daemon:
     def check_log(self):
         """What nobody expected to be logged was not: a healthy daemon is silent."""
         for i, line in enumerate(self.log()):
-            if line["level"] in ("error", "warning") and i not in self._expected:
+            # What is left out of the lines of a busy but healthy daemon is nothing to worry about.
+            is_usual = re.search(r"more lines of upstream-(open|closed)$", line["text"])
+            if line["level"] in ("error", "warning") and not is_usual and i not in self._expected:
                 raise AssertionError(f"unexpected in the log: {line.group()}")
 
     # --- the end ---
@@ -138,7 +140,6 @@ class Daemon:
         self.process.kill(signal.SIGTERM)
         status = self.process.wait()
         assert status == 0, (status, self.process.err.all())
-        names = [line["name"] for line in self.log()]
-        assert names[-1] == "stopped", names
+        self.expect("stopped")
         left = [name for name in os.listdir(self.folder) if name.startswith("wsplex.sock")]
         assert left == [], left

@@ -68,6 +68,11 @@ class Connection:
     def messages(self, n_messages):
         return [self.event("message") for _ in range(n_messages)]
 
+    def all_messages(self):
+        """Those that have come so far."""
+        events = [json.loads(line) for line in self.server.out.all()]
+        return [event for event in events if (event["event"], event.get("id")) == ("message", self.id)]
+
     def closed(self):
         event = self.event("close")
         return event["code"], event["reason"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Messages of every length, both ways, byte for byte; what is too long; pings; bufferedAmount."""
 
+import errno
 import hashlib
 import random
 
@@ -111,7 +112,7 @@ def test_too_long_from_the_library(daemon, one_server, program, tmp_path):
     program.event("open")
     program.write(f"file a binary {data}")
     refused = program.event("refused")
-    assert refused["error"] == -90  # EMSGSIZE
+    assert refused["error"] == -errno.EMSGSIZE
     assert "16777216" in refused["text"]
     program.text("a", "still there")
     assert one_server.connection(path).event("message")["text"] == "still there"
