@@ -274,14 +274,14 @@ static int file_load(const char *file, char **ret_text)
     return r == 0 && !*ret_text ? -ENOMEM : r;
 }
 
-/* Where the quoted text that begins at text ends, behind its last quote. */
-static char *quoted_end(char *text)
+/* Of the quoted text that begins at text, with its quotes. */
+static size_t quoted_len(const char *text)
 {
-    char quote = *text++;
+    const char *end = text + 1;
 
-    while (*text && *text != quote)
-        text += *text == '\\' && text[1] ? 2 : 1;
-    return *text ? text + 1 : text;
+    while (*end && *end != *text)
+        end += *end == '\\' && end[1] ? 2 : 1;
+    return (size_t)(end - text) + (*end ? 1 : 0);
 }
 
 static char *comment_end(char *text)
@@ -310,13 +310,32 @@ static void comments_blank(char *text)
                     *text = ' ';
             is_in_word = false;
         } else if (*text == '"' || *text == '\'') {
-            text = quoted_end(text);
+            text += quoted_len(text);
             is_in_word = false;
         } else {
             is_in_word = !strchr(" \t\r\n={}(),+", *text);
             text++;
         }
     }
+}
+
+/* libconfuse takes the end of a file for the brace that would end an endpoint. */
+static void braces_check(const char *text)
+{
+    int depth = 0, line = 1, opening_line = 0;
+
+    while (*text) {
+        const char *end = text + (*text == '"' || *text == '\'' ? quoted_len(text) : 1);
+
+        if (*text == '{' && depth++ == 0)
+            opening_line = line;
+        else if (*text == '}' && depth > 0)
+            depth--;
+        for (; text < end; text++)
+            line += *text == '\n';
+    }
+    if (depth > 0)
+        report(parse->file, opening_line, "the brace { that opens here is never closed");
 }
 
 static void text_parse(char *text)
@@ -337,6 +356,7 @@ static void text_parse(char *text)
     cfg_set_error_function(parse->root, confuse_error);
     cfg_set_validate_func(parse->root, "endpoint", confuse_section);
     comments_blank(text);
+    braces_check(text);
     /* What is wrong has been reported. */
     (void)cfg_parse_buf(parse->root, text);
     parse->section = NULL;

@@ -235,6 +235,8 @@ static const struct {
     {"ca-file = '/a // \\' # b'\nbanana = 1\n",
      "wsplexd.conf:1: ca-file: /a // ' # b cannot be read: No such file or directory\n"},
     /* endpoints */
+    {"endpoint \"x\" {\n url = \"ws://h/}\"\n",
+     "wsplexd.conf:1: the brace { that opens here is never closed\n"},
     {"endpoint \"x\" {\n}\n",
      "wsplexd.conf:2: endpoint \"x\": url is missing; write url = \"wss://...\"\n"},
     {"endpoint \"-x\" {\n}\n",
