@@ -75,12 +75,14 @@ static void on_close(const struct wsplex_event *event, void *userdata)
 {
     struct session *session = userdata;
     session->is_closed = true;
-    if (event->was_clean && (event->code == 1000 || event->code == 1005 || session->is_input_over))
+    if (event->was_clean && (event->code == 1000 || event->code == 1005))
         return;
-    if (session->exit == CTL_DONE || !event->was_clean)
-        fprintf(stderr, "wsplexctl: closed with %u%s%.*s%s\n", event->code,
-                event->reason_length ? ": " : "", (int)event->reason_length, event->reason,
-                event->was_clean ? "" : " (not clean)");
+    if (event->was_clean || session->exit == CTL_DONE) { /* otherwise on_error has said it */
+        fprintf(stderr, "wsplexctl: closed with %u%s", event->code,
+                event->reason_length ? ": " : "");
+        text_print_visible(stderr, event->reason, event->reason_length);
+        fputs(event->was_clean ? "\n" : " (not clean)\n", stderr);
+    }
     if (!event->was_clean)
         session->exit = CTL_FAILED;
 }

@@ -156,19 +156,25 @@ static char *format_value(const json_t *value, enum kind kind)
     return strdup(text);
 }
 
-/* What the name of a member says about its value. */
-static enum kind kind_of(const char *member)
+/* What the end of a member's name says about its value, and is not part of what people are shown. */
+static const struct {
+    const char *end;
+    enum kind kind;
+} ends[] = {{"_bytes", KIND_BYTES}, {"_ms", KIND_DURATION}};
+
+/* fallback: what holds for the object that it is a member of. *ret_len is how much of the name to show. */
+static enum kind kind_of(const char *member, enum kind fallback, size_t *ret_len)
 {
-    static const struct {
-        const char *end;
-        enum kind kind;
-    } ends[] = {{"_bytes", KIND_BYTES}, {"_ms", KIND_DURATION}, {"max_message", KIND_BYTES}};
+    size_t len = strlen(member);
+    *ret_len = len;
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        size_t len = strlen(member), end_len = strlen(ends[i].end);
-        if (len >= end_len && strcmp(member + len - end_len, ends[i].end) == 0)
+        size_t end_len = strlen(ends[i].end);
+        if (len > end_len && strcmp(member + len - end_len, ends[i].end) == 0) {
+            *ret_len = len - end_len;
             return ends[i].kind;
+        }
     }
-    return KIND_TEXT;
+    return strcmp(member, "max_message") == 0 ? KIND_BYTES : fallback;
 }
 
 /* -- lists -- */
@@ -220,57 +226,43 @@ static const struct list *find_list(const char *verb)
 
 /* -- one object, a member a line -- */
 
-static size_t widest_member(const json_t *object)
-{
-    size_t widest = 0;
-    const char *member;
-    json_t *value;
-    json_object_foreach((json_t *)object, member, value) if (strlen(member) > widest) widest =
-        strlen(member);
-    return widest;
-}
+enum { INDENT = 2 };
 
-static void print_object(const json_t *object, int indent);
-
-static void print_member(const char *member, const json_t *value, int indent, int width)
+static void print_value(const json_t *value, enum kind kind)
 {
-    if (json_is_object(value)) {
-        printf("%*s%s:\n", indent, "", member);
-        print_object(value, indent + 2);
-        return;
-    }
-    if (json_is_array(value)) {
-        size_t index;
-        json_t *item;
-        printf("%*s%s:%s\n", indent, "", member, json_array_size(value) ? "" : " -");
-        json_array_foreach(value, index, item)
-        {
-            if (json_is_object(item)) {
-                print_object(item, indent + 2);
-                if (index + 1 < json_array_size(value))
-                    putchar('\n');
-            } else {
-                print_member("-", item, indent + 2, 0);
-            }
-        }
-        return;
-    }
-    char *text = format_value(value, kind_of(member));
-    bool is_item = strcmp(member, "-") == 0;
-    printf("%*s%s%s%*s ", indent, "", member, is_item ? "" : ":",
-           is_item ? 0 : width - (int)strlen(member), "");
+    char *text = format_value(value, kind);
     if (text)
         text_print_visible(stdout, text, strlen(text));
     putchar('\n');
     free(text);
 }
 
-static void print_object(const json_t *object, int indent)
+static void print_object(const json_t *object, int indent, enum kind kind)
 {
-    int width = (int)widest_member(object);
     const char *member;
     json_t *value;
-    json_object_foreach((json_t *)object, member, value) print_member(member, value, indent, width);
+    size_t len, widest = 0;
+    json_object_foreach((json_t *)object, member, value)
+    {
+        kind_of(member, kind, &len);
+        if (len > widest && !json_is_object(value))
+            widest = len;
+    }
+    json_object_foreach((json_t *)object, member, value)
+    {
+        enum kind own = kind_of(member, kind, &len);
+        printf("%*s", indent, "");
+        for (size_t i = 0; i < len; i++)
+            putchar(member[i] == '_' ? ' ' : member[i]);
+        putchar(':');
+        if (json_is_object(value)) {
+            putchar('\n');
+            print_object(value, indent + INDENT, own);
+        } else {
+            printf("%*s ", (int)(widest > len ? widest - len : 0), "");
+            print_value(value, own);
+        }
+    }
 }
 
 int ctl_list(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
@@ -292,7 +284,7 @@ int ctl_list(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
     } else if (list) {
         status = print_list(list, reply);
     } else {
-        print_object(reply, 0);
+        print_object(reply, 0, KIND_TEXT);
     }
     json_decref(reply);
     return status;

@@ -353,8 +353,11 @@ int control_answer(struct client *client)
         return r;
     }
     if (r > 0)
-        r = reply_refuse(client, request->id, (unsigned)r, "%.60s: %s", request->argument,
-                         wsp_status_meaning((unsigned)r));
+        r = reply_refuse(client, request->id, (unsigned)r,
+                         r == WSP_STATUS_NOT_FOUND
+                             ? "nothing has the number %.60s, or it is another user's"
+                             : "'%.60s' is not a number as the lists show them, such as 7",
+                         request->argument);
     request_free(request);
     return r;
 }
