@@ -174,7 +174,8 @@ static enum kind kind_of(const char *member, enum kind fallback, size_t *ret_len
             return ends[i].kind;
         }
     }
-    return strcmp(member, "max_message") == 0 ? KIND_BYTES : fallback;
+    bool is_bytes = strncmp(member, "bytes_", 6) == 0 || strcmp(member, "max_message") == 0;
+    return is_bytes ? KIND_BYTES : fallback;
 }
 
 /* -- lists -- */
