@@ -117,8 +117,14 @@ static char *join(const json_t *items)
     FILE *memory = open_memstream(&text, &len);
     if (!memory)
         return NULL;
-    json_array_foreach(items, index, item) fprintf(
-        memory, "%s%s", index ? ", " : "", json_is_string(item) ? json_string_value(item) : "?");
+    json_array_foreach(items, index, item)
+    {
+        fputs(index ? ", " : "", memory);
+        if (json_is_string(item))
+            fputs(json_string_value(item), memory);
+        else
+            json_dumpf(item, memory, JSON_ENCODE_ANY | JSON_COMPACT);
+    }
     return fclose(memory) == 0 ? text : NULL;
 }
 
