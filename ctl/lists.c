@@ -117,8 +117,7 @@ static char *join(const json_t *items)
     FILE *memory = open_memstream(&text, &len);
     if (!memory)
         return NULL;
-    json_array_foreach(items, index, item)
-    {
+    json_array_foreach (items, index, item) {
         fputs(index ? ", " : "", memory);
         if (json_is_string(item))
             fputs(json_string_value(item), memory);
@@ -135,9 +134,9 @@ static const json_t *look_up(const json_t *row, const char *member)
         return json_object_get(row, member);
     const char *outer;
     json_t *value;
-    json_object_foreach((json_t *)row, outer, value) if (strlen(outer) == (size_t)(dot - member) &&
-                                                         strncmp(outer, member, strlen(outer)) ==
-                                                             0) return look_up(value, dot + 1);
+    json_object_foreach ((json_t *)row, outer, value)
+        if (strlen(outer) == (size_t)(dot - member) && strncmp(outer, member, strlen(outer)) == 0)
+            return look_up(value, dot + 1);
     return NULL;
 }
 
@@ -190,8 +189,7 @@ static int fill(struct table *table, const struct list *list, size_t n_columns, 
 {
     size_t index;
     json_t *row;
-    json_array_foreach(rows, index, row)
-    {
+    json_array_foreach (rows, index, row) {
         for (size_t i = 0; i < n_columns; i++) {
             const struct column *column = &list->columns[i];
             char *text = format_value(look_up(row, column->member), column->kind);
@@ -249,14 +247,12 @@ static void print_object(const json_t *object, int indent, enum kind kind)
     const char *member;
     json_t *value;
     size_t len, widest = 0;
-    json_object_foreach((json_t *)object, member, value)
-    {
+    json_object_foreach ((json_t *)object, member, value) {
         kind_of(member, kind, &len);
         if (len > widest && !json_is_object(value))
             widest = len;
     }
-    json_object_foreach((json_t *)object, member, value)
-    {
+    json_object_foreach ((json_t *)object, member, value) {
         enum kind own = kind_of(member, kind, &len);
         printf("%*s", indent, "");
         for (size_t i = 0; i < len; i++)

@@ -160,8 +160,7 @@ int main(void)
         return EXIT_FAILURE;
     }
     printf("1..%d\n", N_VECTORS);
-    json_array_foreach(vectors, index, vector)
-    {
+    json_array_foreach (vectors, index, vector) {
         bool passed = vector_passes(vector);
         char *name =
             json_dumps(json_object_get(vector, "input"), JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
