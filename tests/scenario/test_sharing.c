@@ -318,6 +318,49 @@ START_TEST(linger_keeps_the_upstream_for_who_comes_in_time)
 }
 END_TEST
 
+START_TEST(linger_begins_anew_with_each_last_leave)
+{
+    struct upstream *peer;
+
+    stage.linger_ms = 500;
+    peer = a_and_b_share();
+    program_closes(&a, 1000, "");
+    program_closes(&b, 1000, "");
+    stage_wait(&stage, 300);
+    opens(&c, STAGE_SHARED);
+    stage_wait(&stage, 100);
+    program_closes(&c, 1000, "");
+    stage_wait(&stage, 499);
+    ck_assert(!peer->is_close_asked);
+    stage_wait(&stage, 1);
+    ck_assert(peer->is_close_asked);
+    program_deinit(&c);
+    all_deinit();
+}
+END_TEST
+
+/* One that has left still reads what stood before its end, and lags: that is looked at in each turn with a message. */
+START_TEST(linger_is_not_prolonged_by_what_still_comes)
+{
+    struct upstream *peer;
+
+    stage.linger_ms = 500;
+    peer = a_and_b_share();
+    program_stops_reading(&a);
+    peer_sends(peer, "unread");
+    stage_turn(&stage);
+    program_closes(&a, 1000, "");
+    program_closes(&b, 1000, "");
+    stage_wait(&stage, 400);
+    peer_sends(peer, "too late for both");
+    stage_wait(&stage, 99);
+    ck_assert(!peer->is_close_asked);
+    stage_wait(&stage, 1);
+    ck_assert(peer->is_close_asked);
+    all_deinit();
+}
+END_TEST
+
 START_TEST(last_client_that_dies_starts_linger_too)
 {
     struct upstream *peer;
@@ -634,6 +677,8 @@ Suite *unit_suite(void)
     tcase_add_test(leaving, close_detaches_at_once_and_clean);
     tcase_add_test(leaving, last_leaver_is_not_told_twice);
     tcase_add_test(leaving, linger_keeps_the_upstream_for_who_comes_in_time);
+    tcase_add_test(leaving, linger_begins_anew_with_each_last_leave);
+    tcase_add_test(leaving, linger_is_not_prolonged_by_what_still_comes);
     tcase_add_test(leaving, last_client_that_dies_starts_linger_too);
     tcase_add_test(leaving, messages_before_a_close_are_still_heard);
     tcase_add_test(leaving, who_wants_no_more_gets_no_more);
