@@ -12,9 +12,11 @@
 #include "tests/harness/allocation.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 static int n_descriptors;
 
@@ -32,6 +34,9 @@ static int count_descriptors(void)
 
 static void before_test(void)
 {
+    /* In fork mode a test is a process of its own, which would live on (and spin, if that is what is wrong with it)
+     * when its runner is killed. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* Also what links the wrapped allocators into a test that makes none of them fail: libcheck's own
      * calls go through them. */
     allocation_disarm();
