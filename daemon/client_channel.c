@@ -29,19 +29,13 @@ static struct client_channel *channel_of_assembly(struct assembly *assembly)
 
 /* ---- what channel and assembly call ---- */
 
-/* An end that came from neither side's asking is told once, whether the client reads it or not; one that its upstream
- * shares stands in the upstream's line. */
-static void end_log(struct client_channel *channel)
+/* An end that came from neither side's asking is logged once, whether the client reads it or not. */
+static void end_log(const struct client_channel *channel)
 {
     const struct ending *ending = &channel->channel.ending;
-    const struct share *share = channel->channel.share;
-    bool is_upstreams = share && share->state == SHARE_ENDED;
     struct journal *journal = &channel->server->journal;
 
-    if (channel->is_end_logged || channel->channel.state != CHANNEL_ENDED)
-        return;
-    channel->is_end_logged = true;
-    switch (is_upstreams ? 0 : ending->failure.cause) {
+    switch (ending->failure.cause) {
     case WSP_CAUSE_SLOW_CONSUMER:
     case WSP_CAUSE_TOO_BIG:
     case WSP_CAUSE_QUOTA:
@@ -54,13 +48,26 @@ static void end_log(struct client_channel *channel)
     }
 }
 
+/* The end is known, long before the client has read it perhaps. */
+static void end_notice(struct client_channel *channel)
+{
+    if (channel->is_end_noticed || channel->channel.state != CHANNEL_ENDED)
+        return;
+    channel->is_end_noticed = true;
+    if (!channel->is_refused)
+        end_log(channel);
+    /* What it still sends is ignored: what has begun will never be whole. */
+    assembly_deinit(&channel->assembly);
+    channel->is_credit_due = false;
+}
+
 static void wake(struct channel *base)
 {
     struct client_channel *channel = client_channel_of(base);
 
     if (!channel->client)
         return;
-    end_log(channel);
+    end_notice(channel);
     client_output_wake(channel);
 }
 

@@ -30,7 +30,8 @@ struct client_channel {
     bool is_charged;
     bool is_close_asked; /* CLOSE has come */
     bool is_end_told;
-    bool is_end_logged;
+    bool is_end_noticed;
+    bool is_refused; /* its OPEN was; that has been logged */
     /* what output tells before the channel's own notices */
     bool is_abort_due, is_credit_due;
     /* credit that the client gave, once it has given any */

@@ -213,7 +213,7 @@ static int plan_notices(struct client_channel *channel, struct output *output)
         message.type = WSP_LOCAL_ABORT;
         r = plan_frames(output, (struct step){.kind = STEP_ABORT, .channel = channel}, &message, 1);
     }
-    if (r == 0 && due & CHANNEL_NOTICE_SENT)
+    if (r == 0 && due & CHANNEL_NOTICE_SENT && channel->channel.state != CHANNEL_ENDED)
         assembly_regrant(&channel->assembly, channel->channel.cost_done);
     if (r == 0 && channel->is_credit_due && !(due & CHANNEL_NOTICE_END)) {
         message.type = WSP_LOCAL_CREDIT;

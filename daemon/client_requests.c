@@ -80,7 +80,7 @@ static int open_handle(struct client *client, struct client_channel *channel,
     if (r != 0) {
         journal_log(&client->server->journal, JOURNAL_CHANNEL_REFUSED, channel->channel.id,
                     "of client %llu: %s", (unsigned long long)client->id, failure.text);
-        channel->is_end_logged = true;
+        channel->is_refused = true;
         channel_fail(&channel->channel, &failure);
     }
     return 0;
