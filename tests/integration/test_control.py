@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""What the daemon tells of itself: requests and who may see what, its log, its status; and where a user's own is."""
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import stat
+import subprocess
+import textwrap
+import time
+
+import pytest
+from process import DEADLINE, TOP, built, wait_until
+from servers import new_path
+from wsplex_client import Client, Opened, RequestError
+
+
+def is_open_to_others(path):
+    return all(os.stat(part).st_mode & 0o001 for part in [path, *pathlib.Path(path).parents])
+
+
+needs_users = pytest.mark.skipif(
+    os.geteuid() != 0 or not is_open_to_others(TOP) or not is_open_to_others(built("wsplexd")),
+    reason="needs root, and a tree that other users may read",
+)
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [built("wsplexd"), *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False, **options
+    )
+
+
+@needs_users
+def test_the_users_own_configuration_is_found(folder):
+    directory = pathlib.Path(folder) / "wsplex"
+    (directory / "conf.d").mkdir(parents=True)
+    (directory / "conf.d" / "x.conf").write_text("nonsense = 1\n")
+    environment = {"XDG_CONFIG_HOME": folder, "XDG_RUNTIME_DIR": folder}
+    result = run("--check-config", env={**os.environ, **environment}, user=65534, group=65534, extra_groups=[])
+    assert f"{directory}/conf.d/x.conf:1: nonsense: there is no such key" in result.stderr
+
+
+@contextlib.contextmanager
+def started(*arguments, **options):
+    """A daemon that the fixtures would not start like this; it must end with 0."""
+    with subprocess.Popen(
+        [built("wsplexd"), *arguments], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **options
+    ) as process:
+        try:
+            line = process.stderr.readline()
+            assert "[started]" in line
+            yield process
+        finally:
+            process.terminate()
+            status = process.wait(DEADLINE)
+    assert status == 0
+
+
+@needs_users
+def test_the_runtime_directory_is_made(folder):
+    """As another user, because root's daemon is the machine's."""
+    os.chown(folder, 65534, 65534)
+    path = os.path.join(folder, "wsplex", "wsplex.sock")
+    environment = {"XDG_RUNTIME_DIR": folder, "HOME": "/nonexistent"}
+    with started(env=environment, user=65534, group=65534, extra_groups=[]):
+        assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        with Client(path) as client:
+            assert client.request("status")["you"]["uid"] == 0
+    assert not os.path.exists(path)
+
+
+class Notified:
+    """A notify socket of the test's own."""
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(DEADLINE)
+        self.lines = []
+
+    def wait(self, prefix):
+        while True:
+            for line in self.lines:
+                if line.startswith(prefix):
+                    self.lines.remove(line)
+                    return line
+            self.lines += self.socket.recv(4096).decode().splitlines()
+
+
+@pytest.fixture(name="notified")
+def fixture_notified(tmp_path):
+    notified = Notified(tmp_path / "notify")
+    yield notified
+    notified.socket.close()
+
+
+def test_the_status_is_told_once_a_second_at_most(make_daemon, notified):
+    daemon = make_daemon(env={"NOTIFY_SOCKET": notified.path})
+    notified.wait("STATUS=")
+    begin = time.monotonic()
+    while time.monotonic() - begin < 2.5:
+        daemon.request("status")
+    notified.socket.settimeout(0.1)
+    n_statuses = 0
+    try:
+        while True:
+            n_statuses += notified.socket.recv(4096).startswith(b"STATUS=")
+    except TimeoutError:
+        pass
+    assert 1 <= n_statuses <= 3
+
+
+def test_lists_and_show(daemon, one_server):
+    path = new_path()
+    with daemon.client() as client:
+        shared = client.open(one_server.url(path + "?secret"), sharing="shared")
+        shared.wait(Opened)
+        private = client.open(one_server.url(path), options={"queue": "1MiB"})
+        private.wait(Opened)
+        upstreams, channels, clients = (client.request(verb) for verb in ("upstreams", "channels", "clients"))
+        assert [(row["shared"], row["state"], row["channels"]) for row in upstreams] == [
+            (True, "open", 1),
+            (False, "open", 1),
+        ]
+        assert upstreams[0]["url"] == one_server.url(path)
+        assert [row["upstream"] for row in channels] == [row["id"] for row in upstreams]
+        assert [row["pid"] for row in clients] == [os.getpid()]
+        for kind, rows in (("upstream", upstreams), ("channel", channels), ("client", clients)):
+            for row in rows:
+                shown = client.request("show", str(row["id"]))
+                assert shown["kind"] == kind
+                assert {key: shown[key] for key in ("id", "state")} == {key: row[key] for key in ("id", "state")}
+        assert client.request("show", str(channels[1]["id"]))["queue_bytes"] == 1 << 20
+        assert client.request("endpoints") == []
+
+
+@pytest.mark.parametrize(
+    "words, status, text",
+    [
+        (["dance"], "unknown-verb", "there is no verb dance"),
+        (["show"], "bad-argument", "show takes 1 arguments, not 0"),
+        (["status", "x"], "bad-argument", "status takes 0 arguments, not 1"),
+        (["show", "x"], "bad-argument", "'x' is not a number"),
+        (["show", "-1"], "bad-argument", "'-1' is not a number"),
+        (["show", "99999"], "not-found", "nothing has the number 99999"),
+        (["ä" * 40], "unknown-verb", "there is no verb "),
+    ],
+)
+def test_bad_requests(daemon, words, status, text):
+    with daemon.client() as client:
+        with pytest.raises(RequestError) as refused:
+            client.request(*words)
+        assert refused.value.name == status
+        assert refused.value.text.startswith(text)
+        assert client.request("status")
+
+
+def test_long_lists_come_in_pieces_and_whole(make_daemon, one_server):
+    daemon = make_daemon(log_level="notice")
+    url = one_server.url(new_path() + "/" + "x" * 200)
+    with daemon.client() as client:
+        for _ in range(1500):
+            client.open(url, sharing="shared")
+        rows = client.request("channels")
+        assert len(rows) == 1500
+        assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+        assert len({row["id"] for row in rows}) == 1500
+        shown = client.request("show", str(client.request("clients")[0]["id"]))
+        assert len(shown["channel_ids"]) == 1500
+
+
+def as_user(uid, path, script, *arguments):
+    """What a script prints as JSON when another user runs it with `client` connected."""
+    code = (
+        f"import sys, json; sys.path.insert(0, {os.path.join(TOP, 'tests', 'harness')!r})\n"
+        f"from wsplex_client import *\nclient = Client({path!r}, timeout={DEADLINE})\n" + textwrap.dedent(script)
+    )
+    result = subprocess.run(
+        ["/usr/bin/python3", "-B", "-c", code, *arguments], user=uid, group=uid, extra_groups=[],
+        capture_output=True, text=True, timeout=2 * DEADLINE, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@needs_users
+def test_users_neither_meet_nor_see_each_other(make_daemon, one_server):
+    daemon = make_daemon("socket-mode = 0666\nadmin-group = 4321\n")
+    path = new_path()
+    url = one_server.url(path)
+    with daemon.client() as client:
+        channel = client.open(url, sharing="shared")
+        channel.wait(Opened)
+        (root_upstream,) = client.request("upstreams")
+        script = f"""
+            channel = client.open({url!r}, sharing="shared", options={{"linger": "0"}})
+            channel.wait(Opened)
+            seen = {{verb: client.request(verb) for verb in ("status", "upstreams", "clients", "channels")}}
+            try:
+                client.request("show", "{root_upstream['id']}")
+            except RequestError as error:
+                seen["show"] = error.name
+            refused = client.open({url!r}, options={{"ca-file": "/etc/passwd"}})
+            seen["ca-file"] = refused.wait(Failed).text
+            print(json.dumps(seen))
+        """
+        seen = as_user(1234, daemon.socket, script)
+        one_server.expect_connections(path, 2)
+        assert [row["uid"] for row in seen["upstreams"]] == [1234]
+        assert [row["uid"] for row in seen["clients"]] == [1234]
+        assert [row["uid"] for row in seen["channels"]] == [1234]
+        assert seen["show"] == "not-found"
+        assert "clients" not in seen["status"]
+        assert seen["ca-file"].startswith("ca-file: this daemon runs as another user")
+        script = 'print(json.dumps([row["uid"] for row in client.request("upstreams")]))'
+        assert as_user(1234, daemon.socket, script) == []
+        assert as_user(4321, daemon.socket, script) == [0]
+
+
+def test_the_journal_gets_levels_and_no_time(tmp_path):
+    """As systemd tells that stderr is its own: by device and inode."""
+    log = tmp_path / "journal"
+    with open(log, "wb") as to:
+        status = os.fstat(to.fileno())
+        environment = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        path = tmp_path / "w.sock"
+        process = subprocess.Popen([built("wsplexd"), f"--socket={path}"], stderr=to, env=environment)
+    wait_until(lambda: "[started]" in log.read_text(), "started")
+    process.terminate()
+    assert process.wait(DEADLINE) == 0
+    assert [line[:3] for line in log.read_text().splitlines()] == ["<5>"] * 3
+
+
+def test_what_comes_too_often_is_counted(daemon):
+    for _ in range(30):
+        with daemon.client(greets=False) as client:
+            client.send_raw(b"garbage!")
+            client.wait_end()
+    daemon.stop()
+    daemon.expect("client-broken", "bad-magic", n_lines=20)
+    daemon.expect("left-out", "^10 more lines of client-broken$")
