@@ -20,6 +20,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/text.h"
+#include "proto/limits.h"
 
 enum {
     READ_LEN = 65536,      /* read from stdin at once; a binary message is at most so long */
@@ -104,8 +105,14 @@ static bool session_send(struct session *session, const char *data, size_t len)
     return false;
 }
 
+/* A line whose end does not come is given up where no daemon can be configured to take it as a message. */
 static bool line_append(struct session *session, const char *data, size_t len)
 {
+    if (session->line_len + len > WSP_MAX_MAX_MESSAGE) {
+        session->exit = (enum ctl_exit)ctl_fail("line %lu of the input is longer than any message",
+                                                session->n_lines + 1);
+        return false;
+    }
     if (session->line_capacity - session->line_len < len) {
         size_t capacity = (session->line_len + len) * 2;
         char *line = realloc(session->line, capacity);
@@ -171,10 +178,9 @@ static int session_run(struct session *session)
 {
     struct wsplex *client = session->ctl->client;
     while (!session->is_closed) {
-        bool is_reading =
-            session->is_input && session->is_open && !session->is_input_over &&
-            wsplex_websocket_ready_state(session->websocket) == WSPLEX_OPEN &&
-            wsplex_websocket_buffered_amount(session->websocket) + session->line_len < MAX_WAITING;
+        bool is_reading = session->is_input && session->is_open && !session->is_input_over &&
+                          wsplex_websocket_ready_state(session->websocket) == WSPLEX_OPEN &&
+                          wsplex_websocket_buffered_amount(session->websocket) < MAX_WAITING;
         struct pollfd waits[] = {
             {.fd = wsplex_get_fd(client), .events = wsplex_get_events(client)},
             {.fd = is_reading ? STDIN_FILENO : -1, .events = POLLIN},

@@ -29,7 +29,7 @@ static const struct verb verbs[] = {
      "is\n"
      "closed is written. URL may be wsplex-endpoint:NAME for an endpoint of the configuration.\n\n"
      "  -s, --shared             use one connection with all who ask for the same\n"
-     "      --private            use a connection of its own, also where the endpoint shares\n"
+     "      --private            use a connection of its own, as URLs do by themselves\n"
      "  -p, --protocol NAME      ask for a subprotocol; may be given several times\n"
      "  -H, --header 'NAME: VALUE'  add a header to the opening handshake\n"
      "  -o, --option NAME=VALUE  set an option of wsplexd.conf(5) for this WebSocket\n"
