@@ -353,6 +353,7 @@ def test_five_thousand_rows(make_daemon):
         assert len(rows) == len({row["id"] for row in rows}) == 5000
         for client in clients:
             client.disconnect()
+        wait_until(lambda: daemon.upstreams() == [], "it is given up")
 
 
 # --- terminals ---
@@ -418,15 +419,18 @@ def test_hostile_answer_on_a_terminal(daemon):
 
 def test_hostile_words_in_a_list(daemon):
     """A URL's path may hold anything, percent-encoded; a pipe gets the same text as a terminal."""
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw, daemon.client() as client:
+    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw:
+        client = daemon.client()
         client.open(raw.url + "/\x1b[31m\x9b")
-        wait_until(lambda: daemon.upstreams(), "it is there")
+        wait_until(daemon.upstreams, "it is there")
         written, status = on_terminal(daemon, "upstreams")
         assert status == 0 and is_harmless(written), written
         assert b"%1B[31m" in written
         (row,) = daemon.upstreams()
         written, status = on_terminal(daemon, "show", str(row["id"]))
         assert status == 0 and is_harmless(written), written
+        client.disconnect()
+        wait_until(lambda: daemon.upstreams() == [], "it is given up")
 
 
 def test_binary_to_a_terminal(daemon):
