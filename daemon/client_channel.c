@@ -29,13 +29,16 @@ static struct client_channel *channel_of_assembly(struct assembly *assembly)
 
 /* ---- what channel and assembly call ---- */
 
-/* An end that came from neither side's asking is logged once, whether the client reads it or not. */
+/* An end that came from neither side's asking is logged once, whether the client reads it or not; one that its upstream
+ * shares stands in the upstream's line. */
 static void end_log(const struct client_channel *channel)
 {
     const struct ending *ending = &channel->channel.ending;
+    const struct share *share = channel->channel.share;
+    bool is_upstreams = share && share->state == SHARE_ENDED;
     struct journal *journal = &channel->server->journal;
 
-    switch (ending->failure.cause) {
+    switch (is_upstreams ? 0 : ending->failure.cause) {
     case WSP_CAUSE_SLOW_CONSUMER:
     case WSP_CAUSE_TOO_BIG:
     case WSP_CAUSE_QUOTA:
