@@ -113,6 +113,8 @@ static bool line_append(struct session *session, const char *data, size_t len)
                                                 session->n_lines + 1);
         return false;
     }
+    if (len == 0)
+        return true; /* of an empty line, for which there may be no room yet */
     if (session->line_capacity - session->line_len < len) {
         size_t capacity = (session->line_len + len) * 2;
         char *line = realloc(session->line, capacity);

@@ -70,4 +70,4 @@ class Program(Process):
     def finish(self):
         """The end of its input is its own; it ends in order."""
         self.close_input()
-        assert self.wait() == 0, self.err.all()
+        assert (self.wait(), self.err.all()) == (0, [])
