@@ -213,8 +213,8 @@ static void client_take(struct client *client, struct wsp_view window)
 
 static void client_read(struct client *client)
 {
-    size_t scratch_len;
-    uint8_t *scratch = loop_scratch(client->server->loop, &scratch_len);
+    size_t scratch_len = client->server->upstream_context.scratch_len;
+    uint8_t *scratch = client->server->upstream_context.scratch;
     ssize_t len;
 
     if (scratch_len > MAX_READ_PER_TURN)
@@ -243,7 +243,16 @@ static void client_ready(void *owner, unsigned events)
 
 /* ---- the beginning ---- */
 
-static int client_new(struct server *server, int fd, const struct ucred *peer,
+static unsigned max_channels(const struct server *server)
+{
+    uint64_t max = server->quota.limits[QUOTA_CHANNELS];
+
+    if (max < WSP_INITIAL_CHANNELS)
+        return WSP_INITIAL_CHANNELS;
+    return max < MAX_CHANNELS_PER_CLIENT ? (unsigned)max : MAX_CHANNELS_PER_CLIENT;
+}
+
+static int client_new(struct server *server, const struct client_peer *peer,
                       struct client **ret_client)
 {
     struct client *client = calloc(1, sizeof(*client));
@@ -252,16 +261,9 @@ static int client_new(struct server *server, int fd, const struct ucred *peer,
     if (!client)
         return -ENOMEM;
     client->server = server;
-    client->fd = fd;
-    client->uid = peer->uid;
-    client->gid = peer->gid;
-    client->pid = peer->pid;
+    client->peer = *peer;
     client->created_ms = clock_now_ms(server->clock);
-    client->max_channels = (unsigned)server->quota.limits[QUOTA_CHANNELS];
-    if (client->max_channels < WSP_INITIAL_CHANNELS)
-        client->max_channels = WSP_INITIAL_CHANNELS;
-    if (client->max_channels > MAX_CHANNELS_PER_CLIENT)
-        client->max_channels = MAX_CHANNELS_PER_CLIENT;
+    client->max_channels = max_channels(server);
     list_init(&client->link);
     list_init(&client->channels);
     list_init(&client->requests);
@@ -269,54 +271,68 @@ static int client_new(struct server *server, int fd, const struct ucred *peer,
     wsp_wire_reader_init(&client->reader);
     task_init(&client->burial, client_bury, client);
     r = timer_init(&client->deadline, server->clock, deadline_fire, client);
-    if (r < 0)
-        goto fail;
-    r = quota_user_ref(&server->quota, peer->uid, &client->user);
-    if (r < 0)
-        goto fail;
-    r = transport_socket_new(server->loop, fd, &client->transport);
-    if (r < 0)
-        goto fail;
-    client->transport->ready = client_ready;
-    client->transport->owner = client;
+    if (r == 0)
+        r = quota_user_ref(&server->quota, peer->uid, &client->user);
+    if (r < 0) {
+        timer_deinit(&client->deadline);
+        client_bury(client);
+        return r;
+    }
     *ret_client = client;
     return 0;
-fail:
-    timer_deinit(&client->deadline);
-    client_bury(client);
-    return r;
 }
 
-void client_accept(struct server *server, int fd)
+int client_serve(struct server *server, struct transport *transport, const struct client_peer *peer)
 {
-    struct ucred peer;
-    socklen_t peer_len = sizeof(peer);
     struct client *client = NULL;
-    int r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) < 0 ? -errno : 0;
+    int r = client_new(server, peer, &client);
 
-    if (r == 0)
-        r = client_new(server, fd, &peer, &client);
-    if (r < 0) {
-        journal_log(&server->journal, JOURNAL_LISTENING, 0, "a program could not be served: %s",
-                    strerror(-r));
-        close(fd);
-        return;
-    }
+    if (r < 0)
+        return r;
+    client->transport = transport;
+    transport->ready = client_ready;
+    transport->owner = client;
     client->id = server_new_id(server);
     list_append(&server->clients, &client->link);
     server->n_clients++;
     server_changed(server);
     client_set_state(client, CLIENT_GREETING);
-    transport_want(client->transport, TRANSPORT_READABLE);
+    transport_want(transport, TRANSPORT_READABLE);
     if (charge_take(&client->charge, client->user, QUOTA_CLIENTS, 1) == QUOTA_EXCEEDED) {
         journal_log(&server->journal, JOURNAL_CLIENT_REFUSED, client->id,
-                    "uid %u, pid %d: this user has %" PRIu64 " connections already", client->uid,
-                    client->pid, server->quota.limits[QUOTA_CLIENTS]);
+                    "uid %u, pid %d: this user has %" PRIu64 " connections already", peer->uid,
+                    peer->pid, server->quota.limits[QUOTA_CLIENTS]);
         client_part(client, WSP_FATAL_QUOTA, 0, 0, wsp_fatal_meaning(WSP_FATAL_QUOTA));
-        return;
+        return 0;
     }
     journal_log(&server->journal, JOURNAL_CLIENT_ACCEPTED, client->id, "uid %u, gid %u, pid %d",
-                client->uid, client->gid, client->pid);
+                peer->uid, peer->gid, peer->pid);
+    return 0;
+}
+
+void client_accept(struct server *server, int fd)
+{
+    struct ucred credentials;
+    socklen_t len = sizeof(credentials);
+    struct transport *transport = NULL;
+    int r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) < 0 ? -errno : 0;
+
+    if (r == 0)
+        r = transport_socket_new(server->loop, fd, &transport);
+    if (r == 0) {
+        struct client_peer peer = {
+            .uid = credentials.uid, .gid = credentials.gid, .pid = credentials.pid, .fd = fd};
+
+        r = client_serve(server, transport, &peer);
+    }
+    if (r == 0)
+        return;
+    journal_log(&server->journal, JOURNAL_LISTENING, 0, "a program could not be served: %s",
+                strerror(-r));
+    if (transport)
+        transport_free(transport);
+    else
+        close(fd);
 }
 
 /* ---- who may see all ---- */
@@ -327,15 +343,15 @@ static bool client_has_group(const struct client *client, gid_t group)
     gid_t some[64];
     gid_t *groups = some;
     socklen_t len = sizeof(some);
-    bool found = client->gid == group;
+    bool found = client->peer.gid == group;
 
     if (found)
         return true;
-    if (getsockopt(client->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0) {
+    if (getsockopt(client->peer.fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0) {
         if (errno != ERANGE)
             return false;
         groups = malloc(len);
-        if (!groups || getsockopt(client->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+        if (!groups || getsockopt(client->peer.fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
             len = 0;
     }
     for (size_t i = 0; !found && i < len / sizeof(*groups); i++)
@@ -349,6 +365,6 @@ bool client_is_admin(const struct client *client)
 {
     uint64_t group = client->server->config->daemon.admin_group;
 
-    return client->uid == 0 || client->uid == geteuid() ||
+    return client->peer.uid == 0 || client->peer.uid == geteuid() ||
            (group != OPTION_NO_GROUP && client_has_group(client, (gid_t)group));
 }

@@ -32,17 +32,22 @@ struct server;
 enum client_state { CLIENT_GREETING, CLIENT_TALKING, CLIENT_PARTING, CLIENT_GONE };
 const char *client_state_to_string(enum client_state state);
 
+/* Who is at the other end, as the kernel says. */
+struct client_peer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    int fd; /* the transport's, to ask for further groups; -1: there is none */
+};
+
 struct client {
     struct server *server;
     struct list link; /* in server->clients */
     uint64_t id;      /* unique in this daemon's life, for logs and ctl */
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
+    struct client_peer peer;
     struct user *user;    /* a reference */
     struct charge charge; /* one CLIENTS */
     struct transport *transport;
-    int fd; /* the transport's; to ask for credentials */
     enum client_state state;
     struct wsp_wire_reader reader;
     struct timer deadline; /* of GREETING and of PARTING */
@@ -64,6 +69,10 @@ struct client {
 
 /* Serves the program behind fd, which is taken in every case. */
 void client_accept(struct server *server, int fd);
+
+/* The same for any transport, which is taken unless it fails. 0, -ENOMEM. */
+int client_serve(struct server *server, struct transport *transport,
+                 const struct client_peer *peer);
 
 /* The client broke the protocol, or must go for another reason of enum wsp_fatal: one ERROR frame that names the frame
  * concerned (0, 0: none), and it is over. text: what is to be said beyond the code's meaning, or NULL. */

@@ -13,16 +13,16 @@
 #include "daemon/client_plan.h"
 #include "daemon/control.h"
 #include "daemon/limits.h"
-#include "daemon/loop.h"
 #include "daemon/server.h"
 
-int output_new(struct loop *loop, struct output **ret_output)
+int output_new(uint8_t *scratch, size_t scratch_len, struct output **ret_output)
 {
     struct output *output = calloc(1, sizeof(*output));
 
     if (!output)
         return -ENOMEM;
-    output->scratch = loop_scratch(loop, &output->scratch_len);
+    output->scratch = scratch;
+    output->scratch_len = scratch_len;
     wsp_buffer_init(&output->frame, 2 * WSP_WIRE_MAX_FRAME);
     *ret_output = output;
     return 0;

@@ -20,7 +20,6 @@
 
 struct client;
 struct client_channel;
-struct loop;
 struct output;
 
 /* A data frame of which the transport has taken a part. Its bytes are made again from the log when it goes on. */
@@ -46,8 +45,9 @@ struct client_output {
     uint64_t n_writes, n_frames, n_bytes;
 };
 
-/* The arrays in which every client plans its write, one after the other; scratch is the loop's. 0, -ENOMEM. */
-int output_new(struct loop *loop, struct output **ret_output);
+/* The arrays in which every client plans its write, one after the other; scratch is the loop's, and at least as long
+ * as two frames. 0, -ENOMEM. */
+int output_new(uint8_t *scratch, size_t scratch_len, struct output **ret_output);
 struct output *output_free(struct output *output);
 
 void client_output_init(struct client *client);

@@ -34,8 +34,8 @@ static int channel_open(struct client *client, struct client_channel *channel,
     struct server *server = client->server;
     char display[TARGET_DISPLAY_LEN];
     struct target *target;
-    int r =
-        open_request_resolve(server, client->uid, open, &target, &channel->is_shared, ret_failure);
+    int r = open_request_resolve(server, client->peer.uid, open, &target, &channel->is_shared,
+                                 ret_failure);
 
     if (r != 0)
         return r;

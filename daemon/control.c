@@ -128,7 +128,7 @@ struct listing {
 
 static bool may_see(const struct client *client, uid_t uid)
 {
-    return client->uid == uid || client_is_admin(client);
+    return client->peer.uid == uid || client_is_admin(client);
 }
 
 /* Goes behind what the last piece showed. */
@@ -156,7 +156,7 @@ static int answer_list(struct request *request, const struct listing *listing)
             request->next = listing->number(node);
             return ANSWER_MORE;
         }
-        if (!is_admin && listing->uid(node) != request->client->uid)
+        if (!is_admin && listing->uid(node) != request->client->peer.uid)
             continue;
         r = text_append_row(&request->text, request->has_rows ? "," : "",
                             listing->row(node, clock_now_ms(server->clock)));

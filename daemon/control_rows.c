@@ -99,7 +99,7 @@ uid_t upstream_uid(struct list *node)
 
 uid_t client_uid(struct list *node)
 {
-    return client_of(node)->uid;
+    return client_of(node)->peer.uid;
 }
 
 uid_t channel_uid(struct list *node)
@@ -159,8 +159,8 @@ json_t *client_row(struct list *node, uint64_t now_ms)
 
     return json_pack("{s:o, s:s, s:I, s:I, s:I, s:i, s:o, s:o, s:o, s:o, s:o}", "id",
                      number(client->id), "state", client_state_to_string(client->state), "uid",
-                     (json_int_t)client->uid, "gid", (json_int_t)client->gid, "pid",
-                     (json_int_t)client->pid, "channels", (int)client->n_channels, "age_ms",
+                     (json_int_t)client->peer.uid, "gid", (json_int_t)client->peer.gid, "pid",
+                     (json_int_t)client->peer.pid, "channels", (int)client->n_channels, "age_ms",
                      number(now_ms - client->created_ms), "frames_in", number(client->n_frames_in),
                      "bytes_in", number(client->n_bytes_in), "frames_out",
                      number(client->output.n_frames), "bytes_out", number(client->output.n_bytes));
@@ -197,11 +197,11 @@ json_t *channel_row(struct list *node, uint64_t now_ms)
         channel->display ? channel->display : "", "shared", channel->is_shared, "client",
         client ? number(client->id) : json_null(), "upstream",
         base->share ? number(base->share->id) : json_null(), "uid", (json_int_t)base->user->uid,
-        "pid", (json_int_t)(client ? client->pid : 0), "age_ms", number(now_ms - base->created_ms),
-        "messages_received", number(base->n_received), "bytes_received",
-        number(base->n_received_bytes), "messages_sent", number(base->n_sent), "bytes_sent",
-        number(base->n_sent_bytes), "lag_bytes", number(cursor_lag_cost(&base->cursor)),
-        "unsent_bytes", number(base->outbox_bytes));
+        "pid", (json_int_t)(client ? client->peer.pid : 0), "age_ms",
+        number(now_ms - base->created_ms), "messages_received", number(base->n_received),
+        "bytes_received", number(base->n_received_bytes), "messages_sent", number(base->n_sent),
+        "bytes_sent", number(base->n_sent_bytes), "lag_bytes",
+        number(cursor_lag_cost(&base->cursor)), "unsent_bytes", number(base->outbox_bytes));
 }
 
 json_t *channel_details(struct list *node)

@@ -282,6 +282,8 @@ static int loop_prepare(struct server *server)
         return r;
     server->clock = loop_clock(server->loop);
     server->turn = loop_turn(server->loop);
+    server->upstream_context.scratch =
+        loop_scratch(server->loop, &server->upstream_context.scratch_len);
     server->started_ms = clock_now_ms(server->clock);
     task_init(&server->emptied, emptied_run, server);
     for (size_t i = 0; r == 0 && i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -289,7 +291,8 @@ static int loop_prepare(struct server *server)
     if (r == 0)
         r = timer_init(&server->stop, server->clock, stop_fire, server);
     if (r == 0)
-        r = output_new(server->loop, &server->output);
+        r = output_new(server->upstream_context.scratch, server->upstream_context.scratch_len,
+                       &server->output);
     if (r == 0)
         r = notify_init(&server->notify, server->clock, status_format, server);
     return r;
@@ -305,7 +308,6 @@ static int remote_prepare(struct server *server)
     context->clock = server->clock;
     context->turn = server->turn;
     context->dialer = server->dialer;
-    context->scratch = loop_scratch(server->loop, &context->scratch_len);
     context->random = crypto_random;
     context->sha1 = crypto_sha1;
     shares_init(&server->shares, server->clock, server->turn, upstream_remote_ops(), context,

@@ -1,0 +1,574 @@
+/*
+ * test_client_output: what a client reads is the same however its socket takes it.
+ *
+ * The real client, its channels and its output, over a transport of memory that takes so many bytes and no more, with
+ * a scripted upstream behind it. What has come out is parsed with the codec of the client's side.
+ *
+ * Invariant: whatever was taken when, every frame is whole, messages of each channel are in order, one that has begun
+ * is finished or aborted, and no turn writes twice.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/client_output.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/client.h"
+#include "daemon/client_channel.h"
+#include "daemon/limits.h"
+#include "daemon/server.h"
+#include "proto/local/errors.h"
+#include "tests/harness/fake_clock.h"
+#include "tests/harness/unit.h"
+
+enum { N_CHANNELS = 3, SCRATCH_LEN = MAX_READ_PER_TURN };
+
+/* ---- a transport of memory ---- */
+
+struct pipe_transport {
+    struct transport transport;
+    struct wsp_buffer in, out;
+    size_t room; /* what it takes before it answers -EAGAIN */
+    unsigned wanted;
+    unsigned n_writes; /* in this turn */
+    bool is_freed;
+};
+
+static struct pipe_transport *pipe_of(struct transport *transport)
+{
+    return (struct pipe_transport *)(void *)transport;
+}
+
+static ssize_t pipe_read(struct transport *transport, void *to, size_t len)
+{
+    struct pipe_transport *pipe = pipe_of(transport);
+    size_t there = wsp_buffer_len(&pipe->in);
+
+    if (there == 0)
+        return -EAGAIN;
+    len = there < len ? there : len;
+    memcpy(to, wsp_buffer_peek(&pipe->in), len);
+    wsp_buffer_consume(&pipe->in, len);
+    return (ssize_t)len;
+}
+
+static ssize_t pipe_write(struct transport *transport, const struct iovec *parts, int n_parts)
+{
+    struct pipe_transport *pipe = pipe_of(transport);
+    size_t taken = 0;
+
+    pipe->n_writes++;
+    for (int i = 0; i < n_parts && pipe->room > 0; i++) {
+        size_t len = parts[i].iov_len < pipe->room ? parts[i].iov_len : pipe->room;
+
+        if (parts[i].iov_len == 0 || wsp_buffer_append(&pipe->out, parts[i].iov_base, len) < 0)
+            ck_abort();
+        pipe->room -= len;
+        taken += len;
+    }
+    return taken > 0 ? (ssize_t)taken : -EAGAIN;
+}
+
+static void pipe_want(struct transport *transport, unsigned events)
+{
+    pipe_of(transport)->wanted = events;
+}
+
+static void pipe_shutdown(struct transport *transport)
+{
+    (void)transport;
+}
+
+static void pipe_describe(const struct transport *transport, struct failure *ret_failure)
+{
+    (void)transport;
+    failure_set(ret_failure, WSP_CAUSE_LOST, 0, "gone");
+}
+
+static void pipe_free(struct transport *transport)
+{
+    pipe_of(transport)->is_freed = true;
+}
+
+static const struct transport_ops pipe_ops = {
+    .read = pipe_read,
+    .write = pipe_write,
+    .want = pipe_want,
+    .shutdown = pipe_shutdown,
+    .describe = pipe_describe,
+    .free = pipe_free,
+};
+
+/* ---- an upstream that does as it is told ---- */
+
+struct upstream {
+    struct share *share;
+};
+
+static int peer_start(void *context, struct share *share, struct upstream **ret_upstream)
+{
+    struct upstream *upstream = malloc(sizeof(*upstream));
+
+    (void)context;
+    ck_assert_ptr_nonnull(upstream);
+    upstream->share = share;
+    *ret_upstream = upstream;
+    return 0;
+}
+
+static void peer_wake(struct upstream *upstream)
+{
+    (void)upstream;
+}
+
+static void peer_pause(struct upstream *upstream, bool is_paused)
+{
+    (void)upstream;
+    (void)is_paused;
+}
+
+static void peer_close(struct upstream *upstream, uint16_t code, struct wsp_view reason)
+{
+    (void)upstream;
+    (void)code;
+    (void)reason;
+}
+
+static void peer_free(struct upstream *upstream)
+{
+    free(upstream);
+}
+
+static const struct upstream_ops peer_ops = {
+    .start = peer_start,
+    .wake = peer_wake,
+    .pause = peer_pause,
+    .close = peer_close,
+    .free = peer_free,
+};
+
+/* ---- the stage ---- */
+
+static struct stage {
+    struct server server;
+    struct config config;
+    struct turn turn;
+    struct fake_clock clock;
+    struct pipe_transport pipe;
+    uint8_t scratch[SCRATCH_LEN];
+    int null_fd;
+} stage;
+
+static void random_bytes(void *to, size_t len)
+{
+    memset(to, 7, len);
+}
+
+static void stage_init(void)
+{
+    struct server *server = &stage.server;
+    struct client_peer peer = {.uid = getuid(), .fd = -1};
+
+    memset(&stage, 0, sizeof(stage));
+    turn_init(&stage.turn);
+    fake_clock_init(&stage.clock, &stage.turn);
+    server->clock = &stage.clock.clock;
+    server->turn = &stage.turn;
+    server->upstream_context.scratch = stage.scratch;
+    server->upstream_context.scratch_len = sizeof(stage.scratch);
+    options_init(daemon_options_table(), &stage.config.daemon);
+    server->config = &stage.config;
+    list_init(&server->clients);
+    list_init(&server->channels);
+    quota_init(&server->quota);
+    stage.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    journal_init(&server->journal, JOURNAL_LEVEL_ERROR);
+    server->journal.fd = stage.null_fd;
+    shares_init(&server->shares, server->clock, server->turn, &peer_ops, NULL, random_bytes,
+                &server->last_id);
+    ck_assert_int_eq(output_new(stage.scratch, sizeof(stage.scratch), &server->output), 0);
+    stage.pipe.transport.ops = &pipe_ops;
+    wsp_buffer_init(&stage.pipe.in, SIZE_MAX);
+    wsp_buffer_init(&stage.pipe.out, SIZE_MAX);
+    ck_assert_int_eq(client_serve(server, &stage.pipe.transport, &peer), 0);
+}
+
+static void turn_run(void)
+{
+    struct pipe_transport *pipe = &stage.pipe;
+    unsigned events = 0;
+
+    pipe->n_writes = 0;
+    turn_begin(&stage.turn);
+    if (pipe->wanted & TRANSPORT_WRITABLE && pipe->room > 0)
+        events |= TRANSPORT_WRITABLE;
+    if (pipe->wanted & TRANSPORT_READABLE && wsp_buffer_len(&pipe->in) > 0)
+        events |= TRANSPORT_READABLE;
+    if (events && !pipe->is_freed)
+        pipe->transport.ready(pipe->transport.owner, events);
+    turn_end(&stage.turn);
+}
+
+static void stage_deinit(void)
+{
+    struct server *server = &stage.server;
+
+    LIST_FOR_EACH (node, &server->clients)
+        client_drop(LIST_ENTRY(node, struct client, link));
+    shares_deinit(&server->shares);
+    LIST_FOR_EACH (node, &server->channels)
+        client_channel_discard(LIST_ENTRY(node, struct client_channel, all_link));
+    turn_end(&stage.turn);
+    ck_assert(stage.pipe.is_freed);
+    ck_assert_uint_eq(server->n_clients, 0);
+    ck_assert_uint_eq(server->n_channels, 0);
+    output_free(server->output);
+    quota_deinit(&server->quota);
+    wsp_buffer_deinit(&stage.pipe.in);
+    wsp_buffer_deinit(&stage.pipe.out);
+    close(stage.null_fd);
+}
+
+/* ---- the program at the other end ---- */
+
+static void program_sends(struct wsp_message message)
+{
+    ck_assert_int_eq(wsp_message_encode(&stage.pipe.in, &message), 0);
+}
+
+/* Connects and opens all channels, each on an upstream of its own; nothing is read yet. */
+static void program_opens(void)
+{
+    ck_assert_int_eq(wsp_buffer_append(&stage.pipe.in, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN), 0);
+    program_sends((struct wsp_message){.type = WSP_LOCAL_HELLO});
+    for (uint32_t number = 1; number <= N_CHANNELS; number++)
+        program_sends((struct wsp_message){
+            .type = WSP_LOCAL_OPEN,
+            .channel = number,
+            .open = {.sharing = WSP_SHARING_PRIVATE, .url = WSP_VIEW_LITERAL("ws://h/")}});
+    turn_run();
+    ck_assert_uint_eq(stage.server.n_channels, N_CHANNELS);
+}
+
+static struct channel *channel_numbered(uint32_t number)
+{
+    struct client *client = LIST_ENTRY(list_first(&stage.server.clients), struct client, link);
+    struct client_channel *channel = client_channel_find(client, number);
+
+    ck_assert_ptr_nonnull(channel);
+    return &channel->channel;
+}
+
+static void servers_open(void)
+{
+    for (uint32_t number = 1; number <= N_CHANNELS; number++)
+        ck_assert_int_eq(share_opened(channel_numbered(number)->share, WSP_VIEW_LITERAL(""),
+                                      WSP_VIEW_LITERAL("")),
+                         0);
+}
+
+/* A message whose bytes tell where they belong. */
+static void server_sends(uint32_t number, unsigned index, size_t len)
+{
+    uint8_t *payload = malloc(len + 1);
+
+    ck_assert_ptr_nonnull(payload);
+    for (size_t i = 0; i < len; i++)
+        payload[i] = (uint8_t)(number * 31 + index * 7 + i % 251);
+    ck_assert_int_eq(
+        share_received(channel_numbered(number)->share, true, (struct wsp_view){payload, len}), 0);
+    free(payload);
+}
+
+static void server_ends(uint32_t number)
+{
+    struct ending ending = {.was_clean = true, .code = 4000, .reason = "done"};
+
+    share_ended(channel_numbered(number)->share, &ending);
+}
+
+/* What the program has understood of a channel. */
+struct seen {
+    bool is_open, is_amid, has_failed, is_closed;
+    unsigned n_messages, n_aborted;
+    size_t offset;
+    size_t lengths[64];
+};
+
+static void see_data(struct seen *seen, uint32_t number, const struct wsp_message *message)
+{
+    struct wsp_view payload = message->binary.payload;
+
+    ck_assert(seen->is_open && !seen->has_failed && !seen->is_closed);
+    /* An assertion that holds is a system call of check's: none for each byte. */
+    for (size_t i = 0; i < payload.len; i++, seen->offset++)
+        if (payload.data[i] != (uint8_t)(number * 31 + seen->n_messages * 7 + seen->offset % 251))
+            ck_abort_msg("channel %u, message %u, byte %zu", number, seen->n_messages,
+                         seen->offset);
+    seen->is_amid = (message->flags & WSP_WIRE_MORE) != 0;
+    if (!seen->is_amid) {
+        ck_assert_uint_lt(seen->n_messages, 64);
+        seen->lengths[seen->n_messages++] = seen->offset;
+        seen->offset = 0;
+    }
+}
+
+static void see(struct seen seen[N_CHANNELS + 1], const struct wsp_message *message)
+{
+    struct seen *own;
+
+    ck_assert_uint_le(message->channel, N_CHANNELS);
+    own = &seen[message->channel];
+    switch (message->type) {
+    case WSP_LOCAL_OPENED:
+        ck_assert(!own->is_open);
+        own->is_open = true;
+        break;
+    case WSP_LOCAL_BINARY: see_data(own, message->channel, message); break;
+    case WSP_LOCAL_ABORT:
+        ck_assert(own->is_amid);
+        own->is_amid = false;
+        own->offset = 0;
+        own->n_aborted++;
+        break;
+    case WSP_LOCAL_FAILED: own->has_failed = true; break;
+    case WSP_LOCAL_CLOSED:
+        ck_assert(!own->is_amid && !own->is_closed);
+        own->is_closed = true;
+        break;
+    default: break;
+    }
+}
+
+/* Parses all that has come out. Every frame must be whole. */
+static void program_reads(struct seen seen[N_CHANNELS + 1])
+{
+    struct wsp_wire_reader reader;
+    struct wsp_wire_frame frame;
+    struct wsp_message message;
+    int r;
+
+    memset(seen, 0, (N_CHANNELS + 1) * sizeof(*seen));
+    wsp_wire_reader_init(&reader);
+    wsp_wire_reader_feed(&reader, (struct wsp_view){wsp_buffer_peek(&stage.pipe.out),
+                                                    wsp_buffer_len(&stage.pipe.out)});
+    while ((r = wsp_wire_reader_next(&reader, &frame)) == 0) {
+        ck_assert_int_eq(wsp_message_decode(&frame, WSP_SIDE_DAEMON, &message), 0);
+        see(seen, &message);
+    }
+    ck_assert_int_eq(r, WSP_MORE);
+    ck_assert(wsp_wire_reader_is_at_boundary(&reader));
+    wsp_wire_reader_deinit(&reader);
+}
+
+/* The socket takes so many bytes per turn until nothing is left to tell. Returns the number of turns. */
+static unsigned socket_takes(size_t per_turn)
+{
+    unsigned n_turns = 0, n_idle = 0;
+
+    while (n_idle < 3) {
+        size_t before = wsp_buffer_len(&stage.pipe.out);
+
+        stage.pipe.room = per_turn;
+        turn_run();
+        if (stage.pipe.n_writes > 1)
+            ck_abort_msg("%u writes in one turn", stage.pipe.n_writes);
+        n_idle = wsp_buffer_len(&stage.pipe.out) == before ? n_idle + 1 : 0;
+        n_turns++;
+    }
+    return n_turns;
+}
+
+/* ---- the stories ---- */
+
+static const size_t lengths[] = {0,     1,     5,     0,  16371, 16372, 16384,  16385,
+                                 65535, 65536, 65537, 10, 70000, 0,     131072, 3};
+enum { N_LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
+
+static const size_t takes[] = {1,    2,     3,     7,     11,    12,     13,      100,
+                               4096, 16384, 65547, 65548, 65549, 200000, SIZE_MAX};
+
+START_TEST(everything_comes_whole_however_little_is_taken)
+{
+    struct seen seen[N_CHANNELS + 1];
+    /* Byte by byte the long ones would take minutes, and say nothing more. */
+    size_t divisor = takes[_i] < 100 ? 64 : 1;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    for (unsigned i = 0; i < N_LENGTHS; i++)
+        for (uint32_t number = 1; number <= N_CHANNELS; number++)
+            server_sends(number, i, lengths[(i + number) % N_LENGTHS] / divisor);
+    for (uint32_t number = 1; number <= N_CHANNELS; number++)
+        server_ends(number);
+    socket_takes(takes[_i]);
+    program_reads(seen);
+    for (uint32_t number = 1; number <= N_CHANNELS; number++) {
+        ck_assert_uint_eq(seen[number].n_messages, N_LENGTHS);
+        for (unsigned i = 0; i < N_LENGTHS; i++)
+            ck_assert_uint_eq(seen[number].lengths[i], lengths[(i + number) % N_LENGTHS] / divisor);
+        ck_assert(seen[number].is_closed && !seen[number].has_failed);
+    }
+    stage_deinit();
+}
+END_TEST
+
+START_TEST(a_socket_that_takes_all_needs_few_writes)
+{
+    struct seen seen[N_CHANNELS + 1];
+    const struct client *client;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    socket_takes(SIZE_MAX);
+    client = LIST_ENTRY(list_first(&stage.server.clients), struct client, link);
+    for (unsigned i = 0; i < 40; i++)
+        for (uint32_t number = 1; number <= N_CHANNELS; number++)
+            server_sends(number, i, 100);
+    stage.pipe.room = SIZE_MAX;
+    uint64_t n_writes = client->output.n_writes;
+    turn_run();
+    ck_assert_uint_eq(client->output.n_writes, n_writes + 1);
+    program_reads(seen);
+    for (uint32_t number = 1; number <= N_CHANNELS; number++)
+        ck_assert_uint_eq(seen[number].n_messages, 40);
+    stage_deinit();
+}
+END_TEST
+
+/* Two bytes at each end of what matters in a frame of 65536 and in the short one behind it. */
+static const size_t cuts[] = {1,     11,    12,    13,    14,    100,    65547,
+                              65548, 65549, 65560, 65561, 98000, 104999, 105000};
+
+START_TEST(a_channel_that_is_cut_off_ends_its_frame_and_aborts_its_message)
+{
+    struct failure failure;
+    struct seen seen[N_CHANNELS + 1];
+    size_t before;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    socket_takes(SIZE_MAX);
+    before = wsp_buffer_len(&stage.pipe.out);
+    server_sends(1, 0, 65536 + 39440); /* 12 + 65536 and 12 + 39440 bytes: 105000 */
+    server_sends(2, 0, 10);
+    stage.pipe.room = cuts[_i];
+    turn_run();
+    ck_assert_uint_eq(wsp_buffer_len(&stage.pipe.out), before + cuts[_i]);
+    failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0, "too slow");
+    channel_fail(channel_numbered(1), &failure);
+    server_sends(2, 1, 20);
+    socket_takes(5000);
+    program_reads(seen);
+    ck_assert(seen[1].has_failed && seen[1].is_closed);
+    ck_assert_uint_eq(seen[1].n_messages + seen[1].n_aborted, 1);
+    /* Once its last frame has begun, a message is whole. */
+    ck_assert_uint_eq(seen[1].n_messages, cuts[_i] > 65548 ? 1 : 0);
+    ck_assert_uint_eq(seen[2].n_messages, 2);
+    stage_deinit();
+}
+END_TEST
+
+START_TEST(a_client_that_breaks_the_protocol_amid_a_frame_gets_that_frame_and_its_error)
+{
+    struct seen seen[N_CHANNELS + 1];
+
+    stage_init();
+    program_opens();
+    servers_open();
+    socket_takes(SIZE_MAX);
+    server_sends(1, 0, 1000);
+    stage.pipe.room = cuts[_i] % 1011 + 1;
+    turn_run();
+    program_sends((struct wsp_message){.type = WSP_LOCAL_RELEASE, .channel = 99});
+    socket_takes(17);
+    program_reads(seen);
+    ck_assert_uint_eq(seen[1].n_messages, 1);
+    /* Behind it is the ERROR, and nothing else. */
+    size_t len = wsp_buffer_len(&stage.pipe.out);
+    ck_assert_ptr_nonnull(
+        memmem(wsp_buffer_peek(&stage.pipe.out) + len - 100, 100, "not in use", 10));
+    fake_clock_advance(&stage.clock, CLIENT_PARTING_MS + 1);
+    turn_run();
+    ck_assert(stage.pipe.is_freed);
+    stage_deinit();
+}
+END_TEST
+
+/* A channel with much to tell gives way to one with little. */
+START_TEST(channels_take_turns)
+{
+    struct seen seen[N_CHANNELS + 1];
+
+    stage_init();
+    program_opens();
+    servers_open();
+    socket_takes(SIZE_MAX);
+    for (unsigned i = 0; i < 20; i++)
+        server_sends(1, i, 500000);
+    server_sends(2, 0, 10);
+    server_sends(3, 0, 10);
+    stage.pipe.room = SIZE_MAX;
+    turn_run();
+    program_reads(seen);
+    ck_assert_uint_eq(seen[2].n_messages, 1);
+    ck_assert_uint_eq(seen[3].n_messages, 1);
+    ck_assert_uint_eq(seen[1].n_messages, 0);
+    stage_deinit();
+}
+END_TEST
+
+START_TEST(credit_is_kept_to_the_byte)
+{
+    struct seen seen[N_CHANNELS + 1];
+    const uint64_t credit = 12 + 100 + 12 + (uint64_t)_i;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    program_sends(
+        (struct wsp_message){.type = WSP_LOCAL_CREDIT, .channel = 1, .credit = {.total = credit}});
+    socket_takes(SIZE_MAX);
+    server_sends(1, 0, 100);
+    server_sends(1, 1, 30);
+    server_sends(1, 2, 30);
+    socket_takes(_i % 2 ? 9 : SIZE_MAX);
+    program_reads(seen);
+    ck_assert_uint_eq(seen[1].n_messages, _i >= 30 ? 2 : 1);
+    ck_assert_uint_eq(seen[1].offset, _i >= 30 ? (_i > 42 ? (size_t)_i - 42 : 0) : (size_t)_i);
+    program_sends(
+        (struct wsp_message){.type = WSP_LOCAL_CREDIT, .channel = 1, .credit = {.total = 10000}});
+    socket_takes(SIZE_MAX);
+    program_reads(seen);
+    ck_assert_uint_eq(seen[1].n_messages, 3);
+    stage_deinit();
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("client_output");
+    TCase *taken = unit_case(suite, "taken");
+    TCase *cut = unit_case(suite, "cut");
+    TCase *fair = unit_case(suite, "fair");
+
+    tcase_add_loop_test(taken, everything_comes_whole_however_little_is_taken, 0,
+                        sizeof(takes) / sizeof(takes[0]));
+    tcase_add_test(taken, a_socket_that_takes_all_needs_few_writes);
+    tcase_add_loop_test(cut, a_channel_that_is_cut_off_ends_its_frame_and_aborts_its_message, 0,
+                        sizeof(cuts) / sizeof(cuts[0]));
+    tcase_add_loop_test(
+        cut, a_client_that_breaks_the_protocol_amid_a_frame_gets_that_frame_and_its_error, 0,
+        sizeof(cuts) / sizeof(cuts[0]));
+    tcase_add_test(fair, channels_take_turns);
+    tcase_add_loop_test(fair, credit_is_kept_to_the_byte, 0, 60);
+    return suite;
+}
