@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import socket
 import stat
 import subprocess
@@ -137,6 +138,27 @@ def test_lists_and_show(daemon, one_server):
                 assert {key: shown[key] for key in ("id", "state")} == {key: row[key] for key in ("id", "state")}
         assert client.request("show", str(channels[1]["id"]))["queue_bytes"] == 1 << 20
         assert client.request("endpoints") == []
+
+
+def members(value, inside="options"):
+    """The names of all members in a reply; those of `inside` are documented elsewhere."""
+    if isinstance(value, list):
+        return set().union(*(members(item) for item in value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    return set(value) | set().union(*(members(item) for key, item in value.items() if key != inside))
+
+
+def test_the_manual_page_names_every_member_and_no_other(make_daemon, one_server):
+    daemon = make_daemon('endpoint "feed" { url = "ws://feed.example/" }')
+    with open(os.path.join(TOP, "doc", "wsplexctl.1"), encoding="utf-8") as page:
+        section = page.read().split("\n.Ss JSON\n")[1].split("\n.Sh ")[0]
+    documented = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:\.It |\.)Va (.*)$", section, re.M))))
+    with daemon.client() as client:
+        client.open(one_server.url(new_path())).wait(Opened)
+        replies = [client.request(verb) for verb in ("status", "upstreams", "clients", "channels", "endpoints")]
+        replies += [client.request("show", str(rows[0]["id"])) for rows in replies[1:4]]
+    assert documented == set().union(*(members(reply) for reply in replies))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import dist
+import documents
 import headers
 import layering
 import symbols
@@ -144,6 +145,12 @@ FAULTS = [
     (text.pythons_compile, "scripts/tool.py", ADD, "print(\n", "scripts/tool.py"),
     (text.manuals_checked, "client-lib/wsplex.3", ADD, ".Xq nothing\n", "wsplex.3"),
     (dist.nothing_left_out, "left-out.c", REPLACE, HEAD, "left-out.c"),
+    (documents.named_files_exist, "README.md", REPLACE, "See `daemon/gone`.\n", "daemon/gone"),
+    (documents.verbs_documented, "ctl/main.c", ADD, 'verbs[] = {\n    {"dance", "", x},\n};\n', "dance"),
+    (documents.verbs_documented, "ctl/main.c", ADD, '{"shoes", no_argument}\n', "shoes"),
+    (documents.verbs_documented, "doc/wsplexctl.1", REPLACE, ".It Cm rest\n", "rest"),
+    (documents.daemon_documented, "daemon/main.c", REPLACE, '    {"tune", FLAG_TUNE}\n', "tune"),
+    (documents.daemon_documented, "daemon/journal.def", REPLACE, 'LINE(SUNG,  "sung", INFO)\n', "sung"),
 ]  # fmt: skip
 
 
@@ -211,7 +218,7 @@ def try_fault(fault, clang_format):
 
 def main():
     clang_format = os.path.join(os.environ.get("top_srcdir", "."), ".clang-format")
-    rules = [rule for module in (dist, headers, layering, symbols, text) for rule in module.RULES]
+    rules = [rule for module in (dist, documents, headers, layering, symbols, text) for rule in module.RULES]
     print(f"1..{len(rules)}")
     failed = False
     for number, rule in enumerate(rules, 1):

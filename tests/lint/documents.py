@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Documents say what the code says: files that they name, verbs, options and names of log lines."""
+
+import os
+import re
+
+from lint import ROOMS, main
+
+FOLDERS = (*ROOMS, "systemd", "scripts", "doc")
+
+
+def pages(tree):
+    """The documents in Markdown, from the root of the tree."""
+    names = [name for name in os.listdir(tree.source) if name.endswith(".md")]
+    return sorted(names) + tree.files(".md", rooms=("doc", "proto"))
+
+
+def text_of(tree, name):
+    return tree.text(name) if os.path.exists(tree.path(name)) else ""
+
+
+def named_files_exist(tree):
+    """A file that a document names is there; daemon/share is daemon/share.c."""
+    pattern = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w")
+    problems = []
+    for page in pages(tree):
+        for number, line in enumerate(tree.text(page).splitlines(), 1):
+            for path in pattern.findall(line):
+                if not any(os.path.exists(tree.path(path + end)) for end in ("", ".c", ".h")):
+                    problems.append(f"{page}:{number}: {path} does not exist")
+    return problems
+
+
+def compare(page, what, in_code, in_page):
+    return [f"{page}: {what} {name} is missing" for name in sorted(in_code - in_page)] + [
+        f"{page}: there is no {what} {name}" for name in sorted(in_page - in_code)
+    ]
+
+
+def verbs_documented(tree):
+    """wsplexctl(1) has each verb and each option of wsplexctl, and no other."""
+    page = "doc/wsplexctl.1"
+    manual = text_of(tree, page)
+    code = "".join(tree.text(name) for name in tree.files(".c", rooms=("ctl",)))
+    table = re.search(r"\bverbs\[\] = \{(.*?)^\};", text_of(tree, "ctl/main.c"), re.S | re.M)
+    verbs = set(re.findall(r'^    \{"([\w-]+)", "', table[1], re.M)) if table else set()
+    options = set(re.findall(r'\{"([\w-]+)", (?:no|required)_argument', code))
+    return compare(page, "verb", verbs, set(re.findall(r"^\.It Cm ([\w-]+)", manual, re.M))) + compare(
+        page, "option", options, set(re.findall(r"^\.It .*?Fl Fl ([\w-]+)", manual, re.M))
+    )
+
+
+def daemon_documented(tree):
+    """wsplexd(8) has each option of wsplexd and each name of a log line, and no other."""
+    page = "doc/wsplexd.8"
+    manual = text_of(tree, page)
+    options = set(re.findall(r'^    \{"([\w-]+)", FLAG_', text_of(tree, "daemon/main.c"), re.M))
+    lines = set(re.findall(r'^LINE\(\w+, *"([\w-]+)"', text_of(tree, "daemon/journal.def"), re.M))
+    return compare(page, "option", options, set(re.findall(r"^\.It Fl -([\w-]+)", manual, re.M))) + compare(
+        page, "log line", lines, set(re.findall(r"^\.It Li ([\w-]+)", manual, re.M))
+    )
+
+
+RULES = [named_files_exist, verbs_documented, daemon_documented]
+main(__name__, RULES)
