@@ -88,8 +88,9 @@ const char *wsplex_strerror(int error);
 
 /*
  * What exactly went wrong in the last function of this client or of one of its WebSockets that
- * returned an error, or in the last loss of the daemon: a sentence that names the culprit, such as the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at
- * fault. Empty when nothing went wrong yet. Valid until the next call that fails.
+ * returned an error, or in the last loss of the daemon: a sentence that names the culprit, such as
+ * the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at fault. Empty when
+ * nothing went wrong yet. Valid until the next call that fails.
  */
 const char *wsplex_error_text(const struct wsplex *client);
 
@@ -398,7 +399,7 @@ enum wsplex_cause {
     WSPLEX_CAUSE_SUBPROTOCOL = 2, /* nor a subprotocol */
     WSPLEX_CAUSE_HEADER = 3,      /* a request header is malformed or not the program's to set */
     WSPLEX_CAUSE_OPTION = 4,      /* an option is unknown, has a bad value, or may not be set */
-    WSPLEX_CAUSE_CONFLICT = 5,    /* an option differs from that of the connection to be shared */
+    WSPLEX_CAUSE_CONFLICT = 5,    /* the endpoint decides an option, and differently */
     WSPLEX_CAUSE_NO_ENDPOINT = 6, /* the configuration has no endpoint of this name */
     WSPLEX_CAUSE_ACCESS = 7,      /* this user may not connect there */
     WSPLEX_CAUSE_QUOTA = 8,       /* this user has as much as the daemon allows */
