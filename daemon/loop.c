@@ -72,30 +72,15 @@ static uint64_t clock_of_loop_now_ms(struct clock *clock)
     return loop->now_ms;
 }
 
-static void timer_fired(evutil_socket_t fd, short what, void *data)
-{
-    struct timer *timer = data;
+/* libevent's own time comes from the kernel's coarse clock, which is behind by up to a tick: with it a timer may be
+ * woken too soon. (Its precise one costs a system call in every turn.) So each knows when it is due. */
+struct loop_timer {
+    struct timer *timer;
+    struct event *event;
+    uint64_t due_ms;
+};
 
-    (void)fd;
-    (void)what;
-    timer->fire(timer->owner);
-}
-
-static int clock_of_loop_timer_init(struct timer *timer)
-{
-    timer->impl = evtimer_new(loop_of_clock(timer->clock)->base, timer_fired, timer);
-    return timer->impl == NULL ? -ENOMEM : 0;
-}
-
-static void clock_of_loop_timer_deinit(struct timer *timer)
-{
-    if (timer->impl == NULL)
-        return;
-    event_free(timer->impl);
-    timer->impl = NULL;
-}
-
-static void clock_of_loop_timer_start(struct timer *timer, uint64_t delay_ms)
+static void loop_timer_add(struct loop_timer *t, uint64_t delay_ms)
 {
     struct timeval delay = {
         .tv_sec = (time_t)(delay_ms / N_MS_PER_SECOND),
@@ -104,14 +89,60 @@ static void clock_of_loop_timer_start(struct timer *timer, uint64_t delay_ms)
 
     /* The array of pointers in which libevent sorts timers has to grow now and then. A daemon that has no memory even
      * for that could keep no deadline, so it stops. */
-    if (evtimer_add(timer->impl, &delay) < 0)
-        loop_of_clock(timer->clock)->error = -ENOMEM;
+    if (evtimer_add(t->event, &delay) < 0)
+        loop_of_clock(t->timer->clock)->error = -ENOMEM;
+}
+
+static void loop_timer_woken(evutil_socket_t fd, short what, void *data)
+{
+    struct loop_timer *t = data;
+    uint64_t now_ms = clock_now_ms(t->timer->clock);
+
+    (void)fd;
+    (void)what;
+    if (now_ms < t->due_ms)
+        loop_timer_add(t, t->due_ms - now_ms);
+    else
+        t->timer->fire(t->timer->owner);
+}
+
+static int clock_of_loop_timer_init(struct timer *timer)
+{
+    struct loop_timer *t = malloc(sizeof(*t));
+
+    if (t == NULL)
+        return -ENOMEM;
+    t->timer = timer;
+    t->event = evtimer_new(loop_of_clock(timer->clock)->base, loop_timer_woken, t);
+    if (t->event == NULL) {
+        free(t);
+        return -ENOMEM;
+    }
+    timer->impl = t;
+    return 0;
+}
+
+static void clock_of_loop_timer_deinit(struct timer *timer)
+{
+    struct loop_timer *t = timer->impl;
+
+    event_free(t->event);
+    free(t);
+}
+
+static void clock_of_loop_timer_start(struct timer *timer, uint64_t delay_ms)
+{
+    struct loop_timer *t = timer->impl;
+
+    t->due_ms = clock_now_ms(timer->clock) + delay_ms;
+    loop_timer_add(t, delay_ms);
 }
 
 static void clock_of_loop_timer_stop(struct timer *timer)
 {
-    if (timer->impl != NULL)
-        event_del(timer->impl);
+    struct loop_timer *t = timer->impl;
+
+    event_del(t->event);
 }
 
 static const struct clock_ops clock_of_loop_ops = {
@@ -262,8 +293,8 @@ static struct event_base *base_new(void)
 
     if (config == NULL)
         return NULL;
-    /* One thread needs no locks; and what waits 50 ms shall not wait for the coarse clock's next tick. */
-    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+    /* One thread needs no locks. */
+    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);
     return base;

@@ -34,8 +34,8 @@ struct transport {
 };
 
 /* Bytes read; 0: the peer ended the stream in order (TLS: with close_notify); -EAGAIN; any other negative errno: the
- * stream has failed (TLS: also an end without close_notify, -EPROTO) and transport_describe says why. Reads as much as
- * is there, up to len. */
+ * stream has failed (TLS: also an end without close_notify, -EPROTO) and transport_describe says why. Reads in large
+ * pieces, up to len; after a shorter one more may be there all the same, and ready tells. */
 ssize_t transport_read(struct transport *transport, void *to, size_t len);
 
 /* Bytes taken, possibly fewer than given; -EAGAIN; any other negative errno as above. After a short write of a tls

@@ -142,14 +142,17 @@ START_TEST(ws_by_name)
 }
 END_TEST
 
-static int last_descriptor(void)
+/* The daemon's end of the connection to the listener. */
+static int find_socket(void)
 {
-    int last = -1;
+    for (int fd = 0; fd < 1000; fd++) {
+        struct sockaddr_in peer;
+        socklen_t len = sizeof(peer);
 
-    for (int fd = 0; fd < 100; fd++)
-        if (fcntl(fd, F_GETFD) >= 0)
-            last = fd;
-    return last;
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && ntohs(peer.sin_port) == port)
+            return fd;
+    }
+    ck_abort_msg("no descriptor is connected to the listener");
 }
 
 START_TEST(socket_is_close_on_exec_and_without_delay)
@@ -160,7 +163,7 @@ START_TEST(socket_is_close_on_exec_and_without_delay)
     bind_to("127.0.0.1", true);
     begin("ws://127.0.0.1");
     run();
-    fd = last_descriptor();
+    fd = find_socket();
     ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
     ck_assert_int_eq(on, 1);
     ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -194,11 +197,14 @@ END_TEST
 START_TEST(no_descriptor_is_the_daemons_own_trouble)
 {
     struct rlimit old, limit;
+    int free_fd;
 
     bind_to("127.0.0.1", true);
     begin("ws://127.0.0.1");
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
-    limit = (struct rlimit){(rlim_t)last_descriptor() + 1, old.rlim_max};
+    free_fd = dup(listener);
+    close(free_fd);
+    limit = (struct rlimit){(rlim_t)free_fd, old.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_int_eq(loop_run(loop), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);

@@ -96,6 +96,31 @@ START_TEST(timers_fire_in_time_once_and_not_when_stopped)
 }
 END_TEST
 
+static uint64_t fired_ms;
+
+static void note_time(void *owner)
+{
+    fired_ms = clock_now_ms(loop_clock(loop));
+    stop(owner);
+}
+
+/* Not even by the tick of the kernel's coarse clock. */
+START_TEST(timers_are_never_early)
+{
+    struct timer timer;
+
+    ck_assert_int_eq(timer_init(&timer, loop_clock(loop), note_time, NULL), 0);
+    for (uint64_t delay_ms = 0; delay_ms < 25; delay_ms++) {
+        uint64_t begin_ms = clock_now_ms(loop_clock(loop));
+
+        timer_start(&timer, delay_ms);
+        ck_assert_int_eq(loop_run(loop), 0);
+        ck_assert_uint_ge(fired_ms, begin_ms + delay_ms);
+    }
+    timer_deinit(&timer);
+}
+END_TEST
+
 static void on_ready(void *owner, unsigned events)
 {
     struct watch *watch = owner;
@@ -258,6 +283,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, timers_fire_in_time_once_and_not_when_stopped);
+    tcase_add_test(tcase, timers_are_never_early);
     tcase_add_test(tcase, watch_tells_what_is_wanted_and_is_level_triggered);
     tcase_add_test(tcase, watch_that_is_gone_is_not_told);
     tcase_add_test(tcase, refused_watch_is_tried_again);
