@@ -116,62 +116,9 @@ int wsp_buffer_append(struct wsp_buffer *b, const void *data, size_t len)
     return 0;
 }
 
-static void put_le(uint8_t *to, size_t len, uint64_t value)
-{
-    for (size_t i = 0; i < len; i++)
-        to[i] = (uint8_t)(value >> (8 * i));
-}
-
-static void put_be(uint8_t *to, size_t len, uint64_t value)
-{
-    for (size_t i = 0; i < len; i++)
-        to[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
-}
-
-static int append_le(struct wsp_buffer *b, size_t len, uint64_t value)
-{
-    uint8_t bytes[8];
-
-    put_le(bytes, len, value);
-    return wsp_buffer_append(b, bytes, len);
-}
-
-static int append_be(struct wsp_buffer *b, size_t len, uint64_t value)
-{
-    uint8_t bytes[8];
-
-    put_be(bytes, len, value);
-    return wsp_buffer_append(b, bytes, len);
-}
-
 int wsp_buffer_append_u8(struct wsp_buffer *b, uint8_t value)
 {
     return wsp_buffer_append(b, &value, 1);
-}
-
-int wsp_buffer_append_u16le(struct wsp_buffer *b, uint16_t value)
-{
-    return append_le(b, sizeof(value), value);
-}
-
-int wsp_buffer_append_u32le(struct wsp_buffer *b, uint32_t value)
-{
-    return append_le(b, sizeof(value), value);
-}
-
-int wsp_buffer_append_u64le(struct wsp_buffer *b, uint64_t value)
-{
-    return append_le(b, sizeof(value), value);
-}
-
-int wsp_buffer_append_u16be(struct wsp_buffer *b, uint16_t value)
-{
-    return append_be(b, sizeof(value), value);
-}
-
-int wsp_buffer_append_u64be(struct wsp_buffer *b, uint64_t value)
-{
-    return append_be(b, sizeof(value), value);
 }
 
 /* An empty queue starts again at the front: nothing is left that would have to be moved. */
@@ -255,19 +202,6 @@ static bool take_le(struct wsp_view *view, size_t len, uint64_t *ret_value)
     return true;
 }
 
-static bool take_be(struct wsp_view *view, size_t len, uint64_t *ret_value)
-{
-    struct wsp_view bytes;
-    uint64_t value = 0;
-
-    if (!wsp_view_take(view, len, &bytes))
-        return false;
-    for (size_t i = 0; i < len; i++)
-        value = value << 8 | bytes.data[i];
-    *ret_value = value;
-    return true;
-}
-
 bool wsp_view_take_u8(struct wsp_view *view, uint8_t *ret_value)
 {
     uint64_t value;
@@ -305,15 +239,10 @@ bool wsp_view_take_u64le(struct wsp_view *view, uint64_t *ret_value)
 
 bool wsp_view_take_u16be(struct wsp_view *view, uint16_t *ret_value)
 {
-    uint64_t value;
+    struct wsp_view bytes;
 
-    if (!take_be(view, sizeof(*ret_value), &value))
+    if (!wsp_view_take(view, sizeof(*ret_value), &bytes))
         return false;
-    *ret_value = (uint16_t)value;
+    *ret_value = (uint16_t)(bytes.data[0] << 8 | bytes.data[1]);
     return true;
-}
-
-bool wsp_view_take_u64be(struct wsp_view *view, uint64_t *ret_value)
-{
-    return take_be(view, sizeof(*ret_value), ret_value);
 }

@@ -63,13 +63,8 @@ void wsp_buffer_commit(struct wsp_buffer *b, size_t len);
  */
 int wsp_buffer_append(struct wsp_buffer *b, const void *data, size_t len);
 
-/* One integer to the end, in the byte order that the name says. Errors as wsp_buffer_reserve(). */
+/* One byte to the end. Errors as wsp_buffer_reserve(). */
 int wsp_buffer_append_u8(struct wsp_buffer *b, uint8_t value);
-int wsp_buffer_append_u16le(struct wsp_buffer *b, uint16_t value);
-int wsp_buffer_append_u32le(struct wsp_buffer *b, uint32_t value);
-int wsp_buffer_append_u64le(struct wsp_buffer *b, uint64_t value);
-int wsp_buffer_append_u16be(struct wsp_buffer *b, uint16_t value);
-int wsp_buffer_append_u64be(struct wsp_buffer *b, uint64_t value);
 
 /* Forgets the first len bytes. len is at most wsp_buffer_len(). */
 void wsp_buffer_consume(struct wsp_buffer *b, size_t len);
@@ -113,7 +108,6 @@ bool wsp_view_take_u16le(struct wsp_view *view, uint16_t *ret_value);
 bool wsp_view_take_u32le(struct wsp_view *view, uint32_t *ret_value);
 bool wsp_view_take_u64le(struct wsp_view *view, uint64_t *ret_value);
 bool wsp_view_take_u16be(struct wsp_view *view, uint16_t *ret_value);
-bool wsp_view_take_u64be(struct wsp_view *view, uint64_t *ret_value);
 
 /* Takes len bytes from the front of the view as a view with the same owner. False as above. */
 bool wsp_view_take(struct wsp_view *view, size_t len, struct wsp_view *ret_taken);

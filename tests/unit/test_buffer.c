@@ -181,39 +181,25 @@ END_TEST
 
 START_TEST(integers_have_the_order_of_their_name)
 {
-    static const uint8_t expected[] = {
+    static const uint8_t bytes[] = {
         0x01,                                           /* u8 */
         0x02, 0x01,                                     /* u16le */
         0x04, 0x03, 0x02, 0x01,                         /* u32le */
         0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x81, /* u64le */
-        0x01, 0x02,                                     /* u16be */
-        0x81, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, /* u64be */
+        0x81, 0x02,                                     /* u16be */
     };
-    struct wsp_buffer b;
-    struct wsp_view view;
+    struct wsp_view view = {bytes, sizeof(bytes)};
     uint8_t u8;
     uint16_t u16;
     uint32_t u32;
     uint64_t u64;
 
-    wsp_buffer_init(&b, 100);
-    ck_assert_int_eq(wsp_buffer_append_u8(&b, 0x01), 0);
-    ck_assert_int_eq(wsp_buffer_append_u16le(&b, 0x0102), 0);
-    ck_assert_int_eq(wsp_buffer_append_u32le(&b, 0x01020304), 0);
-    ck_assert_int_eq(wsp_buffer_append_u64le(&b, 0x8102030405060708), 0);
-    ck_assert_int_eq(wsp_buffer_append_u16be(&b, 0x0102), 0);
-    ck_assert_int_eq(wsp_buffer_append_u64be(&b, 0x8102030405060708), 0);
-    unit_assert_bytes(wsp_buffer_peek(&b), wsp_buffer_len(&b), expected, sizeof(expected));
-
-    view = (struct wsp_view){wsp_buffer_peek(&b), wsp_buffer_len(&b)};
     ck_assert(wsp_view_take_u8(&view, &u8) && u8 == 0x01);
     ck_assert(wsp_view_take_u16le(&view, &u16) && u16 == 0x0102);
     ck_assert(wsp_view_take_u32le(&view, &u32) && u32 == 0x01020304);
     ck_assert(wsp_view_take_u64le(&view, &u64) && u64 == 0x8102030405060708);
-    ck_assert(wsp_view_take_u16be(&view, &u16) && u16 == 0x0102);
-    ck_assert(wsp_view_take_u64be(&view, &u64) && u64 == 0x8102030405060708);
+    ck_assert(wsp_view_take_u16be(&view, &u16) && u16 == 0x8102);
     ck_assert_uint_eq(view.len, 0);
-    wsp_buffer_deinit(&b);
 }
 END_TEST
 
@@ -249,7 +235,6 @@ START_TEST(short_view_is_refused_and_untouched)
     CHECK_TAKER(2, wsp_view_take_u16be(&view, &u16), u16);
     CHECK_TAKER(4, wsp_view_take_u32le(&view, &u32), u32);
     CHECK_TAKER(8, wsp_view_take_u64le(&view, &u64), u64);
-    CHECK_TAKER(8, wsp_view_take_u64be(&view, &u64), u64);
 #undef CHECK_TAKER
     view = (struct wsp_view){guard.data, len};
     ck_assert(!wsp_view_take(&view, len + 1, &taken));
