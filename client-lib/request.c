@@ -39,28 +39,15 @@ void wsp_request_finish(struct wsplex *client, struct wsp_request *request, int 
     wsp_request_free(request);
 }
 
-static int request_encode(const char *const *arguments, size_t n_arguments,
-                          struct wsp_buffer *ret_list)
-{
-    size_t i;
-
-    wsp_buffer_init(ret_list, WSP_MAX_LOCAL_PAYLOAD);
-    for (i = 0; i < n_arguments; i++) {
-        int r = wsp_local_list_append(ret_list, wsp_view_of_string(arguments[i]));
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int request_send(struct wsplex *client, const char *verb, const char *const *arguments,
                         size_t n_arguments, uint32_t id)
 {
     struct wsp_message message = {.type = WSP_LOCAL_REQUEST};
     struct wsp_buffer list;
-    int r = request_encode(arguments, n_arguments, &list);
+    int r;
 
+    wsp_buffer_init(&list, WSP_MAX_LOCAL_PAYLOAD);
+    r = wsp_local_list_append_strings(&list, arguments, n_arguments);
     if (r == 0) {
         message.request.id = id;
         message.request.verb = wsp_view_of_string(verb);

@@ -31,8 +31,6 @@
 #include "proto/url.h"
 #include "proto/utf8.h"
 
-static const char endpoint_scheme[] = "wsplex-endpoint:";
-
 /* --- the constructor --- */
 
 struct wsplex_websocket *wsp_websocket_destroy(struct wsplex_websocket *websocket)
@@ -87,7 +85,7 @@ static int websocket_set_url(struct wsplex_websocket *websocket, const char *tex
 
 static int websocket_set_endpoint(struct wsplex_websocket *websocket, const char *text)
 {
-    const char *name = text + strlen(endpoint_scheme);
+    const char *name = text + strlen(WSP_ENDPOINT_SCHEME);
 
     if (!wsp_endpoint_name_is_valid(name, strlen(name)))
         return syntax_error(websocket->client,
@@ -112,20 +110,6 @@ static int protocols_check(struct wsplex *client, const char *const *protocols, 
                             wsp_subprotocols_problem_to_string(problem));
 }
 
-static int protocols_encode(const char *const *protocols, size_t n_protocols,
-                            struct wsp_buffer *list)
-{
-    size_t i;
-
-    for (i = 0; i < n_protocols; i++) {
-        int r = wsp_local_list_append(list, wsp_view_of_string(protocols[i]));
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int websocket_open(struct wsplex_websocket *websocket, const char *const *protocols,
                           size_t n_protocols, const struct wsplex_options *options)
 {
@@ -138,7 +122,7 @@ static int websocket_open(struct wsplex_websocket *websocket, const char *const 
     if (!channel)
         return out_of_memory(client);
     wsp_buffer_init(&list, WSP_MAX_LOCAL_PAYLOAD);
-    r = protocols_encode(protocols, n_protocols, &list);
+    r = wsp_local_list_append_strings(&list, protocols, n_protocols);
     if (r == 0) {
         open.protocols = (struct wsp_view){wsp_buffer_peek(&list), wsp_buffer_len(&list)};
         if (options)
@@ -178,7 +162,7 @@ static int websocket_new(struct wsplex *client, const char *url, const char *con
                          size_t n_protocols, const struct wsplex_options *options,
                          struct wsplex_websocket **ret_websocket)
 {
-    bool is_endpoint = strncmp(url, endpoint_scheme, strlen(endpoint_scheme)) == 0;
+    bool is_endpoint = strncmp(url, WSP_ENDPOINT_SCHEME, strlen(WSP_ENDPOINT_SCHEME)) == 0;
     struct wsplex_websocket *websocket = websocket_alloc(client);
     int r;
 

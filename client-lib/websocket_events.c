@@ -10,7 +10,6 @@
 #include "client-lib/websocket.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "client-lib/client.h"
@@ -34,18 +33,6 @@ static struct wsplex_event event_new(struct wsplex_websocket *websocket, const c
     };
 }
 
-static char *view_dup(struct wsp_view view)
-{
-    char *text = malloc(view.len + 1);
-
-    if (!text)
-        return NULL;
-    if (view.len > 0)
-        memcpy(text, view.data, view.len);
-    text[view.len] = '\0';
-    return text;
-}
-
 /* Standard, "Feedback from the protocol", established. */
 int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view protocol,
                          struct wsp_view extensions)
@@ -54,8 +41,8 @@ int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view pro
 
     if (websocket->ready_state != WSPLEX_CONNECTING)
         return 0;
-    websocket->extensions = view_dup(extensions);
-    websocket->protocol = view_dup(protocol);
+    websocket->extensions = wsp_view_to_string(extensions);
+    websocket->protocol = wsp_view_to_string(protocol);
     if (!websocket->extensions || !websocket->protocol)
         return -ENOMEM;
     websocket->ready_state = WSPLEX_OPEN;
@@ -130,7 +117,7 @@ void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause, int htt
         return;
     failure->cause = cause;
     failure->http_status = http_status;
-    failure->text = text.len > 0 ? view_dup(text) : NULL;
+    failure->text = text.len > 0 ? wsp_view_to_string(text) : NULL;
 }
 
 static void websocket_fire_error(struct wsplex_websocket *websocket)

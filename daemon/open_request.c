@@ -17,6 +17,7 @@
 #include "daemon/options.h"
 #include "daemon/server.h"
 #include "proto/local/errors.h"
+#include "proto/rules.h"
 
 /* What is being resolved. */
 struct request {
@@ -260,10 +261,9 @@ static int resolve(struct request *request)
 static bool names_endpoint(const struct server *server, struct wsp_view url,
                            const struct endpoint **ret_endpoint)
 {
-    static const char prefix[] = "wsplex-endpoint:";
-    const size_t prefix_len = sizeof(prefix) - 1;
+    const size_t prefix_len = strlen(WSP_ENDPOINT_SCHEME);
 
-    if (url.len < prefix_len || memcmp(url.data, prefix, prefix_len) != 0)
+    if (url.len < prefix_len || memcmp(url.data, WSP_ENDPOINT_SCHEME, prefix_len) != 0)
         return false;
     *ret_endpoint = config_find_endpoint(
         server->config, (struct wsp_view){url.data + prefix_len, url.len - prefix_len});

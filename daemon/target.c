@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * target: where an upstream goes and how.
- * Between client_requests, which fills it in, and share_key, share, dial and upstream, which read it.
+ * Between open_request, which fills it in, and share_key, share, dial and upstream, which read it.
  * Invariant: what target_free gets is whatever was filled in so far.
  */
 #include "daemon/target.h"
@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "proto/rules.h"
 
 const char *slow_consumer_to_string(enum slow_consumer policy)
 {
@@ -84,7 +86,7 @@ const char *target_display(const struct target *target, char to[TARGET_DISPLAY_L
     int len;
 
     if (target->endpoint != NULL)
-        len = snprintf(to, TARGET_DISPLAY_LEN, "wsplex-endpoint:%s", target->endpoint);
+        len = snprintf(to, TARGET_DISPLAY_LEN, WSP_ENDPOINT_SCHEME "%s", target->endpoint);
     else
         len = snprintf(to, TARGET_DISPLAY_LEN, "%s%s", target->url.origin, target->url.path);
     if (len >= TARGET_DISPLAY_LEN)

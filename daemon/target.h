@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * target: where an upstream goes and how, resolved from an OPEN and the configuration, before anything connects.
- * Neighbours: client_requests makes it, share_key compares it, share keeps it, dial and upstream read it.
+ * Neighbours: open_request makes it, share_key compares it, share keeps it, dial and upstream read it.
  * Invariant: never changed after it was made; everything under "identity" is part of the share key.
  */
 #ifndef WSPLEX_DAEMON_TARGET_H

@@ -3,7 +3,7 @@
  * names, extra request headers, endpoint names.
  *
  * The client library asks them before anything leaves the program (client-lib/websocket), the daemon
- * asks them again of every byte from the local socket (daemon/client_requests), and the frame codec
+ * asks them again of every byte from the local socket (daemon/options), and the frame codec
  * asks them of a server (websocket/message). Invariant: one rule, one function; what passes here can
  * be put into an HTTP head or a close frame with no further look.
  *
@@ -89,6 +89,9 @@ bool wsp_header_value_is_valid(const char *value, size_t len);
 bool wsp_header_name_is_for_user(const char *name, size_t len);
 
 /* --- endpoints --- */
+
+/* A URL that begins with it names an endpoint of the daemon's configuration. */
+#define WSP_ENDPOINT_SCHEME "wsplex-endpoint:"
 
 /*
  * The name of an endpoint: one to WSP_MAX_ENDPOINT_NAME of A-Z a-z 0-9 . _ -, the first one a letter

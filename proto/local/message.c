@@ -1,5 +1,5 @@
 /*
- * What is in the frames of the local protocol: typed encode and decode.
+ * message: what is in the frames of the local protocol, typed encode and decode.
  *
  * Between local/wire and those who act on frames; see message.h for the contract. Invariant: what
  * decode accepts obeys messages.def in every field.
@@ -398,6 +398,18 @@ int wsp_local_list_append(struct wsp_buffer *buffer, struct wsp_view item)
         return r;
     put_str(room, item);
     wsp_buffer_commit(buffer, size_str(item));
+    return 0;
+}
+
+int wsp_local_list_append_strings(struct wsp_buffer *buffer, const char *const *strings,
+                                  size_t n_strings)
+{
+    for (size_t i = 0; i < n_strings; i++) {
+        int r = wsp_local_list_append(buffer, wsp_view_of_string(strings[i]));
+
+        if (r < 0)
+            return r;
+    }
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * What is in the frames of the local protocol: typed encode and decode.
+ * message: what is in the frames of the local protocol, typed encode and decode.
  *
  * On the way of a message it stands between local/wire, which finds frames in the stream, and the
  * objects of daemon, library and ctl, which act on them. Invariant: what decode accepts obeys
@@ -122,6 +122,13 @@ const char *wsp_message_type_to_string(unsigned int type);
  * was.
  */
 int wsp_local_list_append(struct wsp_buffer *buffer, struct wsp_view item);
+
+/*
+ * The same for each of the strings, which end with a zero. On failure those before the one that
+ * failed are in the list.
+ */
+int wsp_local_list_append_strings(struct wsp_buffer *buffer, const char *const *strings,
+                                  size_t n_strings);
 
 /*
  * Takes the first item off a list that decode has accepted or that wsp_local_list_append() made.
