@@ -1,5 +1,5 @@
 /*
- * The errors that the local protocol names, as texts.
+ * errors: what the local protocol names as wrong, as texts.
  *
  * Between the numbers in ERROR, FAILED and REPLY and whoever shows them. Invariant: all of it comes
  * from errors.def; see errors.h for the contract. Switches and no tables: a table of pointers is three

@@ -1,5 +1,5 @@
 /*
- * The errors that the local protocol names, as enums and texts.
+ * errors: what the local protocol names as wrong, as enums and texts.
  *
  * local/wire and local/message find the first kind, the daemon writes all of them into ERROR,
  * FAILED and REPLY, library and wsplexctl show them. Invariant: all of it comes from errors.def.

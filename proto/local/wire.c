@@ -1,5 +1,5 @@
 /*
- * The framing of the local protocol: bytes to frames, and back.
+ * wire: the framing of the local protocol, bytes to frames and back.
  *
  * Between a stream socket and local/message; see wire.h for the contract. Invariant: a frame is
  * handed out only when its header is sound and all of its payload is there, and no more than one

@@ -1,5 +1,5 @@
 /*
- * The framing of the local protocol: bytes to frames, and back.
+ * wire: the framing of the local protocol, bytes to frames and back.
  *
  * On the way of a message it stands between a stream socket and local/message, which knows what is
  * in a frame. Invariant: a frame is handed out only when its header is sound and all of its payload
