@@ -63,7 +63,7 @@ flags=($(pkg-config --cflags --libs wsplex 2>"$folder/said"))
 result $? "pkg-config knows wsplex"
 libdir=$(find "$folder/root" -name libwsplex.so -printf '%h\n' | head -n 1)
 # With a sanitizer in the library, a plain program would lack its runtime.
-if nm -D "$libdir/libwsplex.so" | grep -q __asan_; then
+if nm -D "$libdir/libwsplex.so" | grep __asan_ >/dev/null; then
     for what in "C" "C++" "as users write it" "the error names the path" "libevent adapter" \
         "sd-event adapter" "GLib adapter"; do
         skip "$what" "the library is sanitized"

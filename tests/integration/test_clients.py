@@ -129,6 +129,8 @@ def test_over_credit(daemon, bystander):
     """The daemon has granted nothing yet beyond the start: its server has not answered."""
     with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw, daemon.client() as client:
         channel = client.open(raw.url)
+        # Otherwise the listener may have gone before the daemon comes to it.
+        wait_until(lambda: raw.n_accepted == 1, lambda: "the daemon's connection")
         client.send_frame(Type.BINARY, channel.number, 0, bytes(65536))
         client.send_frame(Type.BINARY, channel.number, 0, b"")
         error = client.wait_end()
