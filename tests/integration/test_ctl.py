@@ -118,8 +118,6 @@ def test_binary_both_ways(daemon, server, tmp_path):
         ctl.close_input()
         assert ctl.wait() == 0
     assert (tmp_path / "out").read_bytes() == expected
-    path = new_path("echo")
-    assert connect(daemon, "-b", server.url(path), stdin=data[:70000], check=0).returncode == 0
 
 
 def test_binary_comes_back(daemon, one_server):
