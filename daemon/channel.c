@@ -18,7 +18,7 @@
 #include "proto/local/errors.h"
 
 /* A block of the payload is counted by whoever fills it; this is the struct's, and what malloc adds to both. */
-enum { OUTGOING_OVERHEAD = sizeof(struct outgoing) + 2 * 16 };
+enum { OUTGOING_OVERHEAD = sizeof(struct outgoing) + 2 * BLOCK_OVERHEAD };
 
 const char *channel_state_to_string(enum channel_state state)
 {
@@ -32,7 +32,8 @@ const char *channel_state_to_string(enum channel_state state)
     return "unknown";
 }
 
-void channel_wake(struct channel *channel)
+/* Tells the client that there is something, unless nobody is there to hear. */
+static void channel_wake(struct channel *channel)
 {
     if (!channel->is_abandoned)
         channel->ops->wake(channel);

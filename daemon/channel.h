@@ -205,7 +205,4 @@ void channel_end(struct channel *channel, const struct ending *ending);
  * failure replaces the end, so that the loss is told. */
 void channel_cut_off(struct channel *channel, const struct failure *failure);
 
-/* Tells the client that there is something, unless nobody is there to hear. */
-void channel_wake(struct channel *channel);
-
 #endif

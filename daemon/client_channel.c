@@ -17,7 +17,7 @@
 #include "daemon/share.h"
 #include "proto/local/errors.h"
 
-struct client_channel *client_channel_of(struct channel *channel)
+static struct client_channel *client_channel_of(struct channel *channel)
 {
     return LIST_ENTRY(channel, struct client_channel, channel);
 }

@@ -41,8 +41,6 @@ struct client_channel {
     bool is_shared;
 };
 
-struct client_channel *client_channel_of(struct channel *channel);
-
 /* A new channel of that number, not in any share yet. 0; QUOTA_EXCEEDED: it stands, only to be failed; -ENOMEM. */
 int client_channel_new(struct client *client, uint32_t number, struct client_channel **ret_channel);
 

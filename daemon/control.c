@@ -19,13 +19,8 @@
 #include "daemon/server.h"
 #include "proto/local/errors.h"
 
-enum {
-    /* A piece of an answer: so many rows are looked at, and no further one begun beyond this length. */
-    MAX_ROWS_PER_PIECE = 128,
-    PIECE_LEN = 32 * 1024,
-    /* What one frame takes besides id and status. */
-    MAX_JSON_PER_FRAME = WSP_MAX_LOCAL_PAYLOAD - 6,
-};
+/* What one frame takes besides id and status. */
+enum { MAX_JSON_PER_FRAME = WSP_MAX_LOCAL_PAYLOAD - 6 };
 
 /* Not the number of any status. */
 enum { ANSWER_MORE = 0x10000 };
@@ -152,7 +147,7 @@ static int answer_list(struct request *request, const struct listing *listing)
     if (!request->is_begun)
         r = wsp_buffer_append(&request->text, "[", 1);
     for (unsigned i = 0; r == 0 && node != head; node = node->next, i++) {
-        if (i == MAX_ROWS_PER_PIECE || wsp_buffer_len(&request->text) >= PIECE_LEN) {
+        if (i == MAX_ROWS_PER_PIECE || wsp_buffer_len(&request->text) >= REPLY_PIECE_LEN) {
             request->next = listing->number(node);
             return ANSWER_MORE;
         }

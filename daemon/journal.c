@@ -16,12 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    MAX_LINE_LEN = 1024,
-    /* A person reads some twenty lines; what happens more often in ten seconds is one event. */
-    WINDOW_MS = 10000,
-    MAX_LINES_PER_WINDOW = 20,
-};
+#include "daemon/limits.h"
+
+enum { MAX_LINE_LEN = 1024 };
 
 struct line {
     const char *name;
@@ -125,13 +122,13 @@ static void left_out_write(const struct journal *journal, const char *format, ..
 /* True if the line may be written; tells what was left out when a window of its name is over. */
 static bool count_line(struct journal *journal, struct journal_count *count, uint64_t now_ms)
 {
-    if (now_ms - count->window_ms >= WINDOW_MS) {
+    if (now_ms - count->window_ms >= JOURNAL_WINDOW_MS) {
         if (count->n_left_out > 0)
             left_out_write(journal, "%u more lines of %s", count->n_left_out,
                            lines[count - journal->counts].name);
         *count = (struct journal_count){.window_ms = now_ms};
     }
-    if (count->n_written < MAX_LINES_PER_WINDOW) {
+    if (count->n_written < MAX_JOURNAL_LINES_PER_WINDOW) {
         count->n_written++;
         return true;
     }
@@ -143,7 +140,8 @@ void journal_flush(struct journal *journal)
 {
     for (size_t i = 0; i < JOURNAL_N_LINES; i++)
         if (journal->counts[i].n_left_out > 0)
-            count_line(journal, &journal->counts[i], journal->counts[i].window_ms + WINDOW_MS);
+            count_line(journal, &journal->counts[i],
+                       journal->counts[i].window_ms + JOURNAL_WINDOW_MS);
 }
 
 void journal_log(struct journal *journal, enum journal_line line, uint64_t id, const char *format,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every number of the daemon that bounds an outsider and is nobody's to configure, with its reason; the numbers of the
- * protocols stand in proto/limits.h, quotas in quota.h, defaults of what can be configured in target.h and config.h.
+ * limits: every number of the daemon that bounds an outsider and is nobody's to configure, with its reason; the
+ * numbers of the protocols stand in proto/limits.h, quotas in quota.h, what can be configured in options.def.
  * Neighbours: whoever does the bounding. Invariant: no number of this kind anywhere else in daemon.
  */
 #ifndef WSPLEX_DAEMON_LIMITS_H
@@ -12,6 +12,23 @@
 /* What one callback reads at most in one turn, from a server or a client. One recv of this size takes what a fast peer
  * sends in a millisecond or so; more would only let one connection keep the others waiting. */
 #define MAX_READ_PER_TURN (256 * 1024)
+
+/* --- the listener --- */
+
+/* Connections that wait to be accepted: a crowd that comes at once, as after a start of the machine. */
+#define MAX_BACKLOG 1024
+
+/* Accepted in one turn, so that a crowd at the door does not stop those inside. */
+#define MAX_ACCEPTS_PER_TURN 64
+
+/* Without a descriptor to spare, accepting rests so long, or until a client goes: a wakeup a second, not a processor. */
+#define ACCEPT_REST_MS 1000
+
+/* --- the log lines --- */
+
+/* A person reads some twenty lines; what happens more often in ten seconds is one event. */
+#define JOURNAL_WINDOW_MS            10000
+#define MAX_JOURNAL_LINES_PER_WINDOW 20
 
 /* --- reaching a server --- */
 
@@ -59,6 +76,11 @@
 
 /* Requests of control that wait for their turn; each holds its arguments, at most one frame. */
 #define MAX_REQUESTS_PER_CLIENT 16
+
+/* A piece of a reply to one of them: so many rows are looked at, and no further one begun beyond this length. Ten
+ * thousand channels are a list of megabytes, which is made as the client reads it. */
+#define MAX_ROWS_PER_PIECE 128
+#define REPLY_PIECE_LEN    (32 * 1024)
 
 /* What one write to a client gathers: about what a Unix socket's buffer takes at once. */
 #define MAX_CLIENT_WRITE (256 * 1024)

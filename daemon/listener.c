@@ -18,12 +18,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-enum {
-    BACKLOG = 1024,
-    /* Accepted in one turn, so that a crowd at the door does not stop those inside. */
-    MAX_ACCEPTS_PER_TURN = 64,
-    REST_MS = 1000,
-};
+#include "daemon/limits.h"
 
 static int problem(char ret_problem[LISTENER_PROBLEM_LEN], int error, const char *path,
                    const char *what)
@@ -64,7 +59,7 @@ static void listener_ready(void *owner, unsigned events)
         listener->is_short = true;
         if (is_shortage(error)) {
             watch_want(&listener->watch, 0);
-            timer_start(&listener->rest, REST_MS);
+            timer_start(&listener->rest, ACCEPT_REST_MS);
         }
         return;
     }
@@ -174,7 +169,7 @@ static int socket_make(struct listener *listener, const struct listener_options 
         return problem(ret_problem, errno, path, "cannot be given to socket-group");
     if (chmod(path, options->mode) < 0)
         return problem(ret_problem, errno, path, "cannot be given socket-mode");
-    if (listen(listener->fd, BACKLOG) < 0)
+    if (listen(listener->fd, MAX_BACKLOG) < 0)
         return problem(ret_problem, errno, path, "cannot listen");
     return 0;
 }

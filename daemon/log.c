@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What malloc adds to a block, roughly. An entry has one block or two. */
-enum { BLOCK_OVERHEAD = 16, ENTRY_OVERHEAD = sizeof(struct entry) + 2 * BLOCK_OVERHEAD };
+/* An entry has one block or two. */
+enum { ENTRY_OVERHEAD = sizeof(struct entry) + 2 * BLOCK_OVERHEAD };
 
 /* Room at the end of a buffer that was taken which is worth giving back. */
 enum { WASTE_LEN = 4096 };

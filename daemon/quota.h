@@ -37,6 +37,9 @@ const char *quota_resource_to_string(enum quota_resource resource);
 
 enum { QUOTA_EXCEEDED = 1 };
 
+/* What malloc adds to a block, roughly: charged with each block that holds a message, so that empty ones are not free. */
+enum { BLOCK_OVERHEAD = 16 };
+
 struct quota {
     uint64_t limits[QUOTA_N_RESOURCES]; /* per uid; changed by configuration at any time */
     void *users;                        /* tsearch(3) tree by uid */
