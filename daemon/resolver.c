@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "daemon/file_version.h"
+
 static const char resolv_conf[] = "/etc/resolv.conf";
 
 /* The name servers as resolv.conf named them at one time. When it has changed, new questions get a new one, and the
@@ -225,12 +227,6 @@ static void resolver_reap(void *owner)
     }
 }
 
-static bool conf_is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 /* A machine that moves between networks gets a new resolv.conf, and c-ares reads it once. */
 static int resolver_refresh(struct resolver *resolver)
 {
@@ -242,7 +238,7 @@ static int resolver_refresh(struct resolver *resolver)
         return 0;
     if (stat(resolv_conf, &conf) < 0)
         memset(&conf, 0, sizeof(conf));
-    if (!list_is_empty(&resolver->servers) && conf_is_same(&conf, &resolver->conf))
+    if (!list_is_empty(&resolver->servers) && file_version_is_same(&conf, &resolver->conf))
         return 0;
     r = servers_new(resolver, &servers);
     if (r < 0)

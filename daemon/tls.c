@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/file_version.h"
 #include "daemon/list.h"
 #include "proto/local/errors.h"
 
@@ -120,12 +121,6 @@ static int context_load(SSL_CTX *context, const char *ca_file, struct failure *r
     return 1;
 }
 
-static bool stat_is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static struct trust *trust_find(struct tls *tls, const char *ca_file)
 {
     LIST_FOR_EACH (node, &tls->trusts) {
@@ -183,7 +178,7 @@ static int trust_get(struct tls *tls, const char *ca_file, struct trust **ret_tr
                     strerror(errno));
         return 1;
     }
-    if (old != NULL && stat_is_same(&now, &old->stat)) {
+    if (old != NULL && file_version_is_same(&now, &old->stat)) {
         *ret_trust = old;
         return 0;
     }
