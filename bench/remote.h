@@ -1,6 +1,7 @@
 /*
- * remote: the remote side as the benches need it: a blocking connection to a WebSocket server, upgraded, with or
- * without TLS. Nothing is verified, for it only ever meets feed_server on loopback.
+ * remote: the remote side as the benches need it: a blocking connection to a WebSocket server,
+ * upgraded, with or without TLS. Nothing is verified, for it only ever meets feed_server on
+ * loopback.
  *
  * Neighbours: bare.c and load.c use it; proto/websocket is beside it.
  * Invariant: after remote_open the next byte read is the first of a frame.
@@ -24,8 +25,8 @@ struct remote {
 void remote_open(struct remote *remote, const char *url);
 void remote_close(struct remote *remote);
 
-/* Reads what is there, at least a byte, at most len; waits for it. 0 at the end, -1 on failure. Each system call it
- * makes is counted in *n_calls. */
+/* Reads what is there, at least a byte, at most len; waits for it. 0 at the end, -1 on failure.
+ * Each system call it makes is counted in *n_calls. */
 ssize_t remote_read(struct remote *remote, uint8_t *to, size_t len, unsigned long *n_calls);
 
 /* Writes all of it. 0, -1. */

@@ -2,9 +2,9 @@
  * channel: one channel number while it is in use: what waits to go up, and the credit that lets it.
  *
  * On the way of a message it stands between the object (client-lib/websocket), which gives it whole
- * messages, and output, which takes pieces of them round robin. It outlives a freed object until all
- * that was sent has gone and the daemon has let the number go. Invariants: cost_used <= cost_granted;
- * it is in output's list of ready channels exactly when a piece can be taken.
+ * messages, and output, which takes pieces of them round robin. It outlives a freed object until
+ * all that was sent has gone and the daemon has let the number go. Invariants: cost_used <=
+ * cost_granted; it is in output's list of ready channels exactly when a piece can be taken.
  *
  *   state      what holds                            leaves it by
  *   WAITING    OPEN waits for a free number limit     HELLO -> OPENING
@@ -82,7 +82,8 @@ struct wsp_channel {
     uint8_t incoming_type; /* of the message that is arriving; 0: none */
 };
 
-/* A channel in WAITING with the initial credit; the number is the caller's to give. NULL: no memory. */
+/* A channel in WAITING with the initial credit; the number is the caller's to give. NULL: no
+ * memory. */
 struct wsp_channel *wsp_channel_new(struct wsplex_websocket *websocket);
 
 /* Frees it with what it still had to send; pieces under way stay. NULL is allowed. Returns NULL. */

@@ -49,15 +49,16 @@ struct wsplex {
 int wsp_client_enter(struct wsplex *client);
 
 /*
- * Leaves what was entered. The outermost call frees the dead, the client itself among them, and tells
- * the loop what changed. Returns r, so that it can end a function.
+ * Leaves what was entered. The outermost call frees the dead, the client itself among them, and
+ * tells the loop what changed. Returns r, so that it can end a function.
  */
 int wsp_client_leave(struct wsplex *client, int r);
 
 /* This is a child of the process that made the client: its descriptor is not to be touched. */
 bool wsp_client_is_forked(const struct wsplex *client);
 
-/* No handler may be called any more: the client was freed, or a handler forked and this is the child. */
+/* No handler may be called any more: the client was freed, or a handler forked and this is the
+ * child. */
 bool wsp_client_is_over(const struct wsplex *client);
 
 /* Sets the text of wsplex_error_text() and returns the error. */

@@ -1,11 +1,11 @@
 /*
- * connection: the line to the daemon: its socket, the greeting, the channel numbers and the requests
- * on it.
+ * connection: the line to the daemon: its socket, the greeting, the channel numbers and the
+ * requests on it.
  *
  * On the way of a message it stands between local/wire and the objects (client-lib/websocket), to
  * which frames.c gives what came; output is its way up. Invariant: whatever is wrong with the
- * connection only marks it LOST; the objects on it learn of that from wsp_connection_bury() and, from
- * wsplex_dispatch(), by their events.
+ * connection only marks it LOST; the objects on it learn of that from wsp_connection_bury() and,
+ * from wsplex_dispatch(), by their events.
  *
  *   state        what holds                                  leaves it by
  *   ABSENT       no socket                                   ensure -> GREETING or CONNECTING
@@ -93,8 +93,8 @@ int wsp_connection_lose(struct wsplex *client, int error, const char *format, ..
 int wsp_connection_lose_memory(struct wsplex *client);
 
 /*
- * From LOST to ABSENT: closes the socket, lets all numbers go, and puts the objects into the client's
- * failing and the requests into its unanswered. Calls no handler but the loop's.
+ * From LOST to ABSENT: closes the socket, lets all numbers go, and puts the objects into the
+ * client's failing and the requests into its unanswered. Calls no handler but the loop's.
  */
 void wsp_connection_bury(struct wsplex *client);
 
@@ -108,15 +108,16 @@ int wsp_connection_control(struct wsplex *client, const struct wsp_message *mess
 int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
                              const struct wsp_local_open *open);
 
-/* Sends the OPENs that waited for HELLO; fails those that the daemon does not allow. 0 or -ENOMEM. */
+/* Sends the OPENs that waited for HELLO; fails those that the daemon does not allow. 0 or
+ * -ENOMEM. */
 int wsp_connection_open_waiting(struct wsplex *client);
 
 /* Sends CLOSE if it is due and its turn has come. 0 or -ENOMEM. */
 int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel);
 
 /*
- * The channel's object goes, and the rest happens without it: what was sent goes, then CLOSE, and what
- * still comes is not looked at.
+ * The channel's object goes, and the rest happens without it: what was sent goes, then CLOSE, and
+ * what still comes is not looked at.
  */
 void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel);
 

@@ -3,9 +3,9 @@
  * called (DOM standard, "Dispatching events"; HTML standard, "Event handlers").
  *
  * On the way of a message it stands between the object (client-lib/websocket) and the program's
- * handlers. Invariant: while an event is being dispatched no listener's memory goes away and none is
- * moved; what is removed is only marked, and swept when the last dispatch has ended. So a handler
- * may do anything to the target, and dispatching allocates nothing.
+ * handlers. Invariant: while an event is being dispatched no listener's memory goes away and none
+ * is moved; what is removed is only marked, and swept when the last dispatch has ended. So a
+ * handler may do anything to the target, and dispatching allocates nothing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -62,7 +62,8 @@ int wsp_event_target_add(struct wsp_event_target *target, const char *type,
 void wsp_event_target_remove(struct wsp_event_target *target, const char *type,
                              wsplex_event_handler handler, void *userdata);
 
-/* The event is one that this target is dispatching: its address is that of the handlers' argument. */
+/* The event is one that this target is dispatching: its address is that of the handlers'
+ * argument. */
 bool wsp_event_target_is_dispatching(const struct wsp_event_target *target,
                                      const struct wsplex_event *event);
 

@@ -51,10 +51,10 @@ void wsp_output_update(struct wsp_output *output, struct wsp_channel *channel);
 bool wsp_output_is_pending(const struct wsp_output *output);
 
 /*
- * Writes to the descriptor as much as it takes and one turn may. taken, called with context, learns of
- * each channel that a piece was taken from, and may put in control frames (behind the batch).
- * 0, also when not everything went; negative errno: -EPIPE and the like when the daemon reads no
- * more, -ENOMEM, or what taken returned.
+ * Writes to the descriptor as much as it takes and one turn may. taken, called with context, learns
+ * of each channel that a piece was taken from, and may put in control frames (behind the batch). 0,
+ * also when not everything went; negative errno: -EPIPE and the like when the daemon reads no more,
+ * -ENOMEM, or what taken returned.
  */
 int wsp_output_write(struct wsp_output *output, int fd,
                      int (*taken)(void *context, struct wsp_channel *channel), void *context);

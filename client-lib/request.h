@@ -31,8 +31,8 @@ struct wsp_request *wsp_request_free(struct wsp_request *request);
 int wsp_request_append(struct wsp_request *request, struct wsp_view piece);
 
 /*
- * Takes the request out of its list, calls its handler with the status and, if that is not negative,
- * the JSON, and frees it.
+ * Takes the request out of its list, calls its handler with the status and, if that is not
+ * negative, the JSON, and frees it.
  */
 void wsp_request_finish(struct wsplex *client, struct wsp_request *request, int status);
 

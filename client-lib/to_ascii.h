@@ -1,6 +1,6 @@
 /*
- * to_ascii: makes ASCII of an international domain name, with a libidn2 that is loaded when the first
- * such name is met, so that a program that never meets one does not need it.
+ * to_ascii: makes ASCII of an international domain name, with a libidn2 that is loaded when the
+ * first such name is met, so that a program that never meets one does not need it.
  *
  * proto/url calls it for client-lib/websocket. Invariant: the library is loaded at most once and
  * stays.

@@ -30,8 +30,8 @@ struct wsplex_websocket {
     struct wsplex *client;
     struct wsp_chain link;         /* in the client's websockets or graveyard */
     struct wsp_chain failing_link; /* in the client's failing */
-    struct wsp_channel
-        *channel; /* NULL once the number is let go, or the object failed by itself */
+    /* NULL once the number is let go, or the object failed by itself. */
+    struct wsp_channel *channel;
     enum wsplex_ready_state ready_state;
     bool is_given_up; /* close() was called while CONNECTING */
     bool is_freed;
@@ -59,8 +59,8 @@ int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view pro
                          struct wsp_view extensions);
 
 /*
- * A piece of a message, the last one if not has_more. 0; -ENOMEM; -ENOBUFS when the message is longer
- * than max_message.
+ * A piece of a message, the last one if not has_more. 0; -ENOMEM; -ENOBUFS when the message is
+ * longer than max_message.
  */
 int wsp_websocket_received(struct wsplex_websocket *websocket, bool is_binary, bool has_more,
                            struct wsp_view piece, uint64_t max_message);

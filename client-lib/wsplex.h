@@ -2,13 +2,13 @@
  * libwsplex: the browser's WebSocket object for C programs, on connections that wsplexd holds.
  *
  * This is the one public header. A program makes a client (struct wsplex, its line to the daemon),
- * opens WebSockets on it (struct wsplex_websocket, the object of the WHATWG WebSockets standard) and
- * either calls wsplex_run() or drives the client from a loop of its own with wsplex_get_fd(),
+ * opens WebSockets on it (struct wsplex_websocket, the object of the WHATWG WebSockets standard)
+ * and either calls wsplex_run() or drives the client from a loop of its own with wsplex_get_fd(),
  * wsplex_get_events(), wsplex_get_timeout_ms() and wsplex_dispatch(). Handlers run inside
  * wsplex_run(), wsplex_dispatch() and wsplex_websocket_dispatch_event(), nowhere else.
  *
- * Invariant: the library needs libc alone; it starts no thread, touches no signal, raises no SIGPIPE,
- * never logs, never ends the process, and blocks nowhere but in wsplex_run().
+ * Invariant: the library needs libc alone; it starts no thread, touches no signal, raises no
+ * SIGPIPE, never logs, never ends the process, and blocks nowhere but in wsplex_run().
  *
  * What holds for all functions
  *
@@ -89,8 +89,8 @@ const char *wsplex_strerror(int error);
 /*
  * What exactly went wrong in the last function of this client or of one of its WebSockets that
  * returned an error, or in the last loss of the daemon: a sentence that names the culprit, such as
- * the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at fault. Empty when
- * nothing went wrong yet. Valid until the next call that fails.
+ * the socket paths tried, the byte of a text that is not UTF-8, the subprotocol at fault. Empty
+ * when nothing went wrong yet. Valid until the next call that fails.
  */
 const char *wsplex_error_text(const struct wsplex *client);
 
@@ -127,7 +127,8 @@ struct wsplex *wsplex_free(struct wsplex *client);
 
 /*
  * Connects to the daemon now, to learn at once whether one is there. Does nothing when connected.
- * Never waits: with a daemon too busy to accept, the connection is completed from wsplex_dispatch().
+ * Never waits: with a daemon too busy to accept, the connection is completed from
+ * wsplex_dispatch().
  *
  * Errors: what connect(2) gives for the last path tried (-ENOENT, -ECONNREFUSED: no daemon there;
  * -EACCES: this user may not), -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM, -ECHILD;
@@ -137,9 +138,9 @@ int wsplex_connect(struct wsplex *client);
 
 /*
  * The descriptor to wait on, for poll(2), epoll(7) and the like; only ever wait on it. -1 while
- * there is no connection, in a child after fork(), and as long as only a timeout is waited for. It may
- * change in wsplex_connect(), wsplex_websocket_new(), wsplex_request() and wsplex_dispatch(): ask
- * again before each wait, or use wsplex_set_on_wait_change().
+ * there is no connection, in a child after fork(), and as long as only a timeout is waited for. It
+ * may change in wsplex_connect(), wsplex_websocket_new(), wsplex_request() and wsplex_dispatch():
+ * ask again before each wait, or use wsplex_set_on_wait_change().
  */
 int wsplex_get_fd(const struct wsplex *client);
 
@@ -161,8 +162,8 @@ int wsplex_get_timeout_ms(const struct wsplex *client);
  * call does a bounded amount of work, so that a flood of messages does not starve the program's
  * loop; then wsplex_get_timeout_ms() is 0.
  *
- * The loss of the daemon is no error here but arrives as `error` and `close` events, and as replies.
- * Errors: -EDEADLK within a handler, -ECHILD.
+ * The loss of the daemon is no error here but arrives as `error` and `close` events, and as
+ * replies. Errors: -EDEADLK within a handler, -ECHILD.
  */
 int wsplex_dispatch(struct wsplex *client);
 
@@ -211,22 +212,22 @@ enum wsplex_status {
 };
 
 /*
- * The answer to a request. status is 0, json the reply (json_length bytes of UTF-8 and a NUL that is
- * not counted, valid during the call); or status is positive, an enum wsplex_status, and json says
- * more; or status is negative and json empty: -ECONNRESET when the daemon went away, -EPROTO when it
- * broke the protocol, -ETIMEDOUT when it never greeted, -ENOMEM. A status that this version does not
- * know is positive as well.
+ * The answer to a request. status is 0, json the reply (json_length bytes of UTF-8 and a NUL that
+ * is not counted, valid during the call); or status is positive, an enum wsplex_status, and json
+ * says more; or status is negative and json empty: -ECONNRESET when the daemon went away, -EPROTO
+ * when it broke the protocol, -ETIMEDOUT when it never greeted, -ENOMEM. A status that this version
+ * does not know is positive as well.
  */
 typedef void (*wsplex_reply_handler)(struct wsplex *client, int status, const char *json,
                                      size_t json_length, void *userdata);
 
 /*
- * Asks the daemon something or gives it an order: a verb of wsplexctl with its arguments, n_arguments
- * strings (PROTOCOL.md, REQUEST). Extension.
+ * Asks the daemon something or gives it an order: a verb of wsplexctl with its arguments,
+ * n_arguments strings (PROTOCOL.md, REQUEST). Extension.
  *
- * handler is called exactly once, from wsplex_dispatch() or wsplex_run(), unless the client is freed
- * before. Requests may overlap.
- * Errors: those of wsplex_connect(); -E2BIG when verb and arguments do not fit into a frame (64 KiB).
+ * handler is called exactly once, from wsplex_dispatch() or wsplex_run(), unless the client is
+ * freed before. Requests may overlap. Errors: those of wsplex_connect(); -E2BIG when verb and
+ * arguments do not fit into a frame (64 KiB).
  */
 int wsplex_request(struct wsplex *client, const char *verb, const char *const *arguments,
                    size_t n_arguments, wsplex_reply_handler handler, void *userdata);
@@ -254,9 +255,9 @@ struct wsplex_options *wsplex_options_free(struct wsplex_options *options);
 int wsplex_options_set_sharing(struct wsplex_options *options, enum wsplex_sharing sharing);
 
 /*
- * Adds a header field to the opening handshake; the same name may be added again. Not for those that
- * the handshake itself writes (Host, Connection, Upgrade, Sec-WebSocket-...).
- * Errors: -EINVAL (no valid name or value, or not for the program to set), -E2BIG (too many), -ENOMEM.
+ * Adds a header field to the opening handshake; the same name may be added again. Not for those
+ * that the handshake itself writes (Host, Connection, Upgrade, Sec-WebSocket-...). Errors: -EINVAL
+ * (no valid name or value, or not for the program to set), -E2BIG (too many), -ENOMEM.
  */
 int wsplex_options_add_header(struct wsplex_options *options, const char *name, const char *value);
 
@@ -295,9 +296,9 @@ enum wsplex_binary_type {
  * protocols   n_protocols subprotocol names in the order of preference; may be NULL when 0.
  * options     extension; NULL for none. Copied.
  *
- * Errors: WSPLEX_ERROR_SYNTAX (SyntaxError: the URL, a subprotocol that is no token or occurs twice;
- * also a host that is not ASCII where libidn2 is not installed, and the text says so); those of
- * wsplex_connect(); -E2BIG (URL, protocols and options together exceed what the daemon takes);
+ * Errors: WSPLEX_ERROR_SYNTAX (SyntaxError: the URL, a subprotocol that is no token or occurs
+ * twice; also a host that is not ASCII where libidn2 is not installed, and the text says so); those
+ * of wsplex_connect(); -E2BIG (URL, protocols and options together exceed what the daemon takes);
  * -EMFILE (the client has used up its channel numbers); -ECHILD. The caller owns *ret_websocket and
  * gives it to wsplex_websocket_free().
  */
@@ -306,10 +307,10 @@ int wsplex_websocket_new(struct wsplex *client, const char *url, const char *con
                          struct wsplex_websocket **ret_websocket);
 
 /*
- * Frees the object; no event of it comes any more. A connection that is still there is closed as one
- * of a browser's collected objects is (standard: "Garbage collection"): without a code, after all
- * that was sent before has gone. May be called at any time, also in its own handlers and listeners:
- * the object and the event's data then stay readable until that handler returns.
+ * Frees the object; no event of it comes any more. A connection that is still there is closed as
+ * one of a browser's collected objects is (standard: "Garbage collection"): without a code, after
+ * all that was sent before has gone. May be called at any time, also in its own handlers and
+ * listeners: the object and the event's data then stay readable until that handler returns.
  * websocket may be NULL. Returns NULL.
  */
 struct wsplex_websocket *wsplex_websocket_free(struct wsplex_websocket *websocket);
@@ -349,9 +350,10 @@ int wsplex_websocket_set_binary_type(struct wsplex_websocket *websocket,
                                      enum wsplex_binary_type binary_type);
 
 /*
- * send(string) and send(binary). The data is copied, the message is queued whole, and bufferedAmount
- * grows by its length. data may be NULL when length is 0. Text may contain U+0000. In CLOSING and
- * CLOSED the message is only counted in bufferedAmount, as the standard says, and 0 returned.
+ * send(string) and send(binary). The data is copied, the message is queued whole, and
+ * bufferedAmount grows by its length. data may be NULL when length is 0. Text may contain U+0000.
+ * In CLOSING and CLOSED the message is only counted in bufferedAmount, as the standard says, and 0
+ * returned.
  *
  * The queue has no bound but memory: watch bufferedAmount.
  *
@@ -390,8 +392,8 @@ int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const c
  */
 
 /*
- * Why a WebSocket failed, as far as the daemon says so. A later daemon may give numbers that are not
- * here. Extension.
+ * Why a WebSocket failed, as far as the daemon says so. A later daemon may give numbers that are
+ * not here. Extension.
  */
 enum wsplex_cause {
     /* what was asked for cannot be */
@@ -420,8 +422,8 @@ enum wsplex_cause {
 };
 
 /*
- * An event: the standard's Event, MessageEvent and CloseEvent in one struct, so that every member is
- * there in every event; those that its interface does not have are 0, false, NULL or "".
+ * An event: the standard's Event, MessageEvent and CloseEvent in one struct, so that every member
+ * is there in every event; those that its interface does not have are 0, false, NULL or "".
  *
  * The library makes it, and it is valid during the handler's call, with all that it points to. A
  * program makes one only for wsplex_websocket_dispatch_event(), zeroed, with size set. New members
@@ -449,8 +451,8 @@ struct wsplex_event {
     size_t reason_length; /* its bytes */
 
     /*
-     * What `error` says beyond the standard. Extension. cause is positive for what the daemon says, an
-     * enum wsplex_cause; or negative: -ECONNRESET, the daemon went away; -EPROTO, it broke the
+     * What `error` says beyond the standard. Extension. cause is positive for what the daemon says,
+     * an enum wsplex_cause; or negative: -ECONNRESET, the daemon went away; -EPROTO, it broke the
      * protocol; -ETIMEDOUT, it never greeted; -EMFILE, it allows no more WebSockets; -ENOMEM.
      */
     int cause;
@@ -462,10 +464,10 @@ struct wsplex_event {
 typedef void (*wsplex_event_handler)(const struct wsplex_event *event, void *userdata);
 
 /*
- * onopen, onmessage, onerror, onclose. One handler each; NULL takes it away. It takes its turn among
- * the listeners of its type from the moment it was first set, as HTML says: replacing it by another
- * keeps its place, taking it away and setting it again puts it last.
- * Errors: -ENOMEM (never when handler is NULL or replaces another), -ECHILD.
+ * onopen, onmessage, onerror, onclose. One handler each; NULL takes it away. It takes its turn
+ * among the listeners of its type from the moment it was first set, as HTML says: replacing it by
+ * another keeps its place, taking it away and setting it again puts it last. Errors: -ENOMEM (never
+ * when handler is NULL or replaces another), -ECHILD.
  */
 int wsplex_websocket_set_on_open(struct wsplex_websocket *websocket, wsplex_event_handler handler,
                                  void *userdata);

@@ -1,9 +1,11 @@
 /*
- * ctl: what the verbs of wsplexctl have in common: the line to the daemon, requests that are waited for, and the
- * three ways in which the program ends.
+ * ctl: what the verbs of wsplexctl have in common: the line to the daemon, requests that are waited
+ * for, and the three ways in which the program ends.
  *
- * Neighbours: main.c picks the verb from its table; the verbs (connect.c, lists.c) use libwsplex like any program.
- * Invariant: results go to stdout, everything about failures to stderr, and the exit status tells them apart.
+ * Neighbours: main.c picks the verb from its table; the verbs (connect.c, lists.c) use libwsplex
+ * like any program.
+ * Invariant: results go to stdout, everything about failures to stderr, and the exit status tells
+ * them apart.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -48,13 +50,13 @@ int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for a returned error of libwsplex, with the library's own particulars. */
 int ctl_fail_library(const struct ctl *ctl, int error);
 
-/* Makes the client, if there is none yet; the first use connects it. Returns CTL_DONE, or CTL_FAILED after having said
- * why. */
+/* Makes the client, if there is none yet; the first use connects it. Returns CTL_DONE, or
+ * CTL_FAILED after having said why. */
 int ctl_make_client(struct ctl *ctl);
 
 /*
- * Sends a request and waits for the reply. CTL_DONE with *ret_reply, a new reference that the caller gives to
- * json_decref(); or CTL_FAILED after having said why.
+ * Sends a request and waits for the reply. CTL_DONE with *ret_reply, a new reference that the
+ * caller gives to json_decref(); or CTL_FAILED after having said why.
  */
 int ctl_request(struct ctl *ctl, const char *verb, const char *const *arguments, size_t n_arguments,
                 json_t **ret_reply);

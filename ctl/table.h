@@ -2,7 +2,8 @@
  * table: aligned columns for people, from rows of text.
  *
  * Neighbours: lists.c fills it from the daemon's JSON; stdout shows it.
- * Invariant: whatever is in a cell, a row stays one line and nothing in it reaches a terminal as a control.
+ * Invariant: whatever is in a cell, a row stays one line and nothing in it reaches a terminal as a
+ * control.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,8 +16,8 @@
 
 struct table;
 
-/* A table of n_columns; is_right says of each whether it is aligned to the right. The titles are not copied. NULL: no
- * memory. */
+/* A table of n_columns; is_right says of each whether it is aligned to the right. The titles are
+ * not copied. NULL: no memory. */
 struct table *table_new(size_t n_columns, const char *const *titles, const bool *is_right);
 struct table *table_free(struct table *table);
 

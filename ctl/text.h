@@ -1,6 +1,6 @@
 /*
- * text: words from outside, shown to a person. A terminal obeys what it is sent, so whatever a server or another
- * process wrote is made visible first.
+ * text: words from outside, shown to a person. A terminal obeys what it is sent, so whatever a
+ * server or another process wrote is made visible first.
  *
  * Neighbours: connect.c shows messages with it, lists.c and table.c the daemon's replies.
  * Invariant: no control character (C0, DEL, C1) passes but the tabulator.

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * assembly: a message of a channel while its pieces arrive from the client, and the credit that lets them come.
- * A message that fits the initial credit needs nothing; a longer one waits until the uid's quota has room for
- * max-message, and from then on is granted credit until it is whole, so whoever has begun can always finish.
+ * assembly: a message of a channel while its pieces arrive from the client, and the credit that
+ * lets them come. A message that fits the initial credit needs nothing; a longer one waits until
+ * the uid's quota has room for max-message, and from then on is granted credit until it is whole,
+ * so whoever has begun can always finish.
  * Neighbours: client_requests feeds it; channel takes the whole message.
- * Invariant: granted - cost_received, what the client may still send, is at most one window (WSP_INITIAL_CREDIT). It is
- * a whole one whenever all that has arrived is done, and half of one at least unless the channel's earlier messages or
- * the quota forbid it.
+ * Invariant: granted - cost_received, what the client may still send, is at most one window
+ * (WSP_INITIAL_CREDIT). It is a whole one whenever all that has arrived is done, and half of one at
+ * least unless the channel's earlier messages or the quota forbid it.
  */
 #ifndef WSPLEX_DAEMON_ASSEMBLY_H
 #define WSPLEX_DAEMON_ASSEMBLY_H
@@ -39,7 +40,8 @@ struct assembly {
     uint64_t granted;       /* cumulative total, as to be announced to the client */
 };
 
-/* Results of assembly_feed beside 0 and negative errno; what each means for the client is proto/local/errors.def's. */
+/* Results of assembly_feed beside 0 and negative errno; what each means for the client is
+ * proto/local/errors.def's. */
 enum assembly_result {
     ASSEMBLY_MORE = 1,    /* not whole yet */
     ASSEMBLY_OVER_CREDIT, /* fatal */
@@ -54,12 +56,14 @@ void assembly_init(struct assembly *assembly, struct user *user, uint64_t max_me
                    void (*granted_more)(struct assembly *assembly));
 void assembly_deinit(struct assembly *assembly); /* takes a zeroed one */
 
-/* One data frame. 0: the message is whole, and payload, cost and charge are the caller's to take (channel_send_take);
- * what is not taken before the next feed is dropped. ASSEMBLY_MORE, another enum assembly_result, or -ENOMEM: after
- * these the assembly is only good for assembly_deinit. May call granted_more. */
+/* One data frame. 0: the message is whole, and payload, cost and charge are the caller's to take
+ * (channel_send_take); what is not taken before the next feed is dropped. ASSEMBLY_MORE, another
+ * enum assembly_result, or -ENOMEM: after these the assembly is only good for assembly_deinit. May
+ * call granted_more. */
 int assembly_feed(struct assembly *assembly, bool is_binary, bool is_last, struct wsp_view piece);
 
-/* An ABORT frame: forgets what was begun; its cost counts as done. 0 or ASSEMBLY_OUT_OF_TURN. May call granted_more. */
+/* An ABORT frame: forgets what was begun; its cost counts as done. 0 or ASSEMBLY_OUT_OF_TURN. May
+ * call granted_more. */
 int assembly_abort(struct assembly *assembly);
 
 /* The channel's cost_done has grown. May call granted_more. */

@@ -2,10 +2,11 @@
  *
  * channel: a WebSocket object's place between its client and its share.
  * Between client, which pulls messages and notices and pushes sends, and share, which decides.
- * Invariant: after CHANNEL_END has been told, nothing more is told; messages come before the notices that follow them.
+ * Invariant: after CHANNEL_NOTICE_END has been told, nothing more is told; messages come before the
+ * notices that follow them.
  *
- * An op of the client may do anything to the channel, free it included: every function here calls one last.
- * States and events: channel.h.
+ * An op of the client may do anything to the channel, free it included: every function here calls
+ * one last. States and events: channel.h.
  */
 #include "daemon/channel.h"
 
@@ -17,7 +18,8 @@
 #include "daemon/share.h"
 #include "proto/local/errors.h"
 
-/* A block of the payload is counted by whoever fills it; this is the struct's, and what malloc adds to both. */
+/* A block of the payload is counted by whoever fills it; this is the struct's, and what malloc adds
+ * to both. */
 enum { OUTGOING_OVERHEAD = sizeof(struct outgoing) + 2 * BLOCK_OVERHEAD };
 
 const char *channel_state_to_string(enum channel_state state)
@@ -199,7 +201,8 @@ static bool has_reached(const struct channel *channel, uint64_t number)
     return channel->cursor.log == NULL || cursor_number(&channel->cursor) >= number;
 }
 
-/* What is left to fetch is known. A cursor that has nothing before the end must not be woken for what comes after. */
+/* What is left to fetch is known. A cursor that has nothing before the end must not be woken for
+ * what comes after. */
 static void leave_log_at_end(struct channel *channel)
 {
     if (channel->cursor.log == NULL || !has_reached(channel, channel->end_number))

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * channel: one WebSocket object of a client, attached to exactly one upstream: a cursor in the upstream's log on the
- * way down, an outbox of whole messages on the way up, and the few things its client still has to be told.
- * Neighbours: share above it; the client below it, which embeds it and pulls from it whatever its socket can take.
- * Invariant: after CHANNEL_END has been told, nothing more is told; messages come before the notices that follow them.
+ * channel: one WebSocket object of a client, attached to exactly one upstream: a cursor in the
+ * upstream's log on the way down, an outbox of whole messages on the way up, and the few things its
+ * client still has to be told.
+ * Neighbours: share above it; the client below it, which embeds it and pulls from it whatever its
+ * socket can take.
+ * Invariant: after CHANNEL_NOTICE_END has been told, nothing more is told; messages come before the
+ * notices that follow them.
  */
 #ifndef WSPLEX_DAEMON_CHANNEL_H
 #define WSPLEX_DAEMON_CHANNEL_H
@@ -57,8 +60,8 @@ enum channel_notice {
     CHANNEL_NOTICE_END = 8, /* after everything else: FAILED if end.failure.cause, then CLOSED */
 };
 
-/* How a WebSocket ended, in the words of the CloseEvent. failure.cause is non-zero exactly when an `error` event
- * is due before `close`. */
+/* How a WebSocket ended, in the words of the CloseEvent. failure.cause is non-zero exactly when an
+ * `error` event is due before `close`. */
 struct ending {
     struct failure failure;
     bool was_clean;
@@ -66,10 +69,11 @@ struct ending {
     char reason[WSP_MAX_CLOSE_REASON + 1];
 };
 
-/* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it, until done. */
+/* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it,
+ * until done. */
 struct outgoing {
-    struct list
-        link; /* in channel->outbox, or in channel->in_flight; the upstream keeps its own order */
+    /* In channel->outbox, or in channel->in_flight; the upstream keeps its own order. */
+    struct list link;
     struct share *share;     /* whose upstream writes it; NULL before */
     struct channel *channel; /* NULL once the channel has gone: what is in flight still goes */
     struct charge charge;    /* SENDING_BYTES */
@@ -78,17 +82,17 @@ struct outgoing {
     bool is_binary;
 };
 
-/* Called from anywhere in the daemon, also from within the client's own calls: they mark what is to be done, and may
- * call any function of channel.h but none that writes to a socket. */
+/* Called from anywhere in the daemon, also from within the client's own calls: they mark what is to
+ * be done, and may call any function of channel.h but none that writes to a socket. */
 struct channel_ops {
     /* Something new to fetch: a message or a notice. Not for an abandoned channel. */
     void (*wake)(struct channel *channel);
-    /* The channel loses its place in the log now, in the middle of a message perhaps: keep what a frame that is half
-     * written still needs. The entry is still there (cursor.at), and nothing else may happen to the channel in this op.
-     * Not for an abandoned channel. */
+    /* The channel loses its place in the log now, in the middle of a message perhaps: keep what a
+     * frame that is half written still needs. The entry is still there (cursor.at), and nothing
+     * else may happen to the channel in this op. Not for an abandoned channel. */
     void (*cut)(struct channel *channel);
-    /* An abandoned channel has let its sends go and left its upstream: the last call, in which it may be deinited and
-     * freed. */
+    /* An abandoned channel has let its sends go and left its upstream: the last call, in which it
+     * may be deinited and freed. */
     void (*gone)(struct channel *channel);
 };
 
@@ -128,52 +132,55 @@ struct channel {
     uint64_t n_received, n_received_bytes; /* messages and payload bytes fetched by the client */
 };
 
-/* Charges one channel to the user. 0, or QUOTA_EXCEEDED: the channel then stands uncharged, only to be told so by
- * channel_fail and to be freed by channel_deinit. */
+/* Charges one channel to the user. 0, or QUOTA_EXCEEDED: the channel then stands uncharged, only to
+ * be told so by channel_fail and to be freed by channel_deinit. */
 int channel_init(struct channel *channel, const struct channel_ops *ops, struct user *user,
                  uint64_t id, uint64_t now_ms);
 
-/* Leaves its share if it is in one, and frees what it holds. Messages in flight are orphaned, others dropped. Calls
- * no op. Takes a zeroed one, and a second call. */
+/* Leaves its share if it is in one, and frees what it holds. Messages in flight are orphaned,
+ * others dropped. Calls no op. Takes a zeroed one, and a second call. */
 void channel_deinit(struct channel *channel);
 
-/* A whole message goes up; payload and charge (both assembly's) are taken, also on failure, and left empty. Text has
- * been checked. In CONNECTING it waits for OPEN, as proto/PROTOCOL.md lets clients pipeline; in any state after OPEN it
- * goes nowhere, as the standard says. 0, -ENOMEM. */
+/* A whole message goes up; payload and charge (both assembly's) are taken, also on failure, and
+ * left empty. Text has been checked. In CONNECTING it waits for OPEN, as proto/PROTOCOL.md lets
+ * clients pipeline; in any state after OPEN it goes nowhere, as the standard says. 0, -ENOMEM. */
 int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
                       uint64_t cost, struct charge *charge);
 
 /* What a message in an outbox costs in quota beside its payload. */
 uint64_t outgoing_overhead(void);
 
-/* The program asked for close(code, reason): promise 4 of sharing. The first call decides; but discard, which says that
- * the program wants no more messages, holds whenever it comes. code and reason have been checked; 0 is no code. */
+/* The program asked for close(code, reason): promise 4 of sharing. The first call decides; but
+ * discard, which says that the program wants no more messages, holds whenever it comes. code and
+ * reason have been checked; 0 is no code. */
 void channel_close(struct channel *channel, uint16_t code, struct wsp_view reason, bool discard);
 
-/* The channel ends here and now, not clean, code 1006: an OPEN that is refused (it has no share then), or a message
- * that cannot be held. It leaves its share as a slow consumer does: cut first where it stands in the log. Harmless
- * after its end. */
+/* The channel ends here and now, not clean, code 1006: an OPEN that is refused (it has no share
+ * then), or a message that cannot be held. It leaves its share as a slow consumer does: cut first
+ * where it stands in the log. Harmless after its end. */
 void channel_fail(struct channel *channel, const struct failure *failure);
 
-/* The client has gone: whole messages it gave still go, once the upstream is open, then ops->gone, once. May call it at once. A private upstream
- * then closes with 1001. */
+/* The client has gone: whole messages it gave still go, once the upstream is open, then ops->gone,
+ * once. May call it at once. A private upstream then closes with 1001. */
 void channel_abandon(struct channel *channel);
 
-/* Notices that may be told now, given where the cursor stands: bits of enum channel_notice. They come before the
- * message that channel_peek shows, if it shows one. */
+/* Notices that may be told now, given where the cursor stands: bits of enum channel_notice. They
+ * come before the message that channel_peek shows, if it shows one. */
 unsigned channel_due(const struct channel *channel);
 
-/* That notice has been written; the values told are read before. With END the channel has left its share, and its owner
- * calls channel_deinit when the client releases the number. */
+/* That notice has been written; the values told are read before. With END the channel has left its
+ * share, and its owner calls channel_deinit when the client releases the number. */
 void channel_told(struct channel *channel, enum channel_notice notice);
 
-/* The entry to fetch next, or NULL; the caller reads it from cursor.offset on. NULL as long as OPENED or CLOSING is due. */
+/* The entry to fetch next, or NULL; the caller reads it from cursor.offset on. NULL as long as
+ * OPENED or CLOSING is due. */
 const struct entry *channel_peek(const struct channel *channel);
 
 /* The current entry has been written whole. */
 void channel_fetched(struct channel *channel);
 
-/* For upstream: len more payload bytes of the message have reached the network; the message is done (it is freed). */
+/* For upstream: len more payload bytes of the message have reached the network; the message is done
+ * (it is freed). */
 void outgoing_written(struct outgoing *outgoing, size_t len);
 void outgoing_done(struct outgoing *outgoing);
 
@@ -189,20 +196,21 @@ bool channel_has_sends(const struct channel *channel);
 void channel_drop_outbox(struct channel *channel);
 void channel_orphan_sends(struct channel *channel);
 
-/* The upstream is open: the channel reads from here on. CONNECTING -> OPEN; LEAVING if its client has gone and left
- * messages to send; others stay. */
+/* The upstream is open: the channel reads from here on. CONNECTING -> OPEN; LEAVING if its client
+ * has gone and left messages to send; others stay. */
 void channel_opened(struct channel *channel, struct log *log);
 
-/* The upstream is closing: no sends go any more, and messages may still come. OPEN, LEAVING -> CLOSING; others stay, and
- * an abandoned channel goes. */
+/* The upstream is closing: no sends go any more, and messages may still come. OPEN, LEAVING ->
+ * CLOSING; others stay, and an abandoned channel goes. */
 void channel_closing(struct channel *channel, const struct log *log);
 
-/* The one place where the state changes to ENDED: the end stands where the log ends now, and OPENED or CLOSING not yet
- * told stay due before it. What has not been sent is dropped. Harmless when ENDED. An abandoned channel goes. */
+/* The one place where the state changes to ENDED: the end stands where the log ends now, and OPENED
+ * or CLOSING not yet told stay due before it. What has not been sent is dropped. Harmless when
+ * ENDED. An abandoned channel goes. */
 void channel_end(struct channel *channel, const struct ending *ending);
 
-/* As channel_fail; but one that is ENDED and has yet to fetch what stands before its end fetches no more, and the
- * failure replaces the end, so that the loss is told. */
+/* As channel_fail; but one that is ENDED and has yet to fetch what stands before its end fetches no
+ * more, and the failure replaces the end, so that the loss is told. */
 void channel_cut_off(struct channel *channel, const struct failure *failure);
 
 #endif

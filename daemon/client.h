@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * client: one local process's connection on the Unix socket: who it is, what it sent, and when it is over.
- * Neighbours: listener and the transport on one side; client_requests (what its frames ask for), client_channel
- * (what it has open) and client_output (what it is told) on the other.
+ * client: one local process's connection on the Unix socket: who it is, what it sent, and when it
+ * is over.
+ * Neighbours: listener and the transport on one side; client_requests (what its frames ask for),
+ * client_channel (what it has open) and client_output (what it is told) on the other.
  * Invariant: whatever a client sends or leaves unread, only that client is worse off.
  */
 #ifndef WSPLEX_DAEMON_CLIENT_H
@@ -74,15 +75,17 @@ void client_accept(struct server *server, int fd);
 int client_serve(struct server *server, struct transport *transport,
                  const struct client_peer *peer);
 
-/* The client broke the protocol, or must go for another reason of enum wsp_fatal: one ERROR frame that names the frame
- * concerned (0, 0: none), and it is over. text: what is to be said beyond the code's meaning, or NULL. */
+/* The client broke the protocol, or must go for another reason of enum wsp_fatal: one ERROR frame
+ * that names the frame concerned (0, 0: none), and it is over. text: what is to be said beyond the
+ * code's meaning, or NULL. */
 void client_fail(struct client *client, unsigned code, uint8_t frame_type, uint32_t frame_channel,
                  const char *text);
 
 /* Over at once, without a word. Its channels' whole messages still go. */
 void client_drop(struct client *client);
 
-/* The server stops and no upstream is left: as soon as it has been told everything it gets ERROR, code SHUTDOWN. */
+/* The server stops and no upstream is left: as soon as it has been told everything it gets ERROR,
+ * code SHUTDOWN. */
 void client_send_away(struct client *client);
 
 /* For output: everything has been written. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * client_channel: a channel as its client knows it: by a number, with a message that is being assembled, and with
- * what its client still has to be told.
+ * client_channel: a channel as its client knows it: by a number, with a message that is being
+ * assembled, and with what its client still has to be told.
  * Neighbours: client_requests opens it and feeds it; channel below it; client_output takes from it.
  * Invariant: a number is in use from OPEN until RELEASE, and RELEASE comes after CLOSED was told.
  */
@@ -41,7 +41,8 @@ struct client_channel {
     bool is_shared;
 };
 
-/* A new channel of that number, not in any share yet. 0; QUOTA_EXCEEDED: it stands, only to be failed; -ENOMEM. */
+/* A new channel of that number, not in any share yet. 0; QUOTA_EXCEEDED: it stands, only to be
+ * failed; -ENOMEM. */
 int client_channel_new(struct client *client, uint32_t number, struct client_channel **ret_channel);
 
 /* NULL: the number is not in use. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * client_plan: what one write to a client is made of.
- * Neighbours: channels with something to tell are asked, one after the other, for as much as the write can take;
- * client_output writes it and moves on what was taken.
+ * Neighbours: channels with something to tell are asked, one after the other, for as much as the
+ * write can take; client_output writes it and moves on what was taken.
  * Invariant: planning changes nothing that is told: the same plan could be made again.
  *
- * A write is made of steps, one for each frame, in this order: what is left of a frame that the last write began; the
- * client's own lane; then channel after channel of the ready list, each with what is due before its next message and
- * then with messages, up to its part of the budget.
+ * A write is made of steps, one for each frame, in this order: what is left of a frame that the
+ * last write began; the client's own lane; then channel after channel of the ready list, each with
+ * what is due before its next message and then with messages, up to its part of the budget.
  */
 #ifndef WSPLEX_DAEMON_CLIENT_PLAN_H
 #define WSPLEX_DAEMON_CLIENT_PLAN_H
@@ -49,8 +49,8 @@ struct output {
     struct iovec parts[MAX_PLAN_PARTS];
 };
 
-/* The plan of the client's next write; it is valid until anything of the client or its channels changes. Channels that
- * turn out to have nothing to tell leave the ready list. 0, -ENOMEM. */
+/* The plan of the client's next write; it is valid until anything of the client or its channels
+ * changes. Channels that turn out to have nothing to tell leave the ready list. 0, -ENOMEM. */
 int client_plan(struct client *client, struct output *output);
 
 /* The channel has something to tell, or to tell now that it could not before for want of credit. */

@@ -2,7 +2,8 @@
  *
  * client_requests: what each frame of a client asks for. A table of type and handler.
  * Neighbours: client brings frames; channels, assembly, open_request and control do what they ask.
- * Invariant: every frame is acted on, ignored by a rule of proto/PROTOCOL.md, or ends the client with one ERROR.
+ * Invariant: every frame is acted on, ignored by a rule of proto/PROTOCOL.md, or ends the client
+ * with one ERROR.
  */
 #ifndef WSPLEX_DAEMON_CLIENT_REQUESTS_H
 #define WSPLEX_DAEMON_CLIENT_REQUESTS_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * clock: time and timers as the policy rooms know them. The daemon's loop gives the real ones (libevent), the
- * scenario tests a clock that they move by hand. Everything that waits in the daemon waits on a struct timer.
- * Invariant: a timer fires at most once per timer_start, from the loop and never from within timer_start.
+ * clock: time and timers as the policy rooms know them. The daemon's loop gives the real ones
+ * (libevent), the scenario tests a clock that they move by hand. Everything that waits in the
+ * daemon waits on a struct timer.
+ * Invariant: a timer fires at most once per timer_start, from the loop and never from within
+ * timer_start.
  */
 #ifndef WSPLEX_DAEMON_CLOCK_H
 #define WSPLEX_DAEMON_CLOCK_H
@@ -26,7 +28,8 @@ struct clock {
     const struct clock_ops *ops;
 };
 
-/* Embedded in its owner. All zero is a valid "never initialised" timer for timer_deinit and timer_stop. */
+/* Embedded in its owner. All zero is a valid "never initialised" timer for timer_deinit and
+ * timer_stop. */
 struct timer {
     struct clock *clock;
     void (*fire)(void *owner);

@@ -32,8 +32,8 @@ struct config {
     size_t n_endpoints;
 };
 
-/* Where a daemon looks when it is told nothing: the machine's when it runs as root or without $XDG_RUNTIME_DIR, else
- * the user's. Strings are owned. */
+/* Where a daemon looks when it is told nothing: the machine's when it runs as root or without
+ * $XDG_RUNTIME_DIR, else the user's. Strings are owned. */
 struct config_paths {
     bool is_machine;
     char *config;     /* the file that need not be there */
@@ -43,9 +43,10 @@ struct config_paths {
 int config_paths_init(struct config_paths *paths); /* 0, -ENOMEM */
 void config_paths_deinit(struct config_paths *paths);
 
-/* Reads file and, in their alphabetical order, conf.d/(*).conf beside it. A file that is not there is a problem only
- * if is_required; file may be NULL, which gives the defaults. Every file is read, so that one run tells the first
- * problem of each. 0 with *ret_config; -ENOMEM; a positive number: there were problems, and all were reported. */
+/* Reads file and, in their alphabetical order, conf.d/(*).conf beside it. A file that is not there
+ * is a problem only if is_required; file may be NULL, which gives the defaults. Every file is read,
+ * so that one run tells the first problem of each. 0 with *ret_config; -ENOMEM; a positive number:
+ * there were problems, and all were reported. */
 int config_load(const char *file, bool is_required, struct config_reporter *reporter,
                 struct config **ret_config);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * connect: from a host name to a connected TCP socket: asks resolver, tries the addresses as race says, and can tell
- * what each of them answered.
+ * connect: from a host name to a connected TCP socket: asks resolver, tries the addresses as race
+ * says, and can tell what each of them answered.
  * Neighbours: resolver and race beside it, dial above.
  * Invariant: done is called exactly once, from the loop, unless the connect is freed before.
  */
@@ -17,13 +17,13 @@
 
 struct connect;
 
-/* A socket (non-blocking, close-on-exec, without Nagle's delay) that is the receiver's, and the address it reached; or
- * -1 and why there is none. The connect may be freed in it. */
+/* A socket (non-blocking, close-on-exec, without Nagle's delay) that is the receiver's, and the
+ * address it reached; or -1 and why there is none. The connect may be freed in it. */
 typedef void (*connect_done_fn)(void *owner, int fd, const union address *address,
                                 const struct failure *failure);
 
-/* host is a name in ASCII or an address without brackets; it stays valid until the connect is freed. 0 with
- * *ret_connect, which is the caller's; -ENOMEM. */
+/* host is a name in ASCII or an address without brackets; it stays valid until the connect is
+ * freed. 0 with *ret_connect, which is the caller's; -ENOMEM. */
 int connect_new(struct loop *loop, struct resolver *resolver, const char *host, uint16_t port,
                 connect_done_fn done, void *owner, struct connect **ret_connect);
 

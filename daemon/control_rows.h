@@ -2,8 +2,8 @@
  *
  * control_rows: the daemon's objects as JSON, one row each, as wsplexctl(1) documents the members.
  * Neighbours: control walks the lists and decides who may see a row.
- * Invariant: no payload, credential or URL's query is in a row. Every function returns a new reference, or NULL: no
- * memory.
+ * Invariant: no payload, credential or URL's query is in a row. Every function returns a new
+ * reference, or NULL: no memory.
  */
 #ifndef WSPLEX_DAEMON_CONTROL_ROWS_H
 #define WSPLEX_DAEMON_CONTROL_ROWS_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * dial: from a target to a transport on which the upgrade request can be written: resolve (c-ares), race the
- * addresses (RFC 8305), TLS with verification. An interface, so that tests can hand out transports of memory.
+ * dial: from a target to a transport on which the upgrade request can be written: resolve (c-ares),
+ * race the addresses (RFC 8305), TLS with verification. An interface, so that tests can hand out
+ * transports of memory.
  * Neighbours: upstream asks; resolver, connect and tls do it.
- * Invariant: done is called exactly once unless the dial is cancelled, from the loop, never from within dialer_dial.
+ * Invariant: done is called exactly once unless the dial is cancelled, from the loop, never from
+ * within dialer_dial.
  */
 #ifndef WSPLEX_DAEMON_DIAL_H
 #define WSPLEX_DAEMON_DIAL_H
@@ -28,18 +30,21 @@ typedef void (*dial_done_fn)(void *owner, struct dial_result *result);
 
 /* There is no deadline here: whoever dials has one for the whole of its opening and cancels. */
 struct dialer {
-    /* 0 with *ret_dial, or -ENOMEM. The target stays valid until done or cancel; the dial is gone after either. */
+    /* 0 with *ret_dial, or -ENOMEM. The target stays valid until done or cancel; the dial is gone
+     * after either. */
     int (*dial)(struct dialer *dialer, const struct target *target, dial_done_fn done, void *owner,
                 struct dial **ret_dial);
-    /* How far it has come, for whoever is about to cancel: "connecting; 192.0.2.1:443: no answer yet". Cut to fit. */
+    /* How far it has come, for whoever is about to cancel: "connecting; 192.0.2.1:443: no answer
+     * yet". Cut to fit. */
     void (*describe)(const struct dial *dial, char *to, size_t len);
     void (*cancel)(struct dial *dial); /* takes NULL */
 };
 
 struct loop;
 
-/* The real one: c-ares, sockets and OpenSSL in the loop. 0; -ENOMEM, or another negative errno when c-ares or OpenSSL
- * cannot be set up. Every dial must be over before dialer_free, which takes NULL and returns NULL. */
+/* The real one: c-ares, sockets and OpenSSL in the loop. 0; -ENOMEM, or another negative errno when
+ * c-ares or OpenSSL cannot be set up. Every dial must be over before dialer_free, which takes NULL
+ * and returns NULL. */
 int dialer_new(struct loop *loop, struct dialer **ret_dialer);
 struct dialer *dialer_free(struct dialer *dialer);
 

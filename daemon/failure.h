@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * failure: why something ended other than cleanly, told once where it is found and carried unchanged to the log
- * line, to the channel's `error` event and to ctl. Invariant: the text never holds a payload, a credential or a
- * URL's query.
+ * failure: why something ended other than cleanly, told once where it is found and carried
+ * unchanged to the log line, to the channel's `error` event and to ctl. Invariant: the text never
+ * holds a payload, a credential or a URL's query.
  */
 #ifndef WSPLEX_DAEMON_FAILURE_H
 #define WSPLEX_DAEMON_FAILURE_H

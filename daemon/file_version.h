@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * file_version: tells whether a file is still the one that was read.
- * Neighbours: tls asks it of CA files, resolver of resolv.conf. Invariant: what was replaced or written to since is
- * another file, as far as the file system's clock can tell.
+ * Neighbours: tls asks it of CA files, resolver of resolv.conf. Invariant: what was replaced or
+ * written to since is another file, as far as the file system's clock can tell.
  */
 #ifndef WSPLEX_DAEMON_FILE_VERSION_H
 #define WSPLEX_DAEMON_FILE_VERSION_H

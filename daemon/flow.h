@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * flow: what a channel that does not keep up means for its upstream and for itself (promise 6 of sharing).
- * Neighbours: share, whose log and channels it looks at; the upstream, which it pauses; quota, which says when too much
- * waits. Invariant: only cursors that lag are looked at, and an upstream is read exactly when no pause is left.
+ * flow: what a channel that does not keep up means for its upstream and for itself (promise 6 of
+ * sharing).
+ * Neighbours: share, whose log and channels it looks at; the upstream, which it pauses; quota,
+ * which says when too much waits. Invariant: only cursors that lag are looked at, and an upstream
+ * is read exactly when no pause is left.
  *
  *  the channel lags by more than     | policy     | what happens
  *  queue_bytes behind the message    | disconnect | it ends: slow-consumer, with numbers
@@ -16,10 +18,12 @@
 
 #include "daemon/share.h"
 
-/* In TURN_CHECK: who lags too far after what has come; then tells the upstream if it is to be paused or resumed. */
+/* In TURN_CHECK: who lags too far after what has come; then tells the upstream if it is to be
+ * paused or resumed. */
 void flow_review(struct share *share);
 
-/* A cursor has moved or has left the log: a pause may be over. Cheap when there is none. Takes NULL for the share. */
+/* A cursor has moved or has left the log: a pause may be over. Cheap when there is none. Takes NULL
+ * for the share. */
 void flow_moved(struct share *share, struct channel *channel);
 
 /* The first block-timeout has run out; the owner is a share. */

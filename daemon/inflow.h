@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * inflow: what an upstream has read, as messages and control frames: the reader of proto/websocket, and the bytes that
- * wait for it while the share does not want more.
+ * inflow: what an upstream has read, as messages and control frames: the reader of proto/websocket,
+ * and the bytes that wait for it while the share does not want more.
  * Neighbours: upstream feeds it from the loop's scratch, and takes the events out.
- * Invariant: what is held (a message under way, bytes that wait) is charged to the share's owner; the waiting bytes are
- * at most one scratch full.
+ * Invariant: what is held (a message under way, bytes that wait) is charged to the share's owner;
+ * the waiting bytes are at most one scratch full.
  */
 #ifndef WSPLEX_DAEMON_INFLOW_H
 #define WSPLEX_DAEMON_INFLOW_H
@@ -36,7 +36,8 @@ int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event);
 /* Hands a message that inflow_next has just given to the share. 0 or -ENOMEM. */
 int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event);
 
-/* No more events for now: keeps what is left of the bytes that were lent, and charges what is held. 0 or -ENOMEM. */
+/* No more events for now: keeps what is left of the bytes that were lent, and charges what is held.
+ * 0 or -ENOMEM. */
 int inflow_settle(struct inflow *inflow);
 
 /* Bytes wait from an earlier turn. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * journal: the daemon's log lines, to stderr: one subject per line, with its number, and the line's name at the end.
+ * journal: the daemon's log lines, to stderr: one subject per line, with its number, and the line's
+ * name at the end.
  * Neighbours: server and its rooms write; systemd's journal or a terminal reads.
- * Invariant: no line holds a payload, a credential or a URL's query (its writer's promise), nor a control character
- * (promised here); and no name fills the log: what comes too often is counted instead.
+ * Invariant: no line holds a payload, a credential or a URL's query (its writer's promise), nor a
+ * control character (promised here); and no name fills the log: what comes too often is counted
+ * instead.
  */
 #ifndef WSPLEX_DAEMON_JOURNAL_H
 #define WSPLEX_DAEMON_JOURNAL_H
@@ -42,8 +44,8 @@ void journal_init(struct journal *journal, enum journal_level level);
 /* Tells what was left out so far. */
 void journal_flush(struct journal *journal);
 
-/* One line, if the level asks for it and its name is not over its rate. id is the subject's number, 0 for lines
- * whose subject is the daemon. errno is kept. */
+/* One line, if the level asks for it and its name is not over its rate. id is the subject's number,
+ * 0 for lines whose subject is the daemon. errno is kept. */
 void journal_log(struct journal *journal, enum journal_line line, uint64_t id, const char *format,
                  ...) __attribute__((format(printf, 4, 5)));
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * limits: every number of the daemon that bounds an outsider and is nobody's to configure, with its reason; the
- * numbers of the protocols stand in proto/limits.h, quotas in quota.h, what can be configured in options.def.
+ * limits: every number of the daemon that bounds an outsider and is nobody's to configure, with its
+ * reason; the numbers of the protocols stand in proto/limits.h, quotas in quota.h, what can be
+ * configured in options.def.
  * Neighbours: whoever does the bounding. Invariant: no number of this kind anywhere else in daemon.
  */
 #ifndef WSPLEX_DAEMON_LIMITS_H
@@ -9,19 +10,22 @@
 
 /* --- the loop --- */
 
-/* What one callback reads at most in one turn, from a server or a client. One recv of this size takes what a fast peer
- * sends in a millisecond or so; more would only let one connection keep the others waiting. */
+/* What one callback reads at most in one turn, from a server or a client. One recv of this size
+ * takes what a fast peer sends in a millisecond or so; more would only let one connection keep the
+ * others waiting. */
 #define MAX_READ_PER_TURN (256 * 1024)
 
 /* --- the listener --- */
 
-/* Connections that wait to be accepted: a crowd that comes at once, as after a start of the machine. */
+/* Connections that wait to be accepted: a crowd that comes at once, as after a start of the
+ * machine. */
 #define MAX_BACKLOG 1024
 
 /* Accepted in one turn, so that a crowd at the door does not stop those inside. */
 #define MAX_ACCEPTS_PER_TURN 64
 
-/* Without a descriptor to spare, accepting rests so long, or until a client goes: a wakeup a second, not a processor. */
+/* Without a descriptor to spare, accepting rests so long, or until a client goes: a wakeup a
+ * second, not a processor. */
 #define ACCEPT_REST_MS 1000
 
 /* --- the log lines --- */
@@ -32,36 +36,43 @@
 
 /* --- reaching a server --- */
 
-/* Addresses of one family that are kept of a name's answer. Names with more than a handful are load balancers whose
- * addresses do the same; the rest would never get their turn within a connect timeout. */
+/* Addresses of one family that are kept of a name's answer. Names with more than a handful are load
+ * balancers whose addresses do the same; the rest would never get their turn within a connect
+ * timeout. */
 #define MAX_ADDRESSES_PER_FAMILY 16
 
 /* RFC 8305, section 8: after this long a further address is tried while the ones before go on. */
 #define CONNECT_ATTEMPT_DELAY_MS 250
 
-/* RFC 8305, section 8: so long an answer with IPv4 addresses waits for the one with IPv6 addresses. */
+/* RFC 8305, section 8: so long an answer with IPv4 addresses waits for the one with IPv6
+ * addresses. */
 #define RESOLUTION_DELAY_MS 50
 
-/* One question to one name server, and how often it is put to each; c-ares doubles the time with each round. A lost
- * datagram costs two seconds, and a name server that is down gives way to the next before people give up. */
+/* One question to one name server, and how often it is put to each; c-ares doubles the time with
+ * each round. A lost datagram costs two seconds, and a name server that is down gives way to the
+ * next before people give up. */
 #define RESOLVE_TIMEOUT_MS 2000
 #define RESOLVE_N_TRIES    3
 
 /* --- an upstream --- */
 
-/* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a server sends in frames
- * of a few bytes is spread over turns, as each of them is work for every channel. */
+/* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a
+ * server sends in frames of a few bytes is spread over turns, as each of them is work for every
+ * channel. */
 #define MAX_EVENTS_PER_TURN 4096
 
-/* Bytes that an upstream gathers for one write: four full TLS records, and what a socket usually takes at once. */
+/* Bytes that an upstream gathers for one write: four full TLS records, and what a socket usually
+ * takes at once. */
 #define MAX_WRITE_PER_TURN (64 * 1024)
 
-/* Messages in one such write: more are a matter of the next turn, so that what remembers them stays small. */
+/* Messages in one such write: more are a matter of the next turn, so that what remembers them stays
+ * small. */
 #define MAX_MESSAGES_PER_WRITE 512
 
 /* --- a client --- */
 
-/* From connecting to HELLO. Programs send it at once; who does not speak this protocol shall not hold a descriptor. */
+/* From connecting to HELLO. Programs send it at once; who does not speak this protocol shall not
+ * hold a descriptor. */
 #define CLIENT_GREETING_MS 10000
 
 /* From an ERROR to the end of the connection: the time to read it, and to be seen leaving. */
@@ -70,27 +81,29 @@
 /* Channel numbers of one client, however many its user may have: what HELLO tells at most. */
 #define MAX_CHANNELS_PER_CLIENT 65536
 
-/* Channels of a client that were refused because its user has too many: they are charged to nobody until they are
- * released, so there can only be as many as a program opens before it reads the first answer. */
+/* Channels of a client that were refused because its user has too many: they are charged to nobody
+ * until they are released, so there can only be as many as a program opens before it reads the
+ * first answer. */
 #define MAX_UNCHARGED_CHANNELS 64
 
 /* Requests of control that wait for their turn; each holds its arguments, at most one frame. */
 #define MAX_REQUESTS_PER_CLIENT 16
 
-/* A piece of a reply to one of them: so many rows are looked at, and no further one begun beyond this length. Ten
- * thousand channels are a list of megabytes, which is made as the client reads it. */
+/* A piece of a reply to one of them: so many rows are looked at, and no further one begun beyond
+ * this length. Ten thousand channels are a list of megabytes, which is made as the client reads
+ * it. */
 #define MAX_ROWS_PER_PIECE 128
 #define REPLY_PIECE_LEN    (32 * 1024)
 
 /* What one write to a client gathers: about what a Unix socket's buffer takes at once. */
 #define MAX_CLIENT_WRITE (256 * 1024)
 
-/* The least part of it that a channel gets when its turn has come, so that a thousand busy channels do not take turns
- * of a few bytes. */
+/* The least part of it that a channel gets when its turn has come, so that a thousand busy channels
+ * do not take turns of a few bytes. */
 #define MIN_CHANNEL_WRITE (16 * 1024)
 
-/* A client's own lane: with this much in it no further piece of a reply is made, and at the second it is full, which
- * frames that nobody asked for cannot bring about. */
+/* A client's own lane: with this much in it no further piece of a reply is made, and at the second
+ * it is full, which frames that nobody asked for cannot bring about. */
 #define LANE_LOW_LEN (64 * 1024)
 #define MAX_LANE_LEN (1024 * 1024)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * list: the intrusive doubly linked list of the daemon's objects. An object that sits in a list embeds a
- * struct list and is found back with LIST_ENTRY. Invariant: a node that is in no list points at itself, so
- * list_remove may be called at any time.
+ * list: the intrusive doubly linked list of the daemon's objects. An object that sits in a list
+ * embeds a struct list and is found back with LIST_ENTRY. Invariant: a node that is in no list
+ * points at itself, so list_remove may be called at any time.
  */
 #ifndef WSPLEX_DAEMON_LIST_H
 #define WSPLEX_DAEMON_LIST_H
@@ -60,8 +60,8 @@ static inline void list_prepend(struct list *head, struct list *node)
     list_append(head->next, node);
 }
 
-/* Moves all of from, in its order, behind the last of to. With a list of one's own it makes a walk that survives
- * anything: splice, then take the first and append it back until none is left. */
+/* Moves all of from, in its order, behind the last of to. With a list of one's own it makes a walk
+ * that survives anything: splice, then take the first and append it back until none is left. */
 static inline void list_splice(struct list *to, struct list *from)
 {
     if (list_is_empty(from))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * log: an upstream's run of messages that some channel still needs, and the cursors that read it. A message that
- * arrives becomes one immutable entry, held once however many channels receive it; lag is arithmetic on cursors.
+ * log: an upstream's run of messages that some channel still needs, and the cursors that read it. A
+ * message that arrives becomes one immutable entry, held once however many channels receive it; lag
+ * is arithmetic on cursors.
  * Neighbours: share appends; client reads through each channel's cursor.
- * Invariant: entries are numbered without holes from first to last, and an entry is held exactly as long as a
- * cursor stands at it or before it.
+ * Invariant: entries are numbered without holes from first to last, and an entry is held exactly as
+ * long as a cursor stands at it or before it.
  */
 #ifndef WSPLEX_DAEMON_LOG_H
 #define WSPLEX_DAEMON_LOG_H
@@ -31,7 +32,8 @@ struct entry {
     uint8_t bytes[];
 };
 
-/* What an entry costs in quota and lag: its payload and what holds it, so that empty messages are not free. */
+/* What an entry costs in quota and lag: its payload and what holds it, so that empty messages are
+ * not free. */
 uint64_t entry_cost(const struct entry *entry);
 
 struct log {
@@ -44,8 +46,8 @@ struct log {
     struct list caught_up, lagging; /* cursors */
 };
 
-/* A channel's place. at is the entry to be read next, NULL when caught up; offset is how much of its payload is
- * out already, which only the reader of the cursor changes. */
+/* A channel's place. at is the entry to be read next, NULL when caught up; offset is how much of
+ * its payload is out already, which only the reader of the cursor changes. */
 struct cursor {
     struct log *log;
     struct list link;
@@ -54,14 +56,15 @@ struct cursor {
     void (*wake)(struct cursor *cursor); /* was caught up, has something to read now */
 };
 
-/* The epoch is 128 random bits given by the caller; the bytes held are charged (by force) to owner, who must outlive
- * the log. */
+/* The epoch is 128 random bits given by the caller; the bytes held are charged (by force) to owner,
+ * who must outlive the log. */
 void log_init(struct log *log, const uint8_t epoch[LOG_EPOCH_LEN], struct user *owner);
 void log_deinit(struct log *log); /* every cursor must have left */
 
-/* Adds a message and wakes every cursor that was caught up; a waker may move, join or leave with any cursor. Without any
- * cursor the message only counts. log_append copies; log_append_take becomes owner of the buffer's bytes (and leaves it
- * empty, its max kept), also on failure. Returns 0 or -ENOMEM. */
+/* Adds a message and wakes every cursor that was caught up; a waker may move, join or leave with
+ * any cursor. Without any cursor the message only counts. log_append copies; log_append_take
+ * becomes owner of the buffer's bytes (and leaves it empty, its max kept), also on failure. Returns
+ * 0 or -ENOMEM. */
 int log_append(struct log *log, bool is_binary, struct wsp_view payload);
 int log_append_take(struct log *log, bool is_binary, struct wsp_buffer *payload);
 

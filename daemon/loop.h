@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * loop: the one event base, and the only file that knows libevent. It gives descriptors (struct watch), timers
- * (struct clock), signals, turns, and the scratch buffer into which everything is read and from which everything
- * small is written.
+ * loop: the one event base, and the only file that knows libevent. It gives descriptors (struct
+ * watch), timers (struct clock), signals, turns, and the scratch buffer into which everything is
+ * read and from which everything small is written.
  * Invariant: callbacks run one after another in turns; after each turn turn_end has run.
  */
 #ifndef WSPLEX_DAEMON_LOOP_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * notify: what the service manager is told: ready, reloading, stopping, what the daemon holds, and that it lives.
+ * notify: what the service manager is told: ready, reloading, stopping, what the daemon holds, and
+ * that it lives.
  * Neighbours: server says what happens; systemd, or any other owner of $NOTIFY_SOCKET, hears it.
  * Invariant: without such an owner nothing happens here, not even a timer.
  */

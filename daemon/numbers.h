@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * numbers: finds what a number stands for. The number is a member of the object, so that the object is found back with
- * LIST_ENTRY; the tree is tsearch(3)'s.
+ * numbers: finds what a number stands for. The number is a member of the object, so that the object
+ * is found back with LIST_ENTRY; the tree is tsearch(3)'s.
  * Neighbours: client_channel keeps a client's channels by it.
  * Invariant: a number that is in the tree does not change, and is there once.
  */

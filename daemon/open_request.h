@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * open_request: from what a program asked for in OPEN, and what the configuration says, to a target. Here is decided
- * what a program may choose: with a free URL all that is not the administrator's; with an endpoint only what that lists.
+ * open_request: from what a program asked for in OPEN, and what the configuration says, to a
+ * target. Here is decided what a program may choose: with a free URL all that is not the
+ * administrator's; with an endpoint only what that lists.
  * Neighbours: client_requests has the OPEN, shares take the target.
- * Invariant: no credential of an endpoint ever goes where the program, and not the configuration, says.
+ * Invariant: no credential of an endpoint ever goes where the program, and not the configuration,
+ * says.
  */
 #ifndef WSPLEX_DAEMON_OPEN_REQUEST_H
 #define WSPLEX_DAEMON_OPEN_REQUEST_H
@@ -17,8 +19,8 @@
 
 struct server;
 
-/* 0 with a target, which the caller owns, and whether it is to be shared; -ENOMEM; a positive number with *ret_failure
- * when what was asked for cannot be. */
+/* 0 with a target, which the caller owns, and whether it is to be shared; -ENOMEM; a positive
+ * number with *ret_failure when what was asked for cannot be. */
 int open_request_resolve(const struct server *server, uid_t uid, const struct wsp_local_open *open,
                          struct target **ret_target, bool *ret_is_shared,
                          struct failure *ret_failure);

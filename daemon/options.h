@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * options: the table of daemon/options.def as structs, and the one parser of their values, whoever gives them: a
- * configuration file, the command line, or a program that opens a WebSocket.
+ * options: the table of daemon/options.def as structs, and the one parser of their values, whoever
+ * gives them: a configuration file, the command line, or a program that opens a WebSocket.
  * Neighbours: config reads files into them, open_request reads an OPEN into them.
  * Invariant: a value that was set is within the bounds of its row.
  */
@@ -48,7 +48,8 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX
 
-/* The values of the whole daemon, and of one endpoint or OPEN. given has a bit for each row that was set. */
+/* The values of the whole daemon, and of one endpoint or OPEN. given has a bit for each row that
+ * was set. */
 struct daemon_options {
     uint64_t given;
 #define DAEMON_OPTION(name, member, type, fallback, min, max, words, help) OPTION_C_##type member;
@@ -114,13 +115,14 @@ const char *option_nearest(const struct option_table *table, struct wsp_view nam
 /* Long enough for any problem and any value in text. */
 enum { OPTION_TEXT_LEN = 240 };
 
-/* Sets a value from its text; a LIST or HEADERS gets one more item. 0; -ENOMEM; a positive number when the text is
- * no such value: ret_problem then says, beginning with the option's name, what is wrong and what would be right.
- * It quotes the value only where that cannot hold a credential. */
+/* Sets a value from its text; a LIST or HEADERS gets one more item. 0; -ENOMEM; a positive number
+ * when the text is no such value: ret_problem then says, beginning with the option's name, what is
+ * wrong and what would be right. It quotes the value only where that cannot hold a credential. */
 int option_set(const struct option_table *table, const struct option_row *row, struct wsp_view text,
                void *values, char ret_problem[OPTION_TEXT_LEN]);
 
-/* Adds a header to a value of the type HEADERS. As option_set; headers is half-changed after -ENOMEM. */
+/* Adds a header to a value of the type HEADERS. As option_set; headers is half-changed after
+ * -ENOMEM. */
 int headers_add(struct strings *headers, struct wsp_view name, struct wsp_view value,
                 char ret_problem[OPTION_TEXT_LEN]);
 

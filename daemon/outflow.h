@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * outflow: what an upstream has to write, as bytes: whole messages of its share, one frame each, between them pongs,
- * and at last the Close frame. Knows which bytes belong to which message, and so tells each when it has left.
- * Neighbours: share gives messages, proto/websocket makes frames, upstream writes the bytes to its transport.
+ * outflow: what an upstream has to write, as bytes: whole messages of its share, one frame each,
+ * between them pongs, and at last the Close frame. Knows which bytes belong to which message, and
+ * so tells each when it has left.
+ * Neighbours: share gives messages, proto/websocket makes frames, upstream writes the bytes to its
+ * transport.
  * Invariant: bytes leave in the order in which they were put; nothing follows a Close frame.
  */
 #ifndef WSPLEX_DAEMON_OUTFLOW_H
@@ -38,15 +40,17 @@ void outflow_init(struct outflow *outflow, void (*random)(void *to, size_t len))
 void outflow_deinit(
     struct outflow *outflow); /* drops what is in flight; takes one that was deinited */
 
-/* A pong with this payload (at most 125 bytes). Of those that have to wait only the newest is sent (RFC 6455, section
- * 5.5.3), so a flood of pings costs nothing. */
+/* A pong with this payload (at most 125 bytes). Of those that have to wait only the newest is sent
+ * (RFC 6455, section 5.5.3), so a flood of pings costs nothing. */
 void outflow_pong(struct outflow *outflow, struct wsp_view payload);
 
-/* The Close frame after the message that is being written, if any; 1005: without a code. Only the first counts. */
+/* The Close frame after the message that is being written, if any; 1005: without a code. Only the
+ * first counts. */
 void outflow_close(struct outflow *outflow, uint16_t code, struct wsp_view reason);
 
-/* Puts what there is until the buffer is full. 0: nothing more waits, or all waits for the share to wake the upstream;
- * 1: the buffer or the turn's share of messages is full; -ENOMEM; -EINVAL for a close that cannot be sent. */
+/* Puts what there is until the buffer is full. 0: nothing more waits, or all waits for the share to
+ * wake the upstream; 1: the buffer or the turn's share of messages is full; -ENOMEM; -EINVAL for a
+ * close that cannot be sent. */
 int outflow_fill(struct outflow *outflow, struct share *share);
 
 /* What is to be written next, all of it. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * quota: what each uid holds of the daemon. Every client, channel, upstream and queued byte is charged to a user;
- * a charge is an object that gives back what it took when it is released, so nothing can be given back twice.
+ * quota: what each uid holds of the daemon. Every client, channel, upstream and queued byte is
+ * charged to a user; a charge is an object that gives back what it took when it is released, so
+ * nothing can be given back twice.
  * Neighbours: client, channel, share and log take charges; control shows the users.
- * Invariant: a user's counters are the sum of the charges that live on it; a user without any goes away.
+ * Invariant: a user's counters are the sum of the charges that live on it; a user without any goes
+ * away.
  *
- * Bytes on their way down and bytes on their way up are counted apart: programs that read slowly may use up the first
- * kind for as long as they like, and no send of the same user fails for it.
+ * Bytes on their way down and bytes on their way up are counted apart: programs that read slowly
+ * may use up the first kind for as long as they like, and no send of the same user fails for it.
  */
 #ifndef WSPLEX_DAEMON_QUOTA_H
 #define WSPLEX_DAEMON_QUOTA_H
@@ -37,7 +39,8 @@ const char *quota_resource_to_string(enum quota_resource resource);
 
 enum { QUOTA_EXCEEDED = 1 };
 
-/* What malloc adds to a block, roughly: charged with each block that holds a message, so that empty ones are not free. */
+/* What malloc adds to a block, roughly: charged with each block that holds a message, so that empty
+ * ones are not free. */
 enum { BLOCK_OVERHEAD = 16 };
 
 struct quota {
@@ -65,7 +68,8 @@ struct user *user_unref(struct user *user); /* takes NULL; returns NULL */
 bool user_is_over(const struct user *user, enum quota_resource resource);
 uint64_t user_room(const struct user *user, enum quota_resource resource);
 
-/* Embedded in what is charged. All zero is an empty charge. Holds a reference on the user while amount > 0. */
+/* Embedded in what is charged. All zero is an empty charge. Holds a reference on the user while
+ * amount > 0. */
 struct charge {
     struct user *user;
     enum quota_resource resource;
@@ -76,7 +80,8 @@ struct charge {
 int charge_take(struct charge *charge, struct user *user, enum quota_resource resource,
                 uint64_t amount);
 
-/* The same past the limit: for bytes that have come already and must be held; the caller asks user_is_over. */
+/* The same past the limit: for bytes that have come already and must be held; the caller asks
+ * user_is_over. */
 void charge_force(struct charge *charge, struct user *user, enum quota_resource resource,
                   uint64_t amount);
 
@@ -87,9 +92,10 @@ void charge_release(struct charge *charge);
 /* What was charged to one object is now charged to another; to is empty before, from after. */
 void charge_move(struct charge *to, struct charge *from);
 
-/* Something that needs many SENDING_BYTES at once and can wait for them: an assembly of a long message. Whoever waits is
- * admitted first come, first served, as soon as no more than half of the user's limit is then in use; the other half
- * is for what cannot wait. One that finds nothing else in use is always admitted, however small the limit. */
+/* Something that needs many SENDING_BYTES at once and can wait for them: an assembly of a long
+ * message. Whoever waits is admitted first come, first served, as soon as no more than half of the
+ * user's limit is then in use; the other half is for what cannot wait. One that finds nothing else
+ * in use is always admitted, however small the limit. */
 struct waiter {
     struct list link;
     struct user *user;     /* while it waits; its owner has a reference */

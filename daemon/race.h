@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * race: which address of a server is tried next, and when (RFC 8305, "Happy Eyeballs version 2"). Opens nothing
- * itself: it has a clock, learns of answers and failures, and asks for attempts.
- * Neighbours: dial tells it what resolver and connect have found out, and makes the attempts it asks for.
- * Invariant: no address is asked for twice; over is called once, when none is left that could still succeed.
+ * race: which address of a server is tried next, and when (RFC 8305, "Happy Eyeballs version 2").
+ * Opens nothing itself: it has a clock, learns of answers and failures, and asks for attempts.
+ * Neighbours: dial tells it what resolver and connect have found out, and makes the attempts it
+ * asks for.
+ * Invariant: no address is asked for twice; over is called once, when none is left that could still
+ * succeed.
  */
 #ifndef WSPLEX_DAEMON_RACE_H
 #define WSPLEX_DAEMON_RACE_H
@@ -38,8 +40,9 @@ struct race {
     bool is_due; /* the last attempt has had its 250 ms */
 };
 
-/* 0, -ENOMEM. attempt begins to connect to the address with that index of its family, and calls back into race only
- * after it has returned; the attempt that succeeds ends the race by race_deinit. */
+/* 0, -ENOMEM. attempt begins to connect to the address with that index of its family, and calls
+ * back into race only after it has returned; the attempt that succeeds ends the race by
+ * race_deinit. */
 int race_init(struct race *race, struct clock *clock,
               void (*attempt)(void *owner, enum race_family family, unsigned index),
               void (*over)(void *owner), void *owner);

@@ -43,8 +43,8 @@ struct resolver {
     struct loop *loop;
     ares_channel hosts; /* reads /etc/hosts, asks nobody */
     struct list servers;
-    struct stat
-        conf; /* of resolv.conf when the current servers were made; all zero: there was none */
+    /* Of resolv.conf when the current servers were made; all zero: there was none. */
+    struct stat conf;
     struct task reap;
     bool is_pinned; /* the servers were given, resolv.conf does not matter */
 };

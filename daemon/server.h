@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * server: the daemon as one object that owns all others: what it listens on, whom it serves, what it holds.
- * Neighbours: main makes it; listener, client, shares, control and notify find each other through it.
+ * server: the daemon as one object that owns all others: what it listens on, whom it serves, what
+ * it holds.
+ * Neighbours: main makes it; listener, client, shares, control and notify find each other through
+ * it.
  * Invariant: once stopping has begun nothing new is let in, and the loop ends within stop-timeout.
  */
 #ifndef WSPLEX_DAEMON_SERVER_H
@@ -22,7 +24,8 @@
 
 struct output;
 
-/* What the command line says; it goes before the files, also after a reload. NULL or false: nothing was said. */
+/* What the command line says; it goes before the files, also after a reload. NULL or false: nothing
+ * was said. */
 struct server_options {
     const char *config_file, *socket, *ca_file;
     bool has_log_level;
@@ -56,13 +59,13 @@ struct server {
     bool is_emptied;     /* no upstream is left: clients are sent away as they have been told all */
 };
 
-/* Reads the configuration that a daemon with these options would use, and nothing more. Errors as config_load;
- * *ret_config is the caller's. */
+/* Reads the configuration that a daemon with these options would use, and nothing more. Errors as
+ * config_load; *ret_config is the caller's. */
 int server_load_config(const struct server_options *options, const struct config_paths *paths,
                        struct config_reporter *reporter, struct config **ret_config);
 
-/* Everything up to listening. options stays the caller's and must live as long. 0; any other value: the journal says
- * why, and server_deinit is still due. */
+/* Everything up to listening. options stays the caller's and must live as long. 0; any other value:
+ * the journal says why, and server_deinit is still due. */
 int server_init(struct server *server, const struct server_options *options);
 
 /* Serves until it is told to stop. 0, or a negative errno of the loop. */

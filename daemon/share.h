@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * share: one upstream and the channels that use it. Here the promises of sharing are kept: who meets whom, what a
- * joining channel sees, who waits for whom, what a slow one gets, when the upstream closes.
- * Neighbours: upstream above (through struct upstream_ops, so that tests can script a peer), channel below.
- * Invariant: a share is in the tree of joinable shares exactly while it is shared and CONNECTING or OPEN.
+ * share: one upstream and the channels that use it. Here the promises of sharing are kept: who
+ * meets whom, what a joining channel sees, who waits for whom, what a slow one gets, when the
+ * upstream closes.
+ * Neighbours: upstream above (through struct upstream_ops, so that tests can script a peer),
+ * channel below.
+ * Invariant: a share is in the tree of joinable shares exactly while it is shared and CONNECTING or
+ * OPEN.
  */
 #ifndef WSPLEX_DAEMON_SHARE_H
 #define WSPLEX_DAEMON_SHARE_H
@@ -22,9 +25,10 @@
 struct share_key;
 struct upstream;
 
-/* What share asks of the remote side. All but start and free are called with a started upstream; none calls back
- * into share before it has returned. None but wake is ever called from within a call of the upstream (share_opened,
- * share_received and so on, outgoing_*): what follows from these is done in TURN_CHECK, and free in TURN_BURY. */
+/* What share asks of the remote side. All but start and free are called with a started upstream;
+ * none calls back into share before it has returned. None but wake is ever called from within a
+ * call of the upstream (share_opened, share_received and so on, outgoing_*): what follows from
+ * these is done in TURN_CHECK, and free in TURN_BURY. */
 struct upstream_ops {
     /* Begins to connect for share->target. 0 with *ret_upstream, or -ENOMEM. */
     int (*start)(void *context, struct share *share, struct upstream **ret_upstream);
@@ -32,9 +36,11 @@ struct upstream_ops {
     void (*wake)(struct upstream *upstream);
     /* Stop or resume reading from the network. */
     void (*pause)(struct upstream *upstream, bool is_paused);
-    /* Start the closing handshake (code 0: without one), once; before open, give up connecting. share_ended follows. */
+    /* Start the closing handshake (code 0: without one), once; before open, give up connecting.
+     * share_ended follows. */
     void (*close)(struct upstream *upstream, uint16_t code, struct wsp_view reason);
-    /* Gone at once, whatever its state; drops what is in flight, calls nothing else back. Takes NULL. */
+    /* Gone at once, whatever its state; drops what is in flight, calls nothing else back. Takes
+     * NULL. */
     void (*free)(struct upstream *upstream);
 };
 
@@ -49,8 +55,8 @@ struct upstream_ops {
  *  OPEN       | closing (peer's)    | CLOSING    | every channel CLOSING
  *  any        | ended               | ENDED      | every channel gets the ending; freed when the last has left
  *
- * A holder is a channel for which the upstream stays open: one that is in the share and not ENDED. An ENDED channel stays
- * in the share until its client has fetched what stands before the end.
+ * A holder is a channel for which the upstream stays open: one that is in the share and not ENDED.
+ * An ENDED channel stays in the share until its client has fetched what stands before the end.
  */
 enum share_state { SHARE_CONNECTING, SHARE_OPEN, SHARE_CLOSING, SHARE_ENDED };
 const char *share_state_to_string(enum share_state state);
@@ -76,13 +82,13 @@ struct share {
     unsigned n_channels; /* in that list */
     unsigned n_holders;  /* of these, not ENDED */
     struct list senders; /* channels with messages to send, the next one first: fair */
-    struct list
-        blocking; /* channels whose policy is block and that are over their bound, the longest first */
+    /* Channels whose policy is block and that are over their bound, the longest first. */
+    struct list blocking;
     struct timer linger;
     struct timer block; /* the first block-timeout that runs out */
     struct task check;  /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
-    struct task
-        burial; /* TURN_BURY: upstream once ENDED, the share once the last channel has left */
+    /* TURN_BURY: upstream once ENDED, the share once the last channel has left. */
+    struct task burial;
     bool is_lingering;
     unsigned pauses;             /* bits of enum share_pause */
     bool is_paused;              /* as the upstream was told last */
@@ -114,20 +120,23 @@ struct shares {
 void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
                  const struct upstream_ops *ops, void *ops_context,
                  void (*random)(void *to, size_t len), uint64_t *last_id);
-/* Frees every upstream and share at once. Channels that are left stay their owners', in no share and ENDED; no op is
- * called. */
+/* Frees every upstream and share at once. Channels that are left stay their owners', in no share
+ * and ENDED; no op is called. */
 void shares_deinit(struct shares *shares);
 
-/* Attaches the channel (fresh from channel_init) to a new upstream or, shared, to the one that stands with the same
- * share key. The target is taken in every case. 0; -ENOMEM; when policy refuses, failure filled in (QUOTA, SHUTDOWN) and
- * its cause returned. May call ops->wake of the channel: joining an open upstream opens it at once. */
+/* Attaches the channel (fresh from channel_init) to a new upstream or, shared, to the one that
+ * stands with the same share key. The target is taken in every case. 0; -ENOMEM; when policy
+ * refuses, failure filled in (QUOTA, SHUTDOWN) and its cause returned. May call ops->wake of the
+ * channel: joining an open upstream opens it at once. */
 int shares_open(struct shares *shares, struct target *target, bool is_shared,
                 struct channel *channel, struct failure *ret_failure);
 
-/* Every upstream closes with 1001; new ones are refused. Done when n_upstreams is 0, as on_change may look up. */
+/* Every upstream closes with 1001; new ones are refused. Done when n_upstreams is 0, as on_change
+ * may look up. */
 void shares_drain(struct shares *shares);
 
-/* The administrator's or owner's close of one upstream, with a code for the server. Harmless when it is closing. */
+/* The administrator's or owner's close of one upstream, with a code for the server. Harmless when
+ * it is closing. */
 void share_close(struct share *share, uint16_t code, struct wsp_view reason);
 
 /* --- for the upstream --- */
@@ -136,23 +145,27 @@ int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view 
 /* A message has come; the second form takes the buffer. 0 or -ENOMEM (the upstream then fails). */
 int share_received(struct share *share, bool is_binary, struct wsp_view payload);
 int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload);
-/* The closing handshake has started from the peer's side, or was started by us on the peer's violation. */
+/* The closing handshake has started from the peer's side, or was started by us on the peer's
+ * violation. */
 void share_closing(struct share *share);
-/* The connection is over, and what was in flight has been dropped. The upstream calls nothing after this; share frees it
- * at the end of the turn. Channels that had not opened get the ending too, so before OPEN it must have a failure. */
+/* The connection is over, and what was in flight has been dropped. The upstream calls nothing after
+ * this; share frees it at the end of the turn. Channels that had not opened get the ending too, so
+ * before OPEN it must have a failure. */
 void share_ended(struct share *share, const struct ending *ending);
-/* The next message to write, fair between channels; in flight until outgoing_done or outgoing_drop. NULL: none.
- * None is given before OPEN or after CLOSING. */
+/* The next message to write, fair between channels; in flight until outgoing_done or outgoing_drop.
+ * NULL: none. None is given before OPEN or after CLOSING. */
 struct outgoing *share_next_outgoing(struct share *share);
 
 /* --- for channel --- */
-/* Not in the share any more: its place in the log is given up, and so is what it has not sent. Calls no op. */
+/* Not in the share any more: its place in the log is given up, and so is what it has not sent.
+ * Calls no op. */
 void share_leave(struct share *share, struct channel *channel);
 /* Its outbox has something. */
 void share_has_outgoing(struct share *share, struct channel *channel);
 /* It is LEAVING, and nothing of it is left to send (promise 4). Ends in an op, as channel_end. */
 void share_sends_gone(struct share *share, struct channel *channel);
-/* It is ENDED: the upstream stays open no longer for its sake, and nothing of it is sent any more. Calls no op. */
+/* It is ENDED: the upstream stays open no longer for its sake, and nothing of it is sent any more.
+ * Calls no op. */
 void share_let_go(struct share *share, struct channel *channel);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * share_key: what must agree for two channels to meet on one upstream, as one run of bytes.
  * Neighbours: target has the fields, share keeps the keys of what can be joined in a tree.
- * Invariant: two keys are equal exactly when every identity field of their targets is; they are compared whole, so no
- * chance and nobody's cunning makes two different targets meet.
+ * Invariant: two keys are equal exactly when every identity field of their targets is; they are
+ * compared whole, so no chance and nobody's cunning makes two different targets meet.
  */
 #ifndef WSPLEX_DAEMON_SHARE_KEY_H
 #define WSPLEX_DAEMON_SHARE_KEY_H
@@ -20,8 +20,9 @@ struct share_key {
     uint8_t bytes[]; /* holds credentials: never shown */
 };
 
-/* The key of a target, without owner; NULL: no memory. Header names agree whatever their case, as in HTTP; the order of
- * headers and of subprotocols is part of the key, because the server sees it. */
+/* The key of a target, without owner; NULL: no memory. Header names agree whatever their case, as
+ * in HTTP; the order of headers and of subprotocols is part of the key, because the server sees
+ * it. */
 struct share_key *share_key_new(const struct target *target);
 
 /* Takes NULL; returns NULL. Leaves nothing of the credentials in memory. */
@@ -30,8 +31,9 @@ struct share_key *share_key_free(struct share_key *key);
 /* Whether they are the same. */
 bool share_key_equals(const struct share_key *a, const struct share_key *b);
 
-/* A tree of keys, none of which is there twice: NULL at first, then tsearch(3)'s. add borrows a key that is not there yet
- * (0, -ENOMEM) until remove, which takes one that is not there; find gives the one of the tree that equals key, or NULL. */
+/* A tree of keys, none of which is there twice: NULL at first, then tsearch(3)'s. add borrows a key
+ * that is not there yet (0, -ENOMEM) until remove, which takes one that is not there; find gives
+ * the one of the tree that equals key, or NULL. */
 int share_key_add(void **tree, struct share_key *key);
 void share_key_remove(void **tree, const struct share_key *key);
 struct share_key *share_key_find(void *const *tree, const struct share_key *key);

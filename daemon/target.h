@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * target: where an upstream goes and how, resolved from an OPEN and the configuration, before anything connects.
- * Neighbours: open_request makes it, share_key compares it, share keeps it, dial and upstream read it.
+ * target: where an upstream goes and how, resolved from an OPEN and the configuration, before
+ * anything connects.
+ * Neighbours: open_request makes it, share_key compares it, share keeps it, dial and upstream read
+ * it.
  * Invariant: never changed after it was made; everything under "identity" is part of the share key.
  */
 #ifndef WSPLEX_DAEMON_TARGET_H
@@ -14,9 +16,9 @@
 
 #include "proto/url.h"
 
-/* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it has caught up to
- * half (a shared one for at most block_timeout_ms, then it ends). SLOW_DEFAULT is the first for a channel of a shared
- * upstream and the second for a private one. */
+/* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it
+ * has caught up to half (a shared one for at most block_timeout_ms, then it ends). SLOW_DEFAULT is
+ * the first for a channel of a shared upstream and the second for a private one. */
 enum slow_consumer { SLOW_DISCONNECT, SLOW_BLOCK, SLOW_DEFAULT };
 const char *slow_consumer_to_string(enum slow_consumer policy);
 
@@ -52,9 +54,10 @@ struct target {
     uint64_t max_message;
     uid_t scope; /* only channels of this uid meet here */
 
-    /* policy of each channel: what its own target says, also where it joins an upstream that stands */
-    uint64_t
-        queue_bytes; /* how far it may lag behind, not counting the message that it is reading */
+    /* policy of each channel: what its own target says, also where it joins an upstream that
+     * stands */
+    /* How far it may lag behind, not counting the message that it is reading. */
+    uint64_t queue_bytes;
     enum slow_consumer slow_consumer;
 
     /* policy of the upstream: the first channel's values hold */
@@ -67,9 +70,9 @@ struct target {
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */
 struct target *target_free(struct target *target);
 
-/* How the target is shown to its owner, in ctl and in logs: `wsplex-endpoint:NAME`, or the URL without credentials and
- * query. Written to to, which has room for TARGET_DISPLAY_LEN bytes, and returned; cut, with an ellipsis, where it is
- * longer. */
+/* How the target is shown to its owner, in ctl and in logs: `wsplex-endpoint:NAME`, or the URL
+ * without credentials and query. Written to to, which has room for TARGET_DISPLAY_LEN bytes, and
+ * returned; cut, with an ellipsis, where it is longer. */
 enum { TARGET_DISPLAY_LEN = 512 };
 const char *target_display(const struct target *target, char to[TARGET_DISPLAY_LEN]);
 

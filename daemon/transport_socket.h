@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * transport_socket: a transport over a connected stream socket as it is: TCP to a ws server, or a local Unix socket.
+ * transport_socket: a transport over a connected stream socket as it is: TCP to a ws server, or a
+ * local Unix socket.
  * Neighbours: connect or the listener make the descriptor; upstream or client reads and writes.
  * Invariant: see transport.h; the descriptor lives exactly as long as the transport.
  */
@@ -10,8 +11,8 @@
 #include "daemon/loop.h"
 #include "daemon/transport.h"
 
-/* The descriptor (connected, non-blocking, close-on-exec) belongs to the transport from now on; on failure it stays
- * the caller's. 0, -ENOMEM. */
+/* The descriptor (connected, non-blocking, close-on-exec) belongs to the transport from now on; on
+ * failure it stays the caller's. 0, -ENOMEM. */
 int transport_socket_new(struct loop *loop, int fd, struct transport **ret_transport);
 
 #endif

@@ -36,9 +36,9 @@ struct transport_tls {
     struct tls_session session;
     transport_tls_done_fn done;
     void *done_owner;
-    struct task
-        again;       /* TURN_NEXT: start the handshake, or announce what lies in OpenSSL's buffer */
-    unsigned wanted; /* by the owner */
+    /* TURN_NEXT: start the handshake, or announce what lies in OpenSSL's buffer. */
+    struct task again;
+    unsigned wanted;                  /* by the owner */
     unsigned read_needs, write_needs; /* bits of enum watch_event that the next try waits for */
     bool is_open;
     bool has_buffered; /* SSL_read was stopped by the reader's room, not by a lack of bytes */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * transport_tls: a transport over TLS on a connected TCP socket. OpenSSL works on the descriptor itself, as kernel TLS
- * will need it.
+ * transport_tls: a transport over TLS on a connected TCP socket. OpenSSL works on the descriptor
+ * itself, as kernel TLS will need it.
  * Neighbours: dial makes it of a socket and a session of tls; upstream reads and writes.
  * Invariant: nothing is read or written before the handshake has verified the server.
  */
@@ -15,13 +15,13 @@
 #include "daemon/tls.h"
 #include "daemon/transport.h"
 
-/* The handshake is over, well (failure NULL: the transport may be used) or not. Called from the loop; the transport
- * may be freed in it. */
+/* The handshake is over, well (failure NULL: the transport may be used) or not. Called from the
+ * loop; the transport may be freed in it. */
 typedef void (*transport_tls_done_fn)(void *owner, const struct failure *failure);
 
-/* Begins a handshake as client. host, is_address and ca_file as in tls_session_init. The descriptor (connected,
- * non-blocking, close-on-exec) belongs to the transport from now on; on failure it stays the caller's.
- * 0; -ENOMEM; 1 when the CA file cannot be used, with ret_failure set. */
+/* Begins a handshake as client. host, is_address and ca_file as in tls_session_init. The descriptor
+ * (connected, non-blocking, close-on-exec) belongs to the transport from now on; on failure it
+ * stays the caller's. 0; -ENOMEM; 1 when the CA file cannot be used, with ret_failure set. */
 int transport_tls_new(struct loop *loop, struct tls *tls, const char *ca_file, const char *host,
                       bool is_address, int fd, transport_tls_done_fn done, void *owner,
                       struct transport **ret_transport, struct failure *ret_failure);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * turn: what happens at the end of each turn of the loop. While a turn runs, objects only mark what they need;
- * at its end every marked client and upstream writes once, lags are checked, and the dead are buried. So one
- * turn makes one write per connection, and nobody is freed inside a callback.
- * Neighbours: the loop (or a scenario test) calls turn_end; share, client and upstream schedule themselves.
- * Invariant: a task is in at most one phase, and after turn_end no phase but the next turn's has one.
+ * turn: what happens at the end of each turn of the loop. While a turn runs, objects only mark what
+ * they need; at its end every marked client and upstream writes once, lags are checked, and the
+ * dead are buried. So one turn makes one write per connection, and nobody is freed inside a
+ * callback.
+ * Neighbours: the loop (or a scenario test) calls turn_end; share, client and upstream schedule
+ * themselves.
+ * Invariant: a task is in at most one phase, and after turn_end no phase but the next turn's has
+ * one.
  */
 #ifndef WSPLEX_DAEMON_TURN_H
 #define WSPLEX_DAEMON_TURN_H
@@ -13,8 +16,8 @@
 
 #include "daemon/list.h"
 
-/* In the order in which turn_end runs them. A task may schedule tasks of any phase; turn_end goes back to the
- * earliest one that has any, TURN_BURY last. */
+/* In the order in which turn_end runs them. A task may schedule tasks of any phase; turn_end goes
+ * back to the earliest one that has any, TURN_BURY last. */
 enum turn_phase {
     TURN_WRITE, /* clients and upstreams: one gathered write each */
     TURN_CHECK, /* shares: who lags too far behind */

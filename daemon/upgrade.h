@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * upgrade: the opening handshake of one upstream: the request that its target asks for, and the judgement of the
- * answer in the words of a failure.
+ * upgrade: the opening handshake of one upstream: the request that its target asks for, and the
+ * judgement of the answer in the words of a failure.
  * Neighbours: upstream moves the bytes, proto/websocket/handshake writes and judges them.
- * Invariant: no text says anything of the request's query, credentials or headers, nor of the answer's body.
+ * Invariant: no text says anything of the request's query, credentials or headers, nor of the
+ * answer's body.
  */
 #ifndef WSPLEX_DAEMON_UPGRADE_H
 #define WSPLEX_DAEMON_UPGRADE_H

@@ -65,8 +65,8 @@ struct upstream {
     bool is_write_failed;
     bool has_more_to_write; /* than fits one turn */
     bool is_deaf, is_broken, is_close_received, is_shut;
-    struct ending
-        ending; /* as far as it is known; broken: the failure; close received: code and reason */
+    /* As far as it is known; broken: the failure; close received: code and reason. */
+    struct ending ending;
     char address[sizeof(((struct dial_result *)NULL)->address)];
     char tls[sizeof(((struct dial_result *)NULL)->tls)];
 };

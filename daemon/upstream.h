@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * upstream: one remote WebSocket connection: dials, upgrades, turns bytes into messages for its share and the
- * share's outgoing messages into bytes, answers pings, does the closing handshake with its deadlines.
- * Neighbours: dial and transport above, proto/websocket beside it, share below. It knows neither libevent nor OpenSSL.
+ * upstream: one remote WebSocket connection: dials, upgrades, turns bytes into messages for its
+ * share and the share's outgoing messages into bytes, answers pings, does the closing handshake
+ * with its deadlines.
+ * Neighbours: dial and transport above, proto/websocket beside it, share below. It knows neither
+ * libevent nor OpenSSL.
  * Invariant: its share hears share_ended exactly once, and nothing after it.
  */
 #ifndef WSPLEX_DAEMON_UPSTREAM_H

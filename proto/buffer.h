@@ -33,7 +33,8 @@ struct wsp_buffer {
  */
 void wsp_buffer_init(struct wsp_buffer *b, size_t max);
 
-/* Frees the memory. The queue is then empty with max 0; NULL is allowed, and so is a second call. */
+/* Frees the memory. The queue is then empty with max 0; NULL is allowed, and so is a second
+ * call. */
 void wsp_buffer_deinit(struct wsp_buffer *b);
 
 /* The number of bytes in the queue. */
@@ -54,7 +55,8 @@ const uint8_t *wsp_buffer_peek(const struct wsp_buffer *b);
  */
 int wsp_buffer_reserve(struct wsp_buffer *b, size_t len, uint8_t **ret_room);
 
-/* The first len bytes of the reserved room now belong to the queue. len is at most what was reserved. */
+/* The first len bytes of the reserved room now belong to the queue. len is at most what was
+ * reserved. */
 void wsp_buffer_commit(struct wsp_buffer *b, size_t len);
 
 /*
@@ -91,8 +93,8 @@ struct wsp_view {
 struct wsp_view wsp_view_of_string(const char *string);
 
 /*
- * The bytes as a new string, to be freed by the caller; the empty view gives "". NULL when there is no
- * memory. Bytes behind a zero are in it but are seen by nobody who takes it for a string.
+ * The bytes as a new string, to be freed by the caller; the empty view gives "". NULL when there is
+ * no memory. Bytes behind a zero are in it but are seen by nobody who takes it for a string.
  */
 char *wsp_view_to_string(struct wsp_view view);
 

@@ -2,8 +2,8 @@
  * idna: international domain names, as the WHATWG URL standard section 3.3 asks for them.
  *
  * Between the URL parser and libidn2. proto links libc only, so whoever has libidn2 brings its two
- * functions: the daemon and ctl are linked with it (daemon/idna.c), the client library loads it when
- * it first needs it. Both ways give the same answers, because all else is here.
+ * functions: the daemon and ctl are linked with it (daemon/idna.c), the client library loads it
+ * when it first needs it. Both ways give the same answers, because all else is here.
  *
  * Invariant: only memory is touched, and the answer does not depend on the locale.
  *
@@ -24,8 +24,8 @@
 #include <stddef.h>
 
 /*
- * The values of libidn2's interface that are needed here, for those who have no <idn2.h>; daemon/idna.c
- * holds them to it.
+ * The values of libidn2's interface that are needed here, for those who have no <idn2.h>;
+ * daemon/idna.c holds them to it.
  */
 enum {
     WSP_IDN2_NFC_INPUT = 1,
@@ -46,9 +46,9 @@ struct wsp_idna_library {
 };
 
 /*
- * Keeps the contract of wsp_to_ascii_fn (proto/url.h), with the library as a further argument: domain
- * is valid UTF-8 of len bytes. Returns 0 and a string that the caller gives to free(); 1 when the
- * domain is not valid; -ENOMEM.
+ * Keeps the contract of wsp_to_ascii_fn (proto/url.h), with the library as a further argument:
+ * domain is valid UTF-8 of len bytes. Returns 0 and a string that the caller gives to free(); 1
+ * when the domain is not valid; -ENOMEM.
  */
 int wsp_idna_to_ascii(const struct wsp_idna_library *library, const char *domain, size_t len,
                       char **ret_ascii);

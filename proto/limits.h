@@ -3,7 +3,8 @@
  *
  * Whatever a peer, on the local socket or on the network, can make grow stands here; a codec that
  * needs a bound takes it from this file or has it as an argument whose default stands here. Sizes
- * are bytes unless the name says n_ or MS. The invariant: no number of this kind anywhere else in proto.
+ * are bytes unless the name says n_ or MS. The invariant: no number of this kind anywhere else in
+ * proto.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,8 +33,8 @@
 #define WSP_INITIAL_CHANNELS 16
 
 /*
- * A reply of the daemon, all pieces together, as the library holds it. Ten thousand channels at some
- * 500 bytes of JSON each are 5 MiB; twelve times that is a daemon that has lost its mind.
+ * A reply of the daemon, all pieces together, as the library holds it. Ten thousand channels at
+ * some 500 bytes of JSON each are 5 MiB; twelve times that is a daemon that has lost its mind.
  */
 #define WSP_MAX_REPLY (64 * 1024 * 1024)
 
@@ -67,12 +68,13 @@
 #define WSP_MAX_CLOSE_REASON 123
 
 /*
- * The head of an HTTP request or answer, all lines together. Servers commonly bound a request's head
- * to 8 to 64 KiB; answers with large cookies and security policies stay below it as well.
+ * The head of an HTTP request or answer, all lines together. Servers commonly bound a request's
+ * head to 8 to 64 KiB; answers with large cookies and security policies stay below it as well.
  */
 #define WSP_MAX_HTTP_HEAD 65536
 
-/* Header fields in one HTTP head: some hundred is what servers accept (Apache 100, nginx no bound). */
+/* Header fields in one HTTP head: some hundred is what servers accept (Apache 100, nginx no
+ * bound). */
 #define WSP_MAX_HTTP_N_FIELDS 256
 
 /*
@@ -101,18 +103,21 @@
  */
 #define WSP_MAX_URL 16384
 
-/* One subprotocol name, and how many. Registered names stay under 60 bytes; some pass tokens here. */
+/* One subprotocol name, and how many. Registered names stay under 60 bytes; some pass tokens
+ * here. */
 #define WSP_MAX_SUBPROTOCOL    4096
 #define WSP_MAX_N_SUBPROTOCOLS 64
 
 /* One extra request header's name and value, how many, and all of them together. The value must
- * hold a bearer token or a cookie jar; the sum leaves half of the request's head to what is ours. */
+ * hold a bearer token or a cookie jar; the sum leaves half of the request's head to what is
+ * ours. */
 #define WSP_MAX_HEADER_NAME  256
 #define WSP_MAX_HEADER_VALUE 16384
 #define WSP_MAX_N_HEADERS    64
 #define WSP_MAX_HEADERS      32768
 
-/* The name of an endpoint: what an administrator types into a configuration and a metric's label. */
+/* The name of an endpoint: what an administrator types into a configuration and a metric's
+ * label. */
 #define WSP_MAX_ENDPOINT_NAME 64
 
 #endif

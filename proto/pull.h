@@ -1,5 +1,6 @@
 /*
- * pull: the one convention by which every codec of proto is driven: bytes are fed, events are pulled.
+ * pull: the one convention by which every codec of proto is driven: bytes are fed, events are
+ * pulled.
  *
  *   feed(codec, window)        lends bytes to the codec; nothing happens yet, nothing is copied
  *   next(codec, &event)        says what the bytes mean, one event for each call
@@ -18,7 +19,8 @@
  * called when the codec is new or has just answered WSP_MORE.
  *
  * Nobody is called back, so nothing can be re-entered, and the events of a byte stream do not
- * depend on how it was cut into windows: the tests feed every codec at every split and byte by byte.
+ * depend on how it was cut into windows: the tests feed every codec at every split and byte by
+ * byte.
  *
  * SPDX-License-Identifier: MIT
  */

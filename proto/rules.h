@@ -2,10 +2,10 @@
  * rules: small yes-or-no rules that both ends must agree on: close codes and reasons, subprotocol
  * names, extra request headers, endpoint names.
  *
- * The client library asks them before anything leaves the program (client-lib/websocket), the daemon
- * asks them again of every byte from the local socket (daemon/options), and the frame codec
- * asks them of a server (websocket/message). Invariant: one rule, one function; what passes here can
- * be put into an HTTP head or a close frame with no further look.
+ * The client library asks them before anything leaves the program (client-lib/websocket), the
+ * daemon asks them again of every byte from the local socket (daemon/options), and the frame codec
+ * asks them of a server (websocket/message). Invariant: one rule, one function; what passes here
+ * can be put into an HTTP head or a close frame with no further look.
  *
  * Texts are counted, need no NUL at the end, and may be NULL when their length is 0.
  *
@@ -25,9 +25,9 @@
 bool wsp_close_code_is_for_api(unsigned int code);
 
 /*
- * What a close frame may carry: what RFC 6455 section 7.4 and IANA's registry define for it (1000 to
- * 1003, 1007 to 1014) and what it leaves to libraries and applications (3000 to 4999). Never 1005,
- * 1006 and 1015, which only name what was not on the wire.
+ * What a close frame may carry: what RFC 6455 section 7.4 and IANA's registry define for it (1000
+ * to 1003, 1007 to 1014) and what it leaves to libraries and applications (3000 to 4999). Never
+ * 1005, 1006 and 1015, which only name what was not on the wire.
  */
 bool wsp_close_code_is_valid_on_wire(unsigned int code);
 
@@ -58,10 +58,10 @@ enum wsp_subprotocols_problem {
 };
 
 /*
- * Judges the list of the WebSocket constructor (WHATWG WebSockets, constructor, step 8): NUL-terminated
- * names in the order of preference; names may be NULL when n_names is 0, which is a good list.
- * Returns 0 or one of enum wsp_subprotocols_problem; *ret_index (may be NULL) is then the element that
- * it is about (of two equal ones the second), and is untouched otherwise.
+ * Judges the list of the WebSocket constructor (WHATWG WebSockets, constructor, step 8):
+ * NUL-terminated names in the order of preference; names may be NULL when n_names is 0, which is a
+ * good list. Returns 0 or one of enum wsp_subprotocols_problem; *ret_index (may be NULL) is then
+ * the element that it is about (of two equal ones the second), and is untouched otherwise.
  */
 int wsp_subprotocols_check(const char *const *names, size_t n_names, size_t *ret_index);
 
@@ -74,9 +74,9 @@ const char *wsp_subprotocols_problem_to_string(int problem);
 bool wsp_header_name_is_valid(const char *name, size_t len);
 
 /*
- * A field value as RFC 9110 section 5.5 allows it, at most WSP_MAX_HEADER_VALUE bytes: visible ASCII,
- * bytes from 0x80, and spaces or tabs inside. No CR, LF, NUL or other control, so that nobody can
- * end the line and begin another; no blank at either end. The empty value is valid.
+ * A field value as RFC 9110 section 5.5 allows it, at most WSP_MAX_HEADER_VALUE bytes: visible
+ * ASCII, bytes from 0x80, and spaces or tabs inside. No CR, LF, NUL or other control, so that
+ * nobody can end the line and begin another; no blank at either end. The empty value is valid.
  */
 bool wsp_header_value_is_valid(const char *value, size_t len);
 
@@ -94,8 +94,9 @@ bool wsp_header_name_is_for_user(const char *name, size_t len);
 #define WSP_ENDPOINT_SCHEME "wsplex-endpoint:"
 
 /*
- * The name of an endpoint: one to WSP_MAX_ENDPOINT_NAME of A-Z a-z 0-9 . _ -, the first one a letter
- * or a digit. It stands in wsplex-endpoint: URLs, in the configuration and in metrics as it is.
+ * The name of an endpoint: one to WSP_MAX_ENDPOINT_NAME of A-Z a-z 0-9 . _ -, the first one a
+ * letter or a digit. It stands in wsplex-endpoint: URLs, in the configuration and in metrics as it
+ * is.
  */
 bool wsp_endpoint_name_is_valid(const char *name, size_t len);
 

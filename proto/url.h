@@ -1,14 +1,16 @@
 /*
  * url: URLs of WebSockets, as the WHATWG URL standard parses them.
  *
- * It stands before everything else: client-lib/websocket and daemon/client_requests hand it what the
- * program typed, websocket/handshake and daemon/connect take host, port and resource from what comes
- * out. Invariant: a struct wsp_url is a whole, valid, serialised URL whose strings are printable ASCII,
- * so that each of them can be put into a request line, a Host field or a log as it is.
+ * It stands before everything else: client-lib/websocket and daemon/client_requests hand it what
+ * the program typed, websocket/handshake and daemon/connect take host, port and resource from what
+ * comes out. Invariant: a struct wsp_url is a whole, valid, serialised URL whose strings are
+ * printable ASCII, so that each of them can be put into a request line, a Host field or a log as it
+ * is.
  *
- * Only what a WebSocket can open is a URL here: the schemes ws and wss, and http and https, which the
- * WebSocket constructor takes for them. All are special schemes, so hosts are always domains or
- * addresses and paths are always lists. Input that is not UTF-8 is refused, not patched with U+FFFD.
+ * Only what a WebSocket can open is a URL here: the schemes ws and wss, and http and https, which
+ * the WebSocket constructor takes for them. All are special schemes, so hosts are always domains or
+ * addresses and paths are always lists. Input that is not UTF-8 is refused, not patched with
+ * U+FFFD.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,13 +25,13 @@
 
 /*
  * Makes ASCII of a domain name: UTS #46 ToASCII as the URL standard's "domain to ASCII" asks
- * (CheckHyphens, UseSTD3ASCIIRules, VerifyDnsLength and Transitional_Processing false, CheckBidi and
- * CheckJoiners true). domain is valid UTF-8 of len bytes, not empty, not NUL-terminated; it may hold
- * any character, NUL among them. It is called for domains with a character outside ASCII only.
+ * (CheckHyphens, UseSTD3ASCIIRules, VerifyDnsLength and Transitional_Processing false, CheckBidi
+ * and CheckJoiners true). domain is valid UTF-8 of len bytes, not empty, not NUL-terminated; it may
+ * hold any character, NUL among them. It is called for domains with a character outside ASCII only.
  *
  * Returns 0 and in *ret_ascii a NUL-terminated string that the caller gives to free(); a positive
- * number when the domain is not valid; -ENOSYS when this function cannot do it here (the library for
- * it is absent); -ENOMEM. *ret_ascii is untouched unless it returns 0.
+ * number when the domain is not valid; -ENOSYS when this function cannot do it here (the library
+ * for it is absent); -ENOMEM. *ret_ascii is untouched unless it returns 0.
  */
 typedef int (*wsp_to_ascii_fn)(const char *domain, size_t len, char **ret_ascii);
 
@@ -104,17 +106,17 @@ struct wsp_url {
  * as one that always answers -ENOSYS.
  *
  * Returns 0 and a URL in *ret, which the caller gives to wsp_url_deinit(); one of enum
- * wsp_url_problem when the input is no URL that we know; -ENOSYS when the host needs IDNA and to_ascii
- * cannot; -ENOMEM. *ret is untouched unless it returns 0; what it held before is not freed, and it must
- * not be *base.
+ * wsp_url_problem when the input is no URL that we know; -ENOSYS when the host needs IDNA and
+ * to_ascii cannot; -ENOMEM. *ret is untouched unless it returns 0; what it held before is not
+ * freed, and it must not be *base.
  */
 int wsp_url_parse(struct wsp_url *ret, const char *input, size_t len, const struct wsp_url *base,
                   wsp_to_ascii_fn to_ascii);
 
 /*
- * What the WebSocket constructor makes of its first argument (WHATWG WebSockets, constructor, steps 1
- * to 6): the URL parser, then http becomes ws and https becomes wss, then a fragment is refused. The
- * result's scheme is WSP_SCHEME_WS or WSP_SCHEME_WSS. Otherwise as wsp_url_parse().
+ * What the WebSocket constructor makes of its first argument (WHATWG WebSockets, constructor, steps
+ * 1 to 6): the URL parser, then http becomes ws and https becomes wss, then a fragment is refused.
+ * The result's scheme is WSP_SCHEME_WS or WSP_SCHEME_WSS. Otherwise as wsp_url_parse().
  */
 int wsp_url_parse_websocket(struct wsp_url *ret, const char *input, size_t len,
                             const struct wsp_url *base, wsp_to_ascii_fn to_ascii);
@@ -122,7 +124,8 @@ int wsp_url_parse_websocket(struct wsp_url *ret, const char *input, size_t len,
 /* Frees what the URL owns and makes it empty. NULL and an all-zero struct are fine. */
 void wsp_url_deinit(struct wsp_url *url);
 
-/* The sentence for a value of enum wsp_url_problem. Static, never NULL, also for unknown numbers. */
+/* The sentence for a value of enum wsp_url_problem. Static, never NULL, also for unknown
+ * numbers. */
 const char *wsp_url_problem_to_string(int problem);
 
 #endif

@@ -21,7 +21,8 @@
  *
  * Returns 0 and the kind in *ret_kind; WSP_URL_NO_HOST, WSP_URL_BAD_HOST, WSP_URL_BAD_DOMAIN,
  * WSP_URL_BAD_IPV4 or WSP_URL_BAD_IPV6; -ENOSYS when the domain needs to_ascii and that is NULL or
- * says so; -ENOMEM, and -ENOBUFS when the buffer is full. *ret_kind is untouched unless it returns 0.
+ * says so; -ENOMEM, and -ENOBUFS when the buffer is full. *ret_kind is untouched unless it returns
+ * 0.
  */
 int wsp_url_host_parse(const char *text, size_t len, wsp_to_ascii_fn to_ascii,
                        struct wsp_buffer *to, enum wsp_host_kind *ret_kind);

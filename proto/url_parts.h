@@ -54,11 +54,13 @@ const struct wsp_scheme_facts *wsp_scheme_facts(enum wsp_scheme scheme);
 /*
  * Cuts the input apart, which has neither tabs nor newlines nor blanks around it, and completes it
  * from the base (may be NULL). Returns 0 and the parts, which last as long as input and base;
- * WSP_URL_BAD_SCHEME or WSP_URL_RELATIVE. Whether the parts are good is for their own parsers to say.
+ * WSP_URL_BAD_SCHEME or WSP_URL_RELATIVE. Whether the parts are good is for their own parsers to
+ * say.
  */
 int wsp_url_cut(struct wsp_span input, const struct wsp_url *base, struct wsp_url_parts *ret_parts);
 
-/* Whether the character separates segments of a path. Special schemes take a backslash for a slash. */
+/* Whether the character separates segments of a path. Special schemes take a backslash for a
+ * slash. */
 bool wsp_url_is_slash(char c);
 
 /* Forgets the first len characters. len is at most the span's. */

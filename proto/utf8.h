@@ -7,7 +7,8 @@
  * there and then.
  *
  * Well-formed is what the Unicode Standard's table 3-7 and RFC 3629 say: no overlong forms, no
- * surrogates, nothing above U+10FFFF. U+0000 is text like any other; so are noncharacters and the BOM.
+ * surrogates, nothing above U+10FFFF. U+0000 is text like any other; so are noncharacters and the
+ * BOM.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,7 +39,8 @@ size_t wsp_utf8_feed(struct wsp_utf8 *utf8, const uint8_t *data, size_t len);
 /* A wrong byte was met. */
 bool wsp_utf8_is_broken(const struct wsp_utf8 *utf8);
 
-/* The text may end here: nothing was wrong, and no sequence is under way. True for the empty text. */
+/* The text may end here: nothing was wrong, and no sequence is under way. True for the empty
+ * text. */
 bool wsp_utf8_is_complete(const struct wsp_utf8 *utf8);
 
 /* The same in one call for a text that is there as a whole. data may be NULL when len is 0. */

@@ -1,8 +1,8 @@
 /*
  * field: the grammar of HTTP field values: tokens, lists, parameters, quoted strings.
  *
- * Under head.h, which finds the fields, and handshake.h, which judges their values (RFC 9110, sections
- * 5.6.1 to 5.6.4; RFC 6455, section 9.1).
+ * Under head.h, which finds the fields, and handshake.h, which judges their values (RFC 9110,
+ * sections 5.6.1 to 5.6.4; RFC 6455, section 9.1).
  *
  * Invariant: nothing is written and nothing kept; every result is a part of the view that came in.
  *
@@ -40,15 +40,16 @@ bool wsp_view_is_token(struct wsp_view view);
 bool wsp_token_is(struct wsp_view token, const char *name);
 
 /*
- * Takes the next element off a list (RFC 9110, section 5.6.1); false when there is none left. Commas
- * within quoted strings separate nothing, empty elements are skipped, blanks around are not part.
+ * Takes the next element off a list (RFC 9110, section 5.6.1); false when there is none left.
+ * Commas within quoted strings separate nothing, empty elements are skipped, blanks around are not
+ * part.
  */
 bool wsp_list_next(struct wsp_view *list, struct wsp_view *ret_element);
 
 /*
- * One piece of `name; parameter; parameter=token; parameter="quoted"`. The first piece of an element
- * is its name. The value of a quoted string is as it stands between the quotes: take it through
- * wsp_unquote().
+ * One piece of `name; parameter; parameter=token; parameter="quoted"`. The first piece of an
+ * element is its name. The value of a quoted string is as it stands between the quotes: take it
+ * through wsp_unquote().
  */
 struct wsp_param {
     struct wsp_view name;

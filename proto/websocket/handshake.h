@@ -4,8 +4,8 @@
  * On the way of a connection it stands between head.h, which reads HTTP, and message.h, which takes
  * over with the first byte after the answer.
  *
- * Invariant: ACCEPTED is said only when every condition of section 4.1 holds, and a request is given
- * out only when every one of section 4.2.1 does.
+ * Invariant: ACCEPTED is said only when every condition of section 4.1 holds, and a request is
+ * given out only when every one of section 4.2.1 does.
  *
  * Nonce and digest are the caller's: 16 random bytes go in; the digest is SHA-1 of what
  * wsp_handshake_accept_input() gives, in base64.

@@ -138,8 +138,8 @@ bool wsp_head_find(const struct wsp_head *head, const char *name, size_t *index,
 size_t wsp_head_count(const struct wsp_head *head, const char *name);
 
 /*
- * Walks over the elements of a list-valued field, as wsp_list_next() takes them, across all fields of
- * that name: `Connection: keep-alive, Upgrade`.
+ * Walks over the elements of a list-valued field, as wsp_list_next() takes them, across all fields
+ * of that name: `Connection: keep-alive, Upgrade`.
  */
 struct wsp_head_list {
     const struct wsp_head *head;

@@ -146,9 +146,9 @@ int wsp_ws_write_control(struct wsp_buffer *out, enum wsp_role role, enum wsp_op
                          struct wsp_view payload, const uint8_t *key);
 
 /*
- * Appends a close frame (section 5.5.1). A code of 1005 stands for none and leaves the payload empty.
- * -EINVAL: a code that may not be sent (section 7.4), a reason over 123 bytes or not UTF-8, or one
- * with no code. Otherwise as above.
+ * Appends a close frame (section 5.5.1). A code of 1005 stands for none and leaves the payload
+ * empty. -EINVAL: a code that may not be sent (section 7.4), a reason over 123 bytes or not UTF-8,
+ * or one with no code. Otherwise as above.
  */
 int wsp_ws_write_close(struct wsp_buffer *out, enum wsp_role role, uint16_t code,
                        struct wsp_view reason, const uint8_t *key);
@@ -171,7 +171,8 @@ struct wsp_ws_outgoing {
 void wsp_ws_outgoing_begin(struct wsp_ws_outgoing *outgoing, enum wsp_role role, bool is_binary,
                            struct wsp_view payload, const uint8_t *key);
 
-/* Writes the next bytes of the frame to room and returns how many: all that fit, or what is left. */
+/* Writes the next bytes of the frame to room and returns how many: all that fit, or what is
+ * left. */
 size_t wsp_ws_outgoing_fill(struct wsp_ws_outgoing *outgoing, uint8_t *room, size_t room_len);
 
 /* Bytes not yet written, header included; 0 when the frame is out. */

@@ -1,5 +1,6 @@
 /*
- * wsplex/libevent.h: drives a wsplex client from a libevent loop. Header only: link with libevent_core.
+ * wsplex/libevent.h: drives a wsplex client from a libevent loop. Header only: link with
+ * libevent_core.
  *
  * Between wsplex_get_fd() and its kin on one side, an event_base on the other. Invariant: what the
  * base waits for is what the client last told.

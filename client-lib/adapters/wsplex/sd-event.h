@@ -1,5 +1,6 @@
 /*
- * wsplex/sd-event.h: drives a wsplex client from an sd-event loop. Header only: link with libsystemd.
+ * wsplex/sd-event.h: drives a wsplex client from an sd-event loop. Header only: link with
+ * libsystemd.
  *
  * Between wsplex_get_fd() and its kin on one side, an sd_event on the other. Invariant: what the
  * loop waits for is what the client last told.
