@@ -143,7 +143,6 @@ int client_channel_new(struct client *client, uint32_t number, struct client_cha
     list_append(&server->channels, &channel->all_link);
     client->n_channels++;
     server->n_channels++;
-    assembly_init(&channel->assembly, client->user, server_max_message(server), granted_more);
     r = channel_init(&channel->channel, &ops, client->user, server_new_id(server),
                      clock_now_ms(server->clock));
     channel->is_charged = r == 0;
@@ -152,6 +151,11 @@ int client_channel_new(struct client *client, uint32_t number, struct client_cha
     server_changed(server);
     *ret_channel = channel;
     return r;
+}
+
+void client_channel_accept_sends(struct client_channel *channel, uint64_t max_message)
+{
+    assembly_init(&channel->assembly, channel->client->user, max_message, granted_more);
 }
 
 /* The client and the number know it no more. */

@@ -45,6 +45,9 @@ struct client_channel {
  * failed; -ENOMEM. */
 int client_channel_new(struct client *client, uint32_t number, struct client_channel **ret_channel);
 
+/* What is sent on it from now on is put together, messages of at most so many bytes. Once. */
+void client_channel_accept_sends(struct client_channel *channel, uint64_t max_message);
+
 /* NULL: the number is not in use. */
 struct client_channel *client_channel_find(const struct client *client, uint32_t number);
 

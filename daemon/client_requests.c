@@ -27,6 +27,20 @@
 
 /* ---- OPEN ---- */
 
+/* What HELLO has told holds for the whole connection, also when the configuration allows more by
+ * now: the library takes a longer message for a fault. */
+static int max_message_check(const struct client *client, const struct target *target,
+                             struct failure *ret_failure)
+{
+    if (target->max_message <= client->max_message)
+        return 0;
+    failure_set(ret_failure, WSP_CAUSE_OPTION, 0,
+                "max-message: %llu bytes are more than the %llu that this connection to the daemon "
+                "began with; an endpoint can allow more to whoever connects afterwards",
+                (unsigned long long)target->max_message, (unsigned long long)client->max_message);
+    return WSP_CAUSE_OPTION;
+}
+
 /* Attaches a new channel to an upstream. 0; -ENOMEM; positive: *ret_failure says why not. */
 static int channel_open(struct client *client, struct client_channel *channel,
                         const struct wsp_local_open *open, struct failure *ret_failure)
@@ -40,11 +54,12 @@ static int channel_open(struct client *client, struct client_channel *channel,
     if (r != 0)
         return r;
     channel->display = strdup(target_display(target, display));
-    if (!channel->display) {
+    r = channel->display ? max_message_check(client, target, ret_failure) : -ENOMEM;
+    if (r != 0) {
         target_free(target);
-        return -ENOMEM;
+        return r;
     }
-    channel->assembly.max_message = target->max_message;
+    client_channel_accept_sends(channel, target->max_message);
     journal_log(&server->journal, JOURNAL_CHANNEL_OPENING, channel->channel.id,
                 "of client %llu: %s, %s", (unsigned long long)client->id, channel->display,
                 channel->is_shared ? "shared" : "private");

@@ -148,7 +148,7 @@ def test_options_of_a_free_url(daemon, one_server):
         for name, value in [
             ("linger", "soon"), ("queue", "1"), ("lingre", "1s"), ("connect-timeout", "1s"),
             ("share", "yes"), ("protocols", "x"), ("headers", "X: y"), ("max-message", "0"),
-            ("ca-file", "relative.pem"), ("ca-file", "/nonexistent.pem"), ("", "x"),
+            ("max-message", "32MiB"), ("ca-file", "relative.pem"), ("ca-file", "/nonexistent.pem"), ("", "x"),
         ]:  # fmt: skip
             cause, text = refusal(client, url, options={name: value})
             assert cause == "option", (name, value, text)
@@ -195,6 +195,24 @@ def test_reload_leaves_alone_what_is_open(make_daemon, one_server):
         client.open("wsplex-endpoint:two", sharing="default").wait(Opened)
         channel.send("still there")
         assert channel.wait(Message).data == "still there"
+
+
+def test_longer_messages_are_for_who_connects_after_the_reload(make_daemon, one_server):
+    """HELLO has told the others another limit, and their library would take such a message for a fault."""
+    endpoint = 'endpoint "feed" {{ url = "{url}" linger = 0 max-message = {limit} }}\n'
+    url = one_server.url(new_path("echo"))
+    daemon = make_daemon(endpoint.format(url=url, limit="1MiB"))
+    with daemon.client() as client:
+        daemon.configure(endpoint.format(url=url, limit="32MiB"))
+        daemon.process.kill(signal.SIGHUP)
+        daemon.expect("reloaded")
+        cause, text = refusal(client, "wsplex-endpoint:feed", sharing="default")
+        assert cause == "option" and text.startswith("max-message: 33554432 bytes are more than the 16777216 ")
+    with daemon.client() as client:
+        channel = client.open("wsplex-endpoint:feed", sharing="default")
+        channel.wait(Opened)
+        channel.send(bytes(20 << 20))
+        assert channel.wait(Message).data == bytes(20 << 20)
 
 
 # --- what is wrong with a file ---
