@@ -194,10 +194,9 @@ struct unit {
     uint64_t factor;
 };
 
-/* The first one of a factor is the one that option_format writes; the largest come first. */
-static const struct unit byte_units[] = {{"GiB", 1 << 30}, {"G", 1 << 30}, {"MiB", 1 << 20},
-                                         {"M", 1 << 20},   {"KiB", 1024},  {"K", 1024},
-                                         {"k", 1024},      {"", 1},        {NULL, 0}};
+/* The largest come first, as option_format wants them. */
+static const struct unit byte_units[] = {
+    {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1024}, {"", 1}, {NULL, 0}};
 static const struct unit duration_units[] = {
     {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
@@ -289,10 +288,7 @@ static bool option_parse_number(const struct option_row *row, struct wsp_view te
                                 uint64_t *ret_number)
 {
     switch (row->type) {
-    case OPTION_FLAG:
-        if (word_parse(text, "no|yes", ret_number) || word_parse(text, "false|true", ret_number))
-            return true;
-        return word_parse(text, "off|on", ret_number);
+    case OPTION_FLAG: return word_parse(text, flag_words, ret_number);
     case OPTION_MODE: return mode_parse(text, ret_number);
     case OPTION_GROUP: return group_parse(text, ret_number);
     case OPTION_CHOICE: return word_parse(text, row->words, ret_number);

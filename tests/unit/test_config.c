@@ -215,6 +215,11 @@ static const struct {
      "KiB, MiB or GiB, as in 4MiB\n"},
     {IN_ENDPOINT("share = perhaps"),
      "wsplexd.conf:3: share: \"perhaps\" is not understood; write yes or no\n"},
+    {IN_ENDPOINT("share = true"),
+     "wsplexd.conf:3: share: \"true\" is not understood; write yes or no\n"},
+    {IN_ENDPOINT("queue = 1M"), "wsplexd.conf:3: queue: \"1M\" is not understood; write a number "
+                                "of bytes, KiB, MiB or GiB, as "
+                                "in 4MiB\n"},
     {IN_ENDPOINT("slow-consumer = drop"),
      "wsplexd.conf:3: slow-consumer: \"drop\" is not one of disconnect|block|auto\n"},
     {IN_ENDPOINT("protocols = {'a b'}"),
