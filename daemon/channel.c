@@ -185,6 +185,21 @@ void outgoing_drop(struct outgoing *outgoing)
 
 /* --- the end --- */
 
+struct close_reason close_reason_of(struct wsp_view text)
+{
+    struct close_reason reason = {.len = text.len < WSP_MAX_CLOSE_REASON ? text.len
+                                                                         : WSP_MAX_CLOSE_REASON};
+
+    if (reason.len > 0)
+        memcpy(reason.bytes, text.data, reason.len);
+    return reason;
+}
+
+struct wsp_view close_reason_view(const struct close_reason *reason)
+{
+    return (struct wsp_view){reason->bytes, reason->len};
+}
+
 /* Out of the log, in the middle of a message perhaps. */
 static void leave_log(struct channel *channel)
 {
@@ -307,15 +322,6 @@ static void cancel(struct channel *channel)
     channel_cut_off(channel, &failure);
 }
 
-static void reason_copy(char to[WSP_MAX_CLOSE_REASON + 1], struct wsp_view reason)
-{
-    size_t len = reason.len < WSP_MAX_CLOSE_REASON ? reason.len : WSP_MAX_CLOSE_REASON;
-
-    if (len > 0)
-        memcpy(to, reason.data, len);
-    to[len] = '\0';
-}
-
 void channel_close(struct channel *channel, uint16_t code, struct wsp_view reason, bool discard)
 {
     if (discard)
@@ -327,7 +333,7 @@ void channel_close(struct channel *channel, uint16_t code, struct wsp_view reaso
     }
     channel->is_close_asked = true;
     channel->close_code = code;
-    reason_copy(channel->close_reason, reason);
+    channel->close_reason = close_reason_of(reason);
     if (channel->state == CHANNEL_CONNECTING || channel->notices & CHANNEL_NOTICE_OPENED)
         cancel(channel);
     else

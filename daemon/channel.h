@@ -60,13 +60,22 @@ enum channel_notice {
     CHANNEL_NOTICE_END = 8, /* after everything else: FAILED if end.failure.cause, then CLOSED */
 };
 
+/* The reason of a close: UTF-8 in which U+0000 is a character like others, so it has a length and no
+ * end. */
+struct close_reason {
+    size_t len;
+    uint8_t bytes[WSP_MAX_CLOSE_REASON];
+};
+struct close_reason close_reason_of(struct wsp_view text); /* what is too long is cut */
+struct wsp_view close_reason_view(const struct close_reason *reason);
+
 /* How a WebSocket ended, in the words of the CloseEvent. failure.cause is non-zero exactly when an
  * `error` event is due before `close`. */
 struct ending {
     struct failure failure;
     bool was_clean;
     uint16_t code;
-    char reason[WSP_MAX_CLOSE_REASON + 1];
+    struct close_reason reason;
 };
 
 /* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it,
@@ -114,7 +123,7 @@ struct channel {
     uint64_t end_number;     /* once ENDED: the end stands before this message */
     struct ending ending;    /* once ENDED */
     uint16_t close_code;     /* asked for by the program; 0: none given */
-    char close_reason[WSP_MAX_CLOSE_REASON + 1];
+    struct close_reason close_reason;
     /* up */
     struct list outbox;      /* struct outgoing that wait */
     struct list in_flight;   /* those that the upstream has taken */

@@ -172,7 +172,7 @@ static int plan_end(struct client_channel *channel, struct output *output)
          .channel = channel->number,
          .closed = {.was_clean = ending->was_clean,
                     .code = ending->code,
-                    .reason = wsp_view_of_string(ending->reason)}},
+                    .reason = close_reason_view(&ending->reason)}},
     };
 
     return plan_frames(

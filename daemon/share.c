@@ -159,7 +159,7 @@ static void close_private(struct share *share)
 {
     struct list *first = list_first(&share->channels);
     struct channel *channel;
-    char reason[WSP_MAX_CLOSE_REASON + 1];
+    struct close_reason reason;
     uint16_t code;
 
     if (first == NULL)
@@ -168,8 +168,8 @@ static void close_private(struct share *share)
     if (channel->state != CHANNEL_LEAVING || channel_has_sends(channel))
         return;
     code = channel->is_close_asked ? channel->close_code : 1001;
-    memcpy(reason, channel->close_reason, sizeof(reason));
-    close_open(share, code, wsp_view_of_string(reason));
+    reason = channel->close_reason;
+    close_open(share, code, close_reason_view(&reason));
 }
 
 static void share_review(void *owner)
@@ -523,6 +523,6 @@ void share_sends_gone(struct share *share, struct channel *channel)
         return;
     }
     ending.code = channel->close_code != 0 ? channel->close_code : 1005;
-    memcpy(ending.reason, channel->close_reason, sizeof(ending.reason));
+    ending.reason = channel->close_reason;
     channel_end(channel, &ending);
 }

@@ -244,8 +244,7 @@ static void upstream_got_close(struct upstream *u, uint16_t code, struct wsp_vie
 
     u->is_close_received = true;
     u->ending.code = code;
-    memcpy(u->ending.reason, reason.data != NULL ? (const char *)reason.data : "", reason.len);
-    u->ending.reason[reason.len] = '\0';
+    u->ending.reason = close_reason_of(reason);
     upstream_go_deaf(u);
     upstream_send_close(u, code, (struct wsp_view){0});
     if (was_open)

@@ -163,7 +163,7 @@ void peer_ends(struct upstream *peer, bool was_clean, uint16_t code, const char 
 {
     struct ending ending = {.was_clean = was_clean, .code = code};
 
-    strcpy(ending.reason, reason);
+    ending.reason = close_reason_of(wsp_view_of_string(reason));
     peer_is_over(peer, &ending);
 }
 
@@ -371,8 +371,9 @@ static void hear_end(struct program *program)
 
     if (ending->failure.cause != 0)
         hear(program, "%serror(%s)", blank(program), wsp_cause_to_string(ending->failure.cause));
-    hear(program, "%sclose(%s%u%s%s)", blank(program), ending->was_clean ? "clean " : "",
-         ending->code, ending->reason[0] != '\0' ? " " : "", ending->reason);
+    hear(program, "%sclose(%s%u%s%.*s)", blank(program), ending->was_clean ? "clean " : "",
+         ending->code, ending->reason.len > 0 ? " " : "", (int)ending->reason.len,
+         (const char *)ending->reason.bytes);
     program->is_ended = true;
 }
 

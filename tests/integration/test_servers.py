@@ -312,7 +312,7 @@ def test_tls_is_cut_short_in_a_message(daemon, program, certificate):
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
-@pytest.mark.parametrize("code, reason", [(1000, ""), (1001, "going"), (1011, "oh"), (4000, "grüße €"), (3000, "x" * 123)])
+@pytest.mark.parametrize("code, reason", [(1000, ""), (1001, "going"), (1011, "oh"), (4000, "grüße €"), (3000, "x" * 123), (4999, "a\0b\0")])
 def test_it_closes(daemon, program, server, scheme, code, reason):
     paths = new_path(), new_path()
     program.open("own", server.url(paths[0], scheme))

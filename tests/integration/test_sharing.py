@@ -188,8 +188,8 @@ def test_close_detaches_with_the_code_given(daemon, server):
     with daemon.client() as client:
         stays, leaves = (shared(client, server.url(path)) for _ in range(2))
         leaves.send("my last")
-        leaves.close(3001, "bye €")
-        assert leaves.wait(Closed) == Closed(True, 3001, "bye €")
+        leaves.close(3001, "bye\0€")
+        assert leaves.wait(Closed) == Closed(True, 3001, "bye\0€")
         connection = server.connection(path)
         assert connection.event("message")["text"] == "my last"
         connection.order("text", text="still here")
@@ -198,6 +198,16 @@ def test_close_detaches_with_the_code_given(daemon, server):
         assert stays.wait(Closed) == Closed(True, 1005, "")
     # The server hears of the last one only, and 1000.
     assert connection.closed()[0] == 1000
+
+
+def test_a_private_channel_closes_with_code_and_reason(daemon, server):
+    path = new_path()
+    with daemon.client() as client:
+        channel = client.open(server.url(path))
+        channel.wait(Opened)
+        channel.close(3001, "bye\0€")
+        assert channel.wait(Closed).was_clean
+    assert server.connection(path).closed() == (3001, "bye\0€")
 
 
 def test_linger(make_daemon, one_server, own_server):

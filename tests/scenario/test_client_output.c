@@ -287,8 +287,9 @@ static void server_sends(uint32_t number, unsigned index, size_t len)
 
 static void server_ends(uint32_t number)
 {
-    struct ending ending = {.was_clean = true, .code = 4000, .reason = "done"};
+    struct ending ending = {.was_clean = true, .code = 4000};
 
+    ending.reason = close_reason_of(WSP_VIEW_LITERAL("done"));
     share_ended(channel_numbered(number)->share, &ending);
 }
 
