@@ -2,8 +2,8 @@
  *
  * assembly: pieces to messages, and credit for more pieces.
  * Between client_requests, which feeds what a client sent, and channel, which takes the whole message.
- * Invariant: granted - cost_received is at most one window; the charge is what the payload's block takes, or what the
- * longest message takes while the assembly has its turn.
+ * Invariant: granted - cost_received is at most one window; the charge is what the payload's block takes, or while
+ * the assembly has its turn what was reserved for the longest message, if that is more.
  */
 #include "daemon/assembly.h"
 
@@ -26,7 +26,7 @@ static uint64_t cost_of_earlier(const struct assembly *assembly)
 
 static uint64_t new_total(const struct assembly *assembly)
 {
-    if (assembly->has_turn)
+    if (assembly->waiter.has_turn)
         return assembly->cost_received + WINDOW;
     return assembly->cost_done + assembly->cost_aborted + WINDOW;
 }
@@ -48,16 +48,13 @@ static void grant(struct assembly *assembly)
 
 static void admitted(struct waiter *waiter)
 {
-    struct assembly *assembly = LIST_ENTRY(waiter, struct assembly, waiter);
-
-    assembly->has_turn = true;
-    grant(assembly);
+    grant(LIST_ENTRY(waiter, struct assembly, waiter));
 }
 
 static void grant_or_wait(struct assembly *assembly)
 {
     grant(assembly);
-    if (assembly->is_begun && !assembly->has_turn && cost_of_earlier(assembly) <= WINDOW &&
+    if (assembly->is_begun && !assembly->waiter.has_turn && cost_of_earlier(assembly) <= WINDOW &&
         assembly->granted - assembly->cost_received < WINDOW / 2)
         waiter_wait(&assembly->waiter, assembly->user);
 }
@@ -86,7 +83,6 @@ void assembly_init(struct assembly *assembly, struct user *user, uint64_t max_me
 /* The message is over: what was reserved for its rest goes to others. */
 static void end_turn(struct assembly *assembly, uint64_t still_held)
 {
-    assembly->has_turn = false;
     waiter_leave(&assembly->waiter);
     if (assembly->charge.amount > still_held)
         charge_shrink(&assembly->charge, assembly->charge.amount - still_held);
@@ -116,17 +112,22 @@ static uint64_t held(const struct assembly *assembly)
     return assembly->payload.capacity + outgoing_overhead();
 }
 
-/* Keeps the piece; whoever has the turn has been charged for it. */
+/* Keeps the piece. Whoever has the turn is never refused. */
 static int keep(struct assembly *assembly, struct wsp_view piece)
 {
+    struct charge *charge = &assembly->charge;
     int r = wsp_buffer_append(&assembly->payload, piece.data, piece.len);
 
     if (r < 0)
         return r;
-    if (assembly->charge.amount < held(assembly) &&
-        charge_take(&assembly->charge, assembly->user, QUOTA_SENDING_BYTES,
-                    held(assembly) - assembly->charge.amount) == QUOTA_EXCEEDED)
+    if (charge->amount >= held(assembly))
+        return 0;
+    if (assembly->waiter.has_turn)
+        charge_force(charge, assembly->user, QUOTA_SENDING_BYTES, held(assembly) - charge->amount);
+    else if (charge_take(charge, assembly->user, QUOTA_SENDING_BYTES,
+                         held(assembly) - charge->amount) == QUOTA_EXCEEDED)
         return ASSEMBLY_OVER_QUOTA;
+    waiter_recount(&assembly->waiter);
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct assembly {
     struct wsp_buffer payload;
     struct wsp_utf8 utf8;
     uint64_t max_message;
-    bool is_begun, is_binary, has_turn;
+    bool is_begun, is_binary;
     uint64_t cost;          /* of the message in payload so far */
     uint64_t cost_received; /* cumulative, of all data frames of the channel */
     uint64_t cost_done;     /* as last told by assembly_regrant */

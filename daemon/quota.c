@@ -161,12 +161,41 @@ void charge_move(struct charge *to, struct charge *from)
 
 /* --- waiters --- */
 
+/* What one that is admitted may reserve. */
+static uint64_t half_of_limit(const struct user *user)
+{
+    return user->quota->limits[QUOTA_SENDING_BYTES] / 2;
+}
+
 static bool has_room_for(const struct user *user, const struct waiter *waiter)
 {
-    uint64_t limit = user->quota->limits[QUOTA_SENDING_BYTES];
-    uint64_t others = user->used[QUOTA_SENDING_BYTES] - waiter->charge->amount;
+    uint64_t half = half_of_limit(user);
+    uint64_t others = user->used[QUOTA_SENDING_BYTES] - user->waiting_bytes;
 
-    return others == 0 || (others <= limit / 2 && waiter->amount <= limit / 2 - others);
+    if (others > half)
+        return false;
+    return waiter->amount > half ? user->n_turns == 0 : waiter->amount <= half - others;
+}
+
+static void waiter_stop_waiting(struct waiter *waiter)
+{
+    list_remove(&waiter->link);
+    waiter->user->waiting_bytes -= waiter->counted;
+    waiter->counted = 0;
+}
+
+static void waiter_admit(struct waiter *waiter)
+{
+    struct user *user = waiter->user;
+    uint64_t half = half_of_limit(user);
+    uint64_t amount = waiter->amount < half ? waiter->amount : half;
+
+    waiter_stop_waiting(waiter);
+    waiter->has_turn = true;
+    user->n_turns++;
+    if (amount > waiter->charge->amount)
+        charge_force(waiter->charge, user, QUOTA_SENDING_BYTES, amount - waiter->charge->amount);
+    waiter->admitted(waiter);
 }
 
 static void admit_waiters(struct user *user)
@@ -178,11 +207,7 @@ static void admit_waiters(struct user *user)
 
         if (!has_room_for(user, waiter))
             return;
-        list_remove(&waiter->link);
-        if (waiter->amount > waiter->charge->amount)
-            charge_force(waiter->charge, user, QUOTA_SENDING_BYTES,
-                         waiter->amount - waiter->charge->amount);
-        waiter->admitted(waiter);
+        waiter_admit(waiter);
     }
 }
 
@@ -195,17 +220,31 @@ void waiter_init(struct waiter *waiter, struct charge *charge, uint64_t amount,
 
 void waiter_wait(struct waiter *waiter, struct user *user)
 {
-    if (list_is_linked(&waiter->link))
+    if (list_is_linked(&waiter->link) || waiter->has_turn)
         return;
     waiter->user = user;
     list_append(&user->waiting, &waiter->link);
+    waiter_recount(waiter);
     admit_waiters(user);
+}
+
+void waiter_recount(struct waiter *waiter)
+{
+    if (!list_is_linked(&waiter->link))
+        return;
+    waiter->user->waiting_bytes += waiter->charge->amount - waiter->counted;
+    waiter->counted = waiter->charge->amount;
 }
 
 void waiter_leave(struct waiter *waiter)
 {
-    if (!list_is_linked(&waiter->link))
+    if (list_is_linked(&waiter->link)) {
+        waiter_stop_waiting(waiter);
+    } else if (waiter->has_turn) {
+        waiter->has_turn = false;
+        waiter->user->n_turns--;
+    } else {
         return;
-    list_remove(&waiter->link);
+    }
     admit_waiters(waiter->user);
 }

@@ -53,7 +53,9 @@ struct user {
     uid_t uid;
     unsigned n_refs;
     uint64_t used[QUOTA_N_RESOURCES];
-    struct list waiting; /* struct waiter, the oldest first */
+    struct list waiting;    /* struct waiter, the oldest first */
+    uint64_t waiting_bytes; /* of used[QUOTA_SENDING_BYTES], what they hold */
+    unsigned n_turns;       /* waiters that were admitted and have not left */
 };
 
 void quota_init(struct quota *quota);   /* with the default limits */
@@ -94,13 +96,17 @@ void charge_move(struct charge *to, struct charge *from);
 
 /* Something that needs many SENDING_BYTES at once and can wait for them: an assembly of a long
  * message. Whoever waits is admitted first come, first served, as soon as no more than half of the
- * user's limit is then in use; the other half is for what cannot wait. One that finds nothing else
- * in use is always admitted, however small the limit. */
+ * user's limit is then in use; the other half is for what cannot wait. What those who wait hold
+ * already is not counted, or they could wait for each other. One that needs more than that half
+ * reserves all of it, and is admitted when no other has its turn: so that whatever the limit, one of
+ * the long messages of a user can always be finished. */
 struct waiter {
     struct list link;
-    struct user *user;     /* while it waits; its owner has a reference */
+    struct user *user;     /* while it waits or has its turn; its owner has a reference */
     struct charge *charge; /* is raised to amount when admitted; may hold a part of it already */
     uint64_t amount;
+    uint64_t counted; /* in user->waiting_bytes, while it waits */
+    bool has_turn;    /* from its admission until it leaves */
     void (*admitted)(
         struct waiter *waiter); /* from within waiter_wait or charge_shrink: only marks */
 };
@@ -108,10 +114,13 @@ struct waiter {
 void waiter_init(struct waiter *waiter, struct charge *charge, uint64_t amount,
                  void (*admitted)(struct waiter *waiter));
 
-/* Begins to wait; harmless when it waits already. */
+/* Begins to wait; harmless when it waits or has its turn already. */
 void waiter_wait(struct waiter *waiter, struct user *user);
 
-/* Waits no more; takes one that does not wait. */
+/* Its charge has changed. */
+void waiter_recount(struct waiter *waiter);
+
+/* Waits no more, or has had its turn; takes one that does neither. What it has reserved is its charge's to give back. */
 void waiter_leave(struct waiter *waiter);
 
 #endif

@@ -18,7 +18,7 @@ enum { WINDOW = WSP_INITIAL_CREDIT, HEADER = WSP_WIRE_HEADER_LEN, MAX_MESSAGE = 
 
 static struct quota quota;
 static struct user *user;
-static struct assembly a, b;
+static struct assembly a, b, c;
 static unsigned n_grants;
 static uint8_t bytes[WSP_MAX_LOCAL_PAYLOAD];
 
@@ -35,6 +35,7 @@ static void setup(void)
     ck_assert_int_eq(quota_user_ref(&quota, 1000, &user), 0);
     assembly_init(&a, user, MAX_MESSAGE, granted_more);
     assembly_init(&b, user, MAX_MESSAGE, granted_more);
+    assembly_init(&c, user, MAX_MESSAGE, granted_more);
 }
 
 static void teardown(void)
@@ -42,6 +43,7 @@ static void teardown(void)
     assembly_deinit(&a);
     assembly_deinit(&a);
     assembly_deinit(&b);
+    assembly_deinit(&c);
     ck_assert_uint_eq(user->used[QUOTA_SENDING_BYTES], 0);
     user_unref(user);
     quota_deinit(&quota);
@@ -143,16 +145,16 @@ END_TEST
 
 START_TEST(max_message_is_exact)
 {
-    struct assembly c, d;
+    struct assembly fits, exceeds;
 
-    assembly_init(&c, user, 10, granted_more);
-    ck_assert_int_eq(feed(&c, 4, false), ASSEMBLY_MORE);
-    ck_assert_int_eq(feed(&c, 6, true), 0);
-    assembly_deinit(&c);
-    assembly_init(&d, user, 10, granted_more);
-    ck_assert_int_eq(feed(&d, 4, false), ASSEMBLY_MORE);
-    ck_assert_int_eq(feed(&d, 7, true), ASSEMBLY_TOO_BIG);
-    assembly_deinit(&d);
+    assembly_init(&fits, user, 10, granted_more);
+    ck_assert_int_eq(feed(&fits, 4, false), ASSEMBLY_MORE);
+    ck_assert_int_eq(feed(&fits, 6, true), 0);
+    assembly_deinit(&fits);
+    assembly_init(&exceeds, user, 10, granted_more);
+    ck_assert_int_eq(feed(&exceeds, 4, false), ASSEMBLY_MORE);
+    ck_assert_int_eq(feed(&exceeds, 7, true), ASSEMBLY_TOO_BIG);
+    assembly_deinit(&exceeds);
 }
 END_TEST
 
@@ -232,7 +234,7 @@ START_TEST(whoever_has_begun_can_finish)
     }
     ck_assert_uint_eq(wsp_buffer_len(&a.payload), MAX_MESSAGE);
     ck_assert_uint_eq(a.charge.amount, a.payload.capacity + outgoing_overhead());
-    ck_assert(!a.has_turn);
+    ck_assert(!a.waiter.has_turn);
     take(&a);
     assembly_regrant(&a, a.cost);
     ck_assert_uint_eq(left(&a), WINDOW);
@@ -256,9 +258,9 @@ START_TEST(a_long_message_waits_for_the_earlier_ones_of_its_channel)
     assembly_regrant(&a, first);
     ck_assert_uint_eq(n_grants, 1);
     ck_assert_uint_eq(left(&a), WINDOW - a.cost);
-    ck_assert(!a.has_turn);
+    ck_assert(!a.waiter.has_turn);
     ck_assert_int_eq(feed(&a, 30000, false), ASSEMBLY_MORE);
-    ck_assert(a.has_turn);
+    ck_assert(a.waiter.has_turn);
     ck_assert_uint_eq(left(&a), WINDOW);
 }
 END_TEST
@@ -268,7 +270,7 @@ END_TEST
 START_TEST(a_turn_is_charged_for_the_longest_message)
 {
     ck_assert_int_eq(feed(&a, 60000, false), ASSEMBLY_MORE);
-    ck_assert(a.has_turn);
+    ck_assert(a.waiter.has_turn);
     ck_assert_uint_eq(user->used[QUOTA_SENDING_BYTES], MAX_MESSAGE + outgoing_overhead());
     ck_assert_int_eq(feed(&a, 10, true), 0);
     ck_assert_uint_eq(user->used[QUOTA_SENDING_BYTES], a.payload.capacity + outgoing_overhead());
@@ -279,16 +281,49 @@ START_TEST(long_messages_take_turns_when_the_quota_is_small)
 {
     quota.limits[QUOTA_SENDING_BYTES] = MAX_MESSAGE;
     ck_assert_int_eq(feed(&a, 60000, false), ASSEMBLY_MORE);
-    ck_assert_int_eq(a.has_turn, true);
-    quota.limits[QUOTA_SENDING_BYTES] = 2 * MAX_MESSAGE;
+    ck_assert_int_eq(a.waiter.has_turn, true);
+    quota.limits[QUOTA_SENDING_BYTES] = 2 * (MAX_MESSAGE + outgoing_overhead());
     ck_assert_int_eq(feed(&b, 60000, false), ASSEMBLY_MORE);
-    ck_assert_int_eq(b.has_turn, false);
+    ck_assert_int_eq(b.waiter.has_turn, false);
     ck_assert_uint_lt(left(&b), WINDOW / 2);
     ck_assert_int_eq(feed(&a, 0, true), 0);
-    ck_assert_int_eq(b.has_turn, false); /* a's message waits to be sent, and counts */
+    ck_assert_int_eq(b.waiter.has_turn, false); /* a's message waits to be sent, and counts */
     take(&a);
-    ck_assert_int_eq(b.has_turn, true);
+    ck_assert_int_eq(b.waiter.has_turn, true);
     ck_assert_uint_eq(left(&b), WINDOW);
+}
+END_TEST
+
+/* Both have begun before either is long enough to wait. Loop test over the limit, in messages of the longest kind: what
+ * one of them holds must not keep the other one from its turn for ever, nor must what waits to be sent. */
+START_TEST(two_long_messages_do_not_wait_for_each_other)
+{
+    quota.limits[QUOTA_SENDING_BYTES] = (uint64_t)_i * MAX_MESSAGE / 2;
+    ck_assert_int_eq(feed_text(&c, "unsent", true), 0);
+    ck_assert_int_eq(feed(&a, 20000, false), ASSEMBLY_MORE);
+    ck_assert_int_eq(feed(&b, 20000, false), ASSEMBLY_MORE);
+    ck_assert_int_eq(feed(&a, 20000, false), ASSEMBLY_MORE);
+    ck_assert(a.waiter.has_turn);
+    ck_assert_int_eq(feed(&b, 20000, false), ASSEMBLY_MORE);
+    ck_assert(_i < 9 ? !b.waiter.has_turn : b.waiter.has_turn);
+    ck_assert_int_eq(feed(&a, 40000, false), ASSEMBLY_MORE);
+    ck_assert_int_eq(feed(&a, 10, true), 0);
+    take(&a);
+    ck_assert(b.waiter.has_turn);
+    ck_assert_int_eq(feed(&b, 40000, false), ASSEMBLY_MORE);
+    ck_assert_int_eq(feed(&b, 40000, true), 0);
+    ck_assert_uint_eq(user->n_turns, 0);
+    ck_assert_uint_eq(user->waiting_bytes, 0);
+}
+END_TEST
+
+/* While the longest one is under way, short ones have the other half of the limit. */
+START_TEST(short_messages_go_beside_one_that_is_longer_than_the_limit)
+{
+    quota.limits[QUOTA_SENDING_BYTES] = MAX_MESSAGE / 2;
+    ck_assert_int_eq(feed(&a, 60000, false), ASSEMBLY_MORE);
+    ck_assert(a.waiter.has_turn);
+    ck_assert_int_eq(feed_text(&b, "short", true), 0);
 }
 END_TEST
 
@@ -298,12 +333,12 @@ START_TEST(a_turn_passes_on)
     quota.limits[QUOTA_SENDING_BYTES] = 2 * MAX_MESSAGE;
     ck_assert_int_eq(feed(&a, 60000, false), ASSEMBLY_MORE);
     ck_assert_int_eq(feed(&b, 60000, false), ASSEMBLY_MORE);
-    ck_assert(a.has_turn && !b.has_turn);
+    ck_assert(a.waiter.has_turn && !b.waiter.has_turn);
     if (_i == 0)
         assembly_deinit(&a);
     else
         ck_assert_int_eq(assembly_abort(&a), 0);
-    ck_assert(b.has_turn);
+    ck_assert(b.waiter.has_turn);
 }
 END_TEST
 
@@ -315,7 +350,7 @@ START_TEST(who_finishes_without_a_turn_waits_no_more)
     ck_assert_int_eq(feed(&b, 100, true), 0);
     ck_assert(list_is_empty(&user->waiting));
     assembly_deinit(&a);
-    ck_assert(!b.has_turn);
+    ck_assert(!b.waiter.has_turn);
     ck_assert_uint_eq(b.charge.amount, b.payload.capacity + outgoing_overhead());
 }
 END_TEST
@@ -382,6 +417,8 @@ Suite *unit_suite(void)
     tcase_add_test(credit, a_long_message_waits_for_the_earlier_ones_of_its_channel);
     tcase_add_test(quotas, a_turn_is_charged_for_the_longest_message);
     tcase_add_test(quotas, long_messages_take_turns_when_the_quota_is_small);
+    tcase_add_loop_test(quotas, two_long_messages_do_not_wait_for_each_other, 1, 10);
+    tcase_add_test(quotas, short_messages_go_beside_one_that_is_longer_than_the_limit);
     tcase_add_loop_test(quotas, a_turn_passes_on, 0, 2);
     tcase_add_test(quotas, who_finishes_without_a_turn_waits_no_more);
     tcase_add_test(quotas, short_messages_past_the_limit_are_refused);

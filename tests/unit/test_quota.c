@@ -220,10 +220,52 @@ START_TEST(alone_it_is_admitted_however_small_the_limit)
     charge_force(&x, user, QUOTA_SENDING_BYTES, 10); /* its own */
     waiter_wait(&p, user);
     ck_assert_str_eq(admissions, "p");
-    ck_assert_uint_eq(x.amount, 30);
+    ck_assert_uint_eq(x.amount, 10); /* there is nothing to be reserved */
     waiter_wait(&q, user);
     ck_assert_str_eq(admissions, "p");
     charge_release(&x);
+    ck_assert_str_eq(admissions, "p");
+    waiter_leave(&p);
+    ck_assert_str_eq(admissions, "pq");
+}
+END_TEST
+
+START_TEST(what_waiters_hold_keeps_none_of_them_waiting)
+{
+    charge_force(&x, user, QUOTA_SENDING_BYTES, 25);
+    charge_force(&y, user, QUOTA_SENDING_BYTES, 10);
+    charge_force(&z, user, QUOTA_SENDING_BYTES, 21);
+    waiter_wait(&p, user);
+    charge_force(&y, user, QUOTA_SENDING_BYTES, 4);
+    waiter_wait(&q, user);
+    charge_force(&x, user, QUOTA_SENDING_BYTES, 1);
+    waiter_recount(&p);
+    ck_assert_str_eq(admissions, "");
+    ck_assert_uint_eq(user->waiting_bytes, 40);
+    charge_shrink(&z, 1);
+    ck_assert_str_eq(admissions, "p");
+    ck_assert_uint_eq(user->waiting_bytes, 14);
+    charge_release(&x);
+    ck_assert_str_eq(admissions, "pq");
+    ck_assert_uint_eq(user->waiting_bytes, 0);
+    ck_assert_uint_eq(user->n_turns, 2);
+}
+END_TEST
+
+/* More than the half that waiters may have: one after the other, and each reserves that half. */
+START_TEST(the_longest_take_turns)
+{
+    p.amount = q.amount = 51;
+    charge_force(&z, user, QUOTA_SENDING_BYTES, 51);
+    waiter_wait(&p, user);
+    waiter_wait(&q, user);
+    ck_assert_str_eq(admissions, "");
+    charge_shrink(&z, 1);
+    ck_assert_str_eq(admissions, "p");
+    ck_assert_uint_eq(x.amount, 50);
+    charge_release(&x);
+    ck_assert_str_eq(admissions, "p");
+    waiter_leave(&p);
     ck_assert_str_eq(admissions, "pq");
 }
 END_TEST
@@ -261,6 +303,8 @@ Suite *unit_suite(void)
     tcase_add_test(waiters, first_come_first_served);
     tcase_add_test(waiters, who_leaves_lets_the_next_one_in);
     tcase_add_test(waiters, alone_it_is_admitted_however_small_the_limit);
+    tcase_add_test(waiters, what_waiters_hold_keeps_none_of_them_waiting);
+    tcase_add_test(waiters, the_longest_take_turns);
     tcase_add_test(waiters, other_resources_admit_nobody);
     return suite;
 }
