@@ -7,6 +7,7 @@
 #include "daemon/journal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,17 @@ static size_t prefix_format(const struct journal *journal, const struct line *li
     return used;
 }
 
+/* A pipe that is full because nobody reads it would hold up the daemon. */
+static void line_put(int fd, const char *text, size_t len)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    ssize_t written = 0;
+
+    if (poll(&room, 1, 0) == 1 && room.revents & POLLOUT)
+        written = write(fd, text, len);
+    (void)written;
+}
+
 static void line_write(const struct journal *journal, const struct line *line, uint64_t id,
                        const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 
@@ -102,9 +114,7 @@ static void line_write(const struct journal *journal, const struct line *line, u
             text[i] = '?';
     used += (size_t)snprintf(text + used, sizeof(text) - used, " [%s]\n", line->name);
 
-    ssize_t written = write(journal->fd, text, used);
-
-    (void)written;
+    line_put(journal->fd, text, used);
 }
 
 static void left_out_write(const struct journal *journal, const char *format, ...)

@@ -144,6 +144,23 @@ START_TEST(debugging_is_not_counted)
 }
 END_TEST
 
+START_TEST(a_pipe_that_nobody_reads_stops_nobody)
+{
+    int flags = fcntl(ends[1], F_GETFL);
+
+    memset(text, 'x', sizeof(text));
+    while (write(ends[1], text, sizeof(text)) > 0)
+        ;
+    ck_assert_int_eq(fcntl(ends[1], F_SETFL, flags & ~O_NONBLOCK), 0);
+    for (int i = 0; i < 1000; i++)
+        journal_log(&journal, JOURNAL_CLIENT_GONE, 3, "has gone");
+    while (written()[0] != '\0')
+        ;
+    journal_log(&journal, JOURNAL_CLIENT_GONE, 4, "has gone");
+    ck_assert_str_eq(written(), "<7>client 4: has gone [client-gone]\n");
+}
+END_TEST
+
 START_TEST(a_reader_that_has_gone_stops_nobody)
 {
     for (int i = 0; i < 10000; i++)
@@ -195,6 +212,7 @@ Suite *unit_suite(void)
     tcase_add_test(lines, what_comes_too_often_is_counted);
     tcase_add_test(lines, what_was_left_out_is_told_at_the_end);
     tcase_add_test(lines, debugging_is_not_counted);
+    tcase_add_test(lines, a_pipe_that_nobody_reads_stops_nobody);
     tcase_add_test(lines, a_reader_that_has_gone_stops_nobody);
     tcase_add_test(manual, the_manual_page_names_every_line);
     return suite;
