@@ -2,7 +2,8 @@
  *
  * transport_tls: a transport over TLS; see transport_tls.h.
  * Neighbours: OpenSSL and the socket below, upstream above.
- * Invariant: what OpenSSL has called fatal is not tried again: every later read and write gives the same error.
+ * Invariant: what OpenSSL has called fatal is not tried again: every later read and write gives the same error. A socket
+ * that takes no more bytes ends writing alone: what the server said before it hung up can still be read.
  *
  * OpenSSL may have to write in order to read (a key update) and the other way round, so what the owner wants and what
  * the socket is watched for are two things:
@@ -43,6 +44,7 @@ struct transport_tls {
     bool is_open;
     bool has_buffered; /* SSL_read was stopped by the reader's room, not by a lack of bytes */
     int error;         /* negative errno that ended it, 0 while it lives */
+    int write_error;   /* the same, of writing alone */
     struct failure failure;
 };
 
@@ -61,7 +63,13 @@ static void transport_tls_watch(struct transport_tls *t)
         task_cancel(&t->again);
 }
 
-/* What an SSL_read or SSL_write that did nothing wants: -EAGAIN with *needs, or the end. */
+static void transport_tls_lost(struct transport_tls *t, int error)
+{
+    failure_set(&t->failure, WSP_CAUSE_LOST, 0, "the connection failed: %s", strerror(-error));
+}
+
+/* What an SSL_read or SSL_write that did nothing wants: -EAGAIN with *needs, 0 at the end that the server has told, or
+ * the end that is a failure. */
 static ssize_t transport_tls_judge(struct transport_tls *t, int result, unsigned *needs)
 {
     int saved_errno = errno;
@@ -72,8 +80,7 @@ static ssize_t transport_tls_judge(struct transport_tls *t, int result, unsigned
     case SSL_ERROR_ZERO_RETURN: return 0;
     case SSL_ERROR_SYSCALL:
         t->error = saved_errno != 0 ? -saved_errno : -EPROTO;
-        failure_set(&t->failure, WSP_CAUSE_LOST, 0, "the connection failed: %s",
-                    strerror(-t->error));
+        transport_tls_lost(t, t->error);
         break;
     default:
         t->error = -EPROTO;
@@ -118,7 +125,24 @@ static ssize_t transport_tls_read(struct transport *transport, void *to, size_t 
     return n_read > 0 ? (ssize_t)n_read : end;
 }
 
-/* As much of the bytes as OpenSSL takes, a record for each round. 0 or the reason why it stopped. */
+/* The same for an SSL_write, whose end is always a failure. OpenSSL gives a socket's error as the end that the server
+ * has told, when it has. */
+static ssize_t transport_tls_judge_write(struct transport_tls *t, int result)
+{
+    int saved_errno = errno;
+    int reason = SSL_get_error(t->session.ssl, result);
+
+    if (reason != SSL_ERROR_SYSCALL && reason != SSL_ERROR_ZERO_RETURN) {
+        errno = saved_errno;
+        return transport_tls_judge(t, result, &t->write_needs);
+    }
+    ERR_clear_error();
+    t->write_error = saved_errno != 0 ? -saved_errno : -EPIPE;
+    transport_tls_lost(t, t->write_error);
+    return t->write_error;
+}
+
+/* As much of the bytes as OpenSSL takes, a record for each round. 1, or the reason why it stopped. */
 static ssize_t transport_tls_write_run(struct transport_tls *t, const uint8_t *bytes, size_t len,
                                        size_t *n_written)
 {
@@ -127,7 +151,7 @@ static ssize_t transport_tls_write_run(struct transport_tls *t, const uint8_t *b
         int r = SSL_write_ex(t->session.ssl, bytes, len, &n);
 
         if (r != 1)
-            return transport_tls_judge(t, r, &t->write_needs);
+            return transport_tls_judge_write(t, r);
         bytes += n;
         len -= n;
         *n_written += n;
@@ -174,7 +198,10 @@ static ssize_t transport_tls_write(struct transport *transport, const struct iov
 
     if (t->error != 0)
         return t->error;
+    if (t->write_error != 0)
+        return t->write_error;
     ERR_clear_error();
+    errno = 0;
     t->write_needs = WATCH_WRITABLE;
     if (n_parts == 1)
         end = transport_tls_write_run(t, parts[0].iov_base, parts[0].iov_len, &n_written);
@@ -196,7 +223,7 @@ static void transport_tls_shutdown(struct transport *transport)
 {
     struct transport_tls *t = tls_of(transport);
 
-    if (!t->is_open || t->error != 0)
+    if (!t->is_open || t->error != 0 || t->write_error != 0)
         return;
     ERR_clear_error();
     SSL_shutdown(t->session.ssl);

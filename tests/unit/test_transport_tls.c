@@ -595,6 +595,44 @@ START_TEST(broken_pipe_is_told_and_stays)
 }
 END_TEST
 
+/* Its Close frame above all. */
+START_TEST(what_the_server_said_last_is_read_after_a_broken_pipe)
+{
+    struct iovec part = {(void *)(uintptr_t) "a", 1};
+    char bytes[4];
+
+    connect_well();
+    server_write("ab", 2);
+    SSL_shutdown(server);
+    shutdown(SSL_get_fd(server), SHUT_RDWR);
+    ck_assert_int_eq(transport_write(transport, &part, 1), -EPIPE);
+    wait_for(TRANSPORT_READABLE);
+    ck_assert_int_eq(transport_read(transport, bytes, 4), 2);
+    ck_assert_mem_eq(bytes, "ab", 2);
+    ck_assert_int_eq(transport_write(transport, &part, 1), -EPIPE);
+    wait_for(TRANSPORT_READABLE);
+    ck_assert_int_eq(transport_read(transport, bytes, 4), 0);
+}
+END_TEST
+
+/* Or its writer would wait until the transport is writable, which it is at once, and for ever. */
+START_TEST(a_write_after_the_end_is_a_failure)
+{
+    struct iovec part = {(void *)(uintptr_t) "a", 1};
+    char bytes[4];
+
+    connect_well();
+    server_write("ab", 2);
+    SSL_shutdown(server);
+    shutdown(SSL_get_fd(server), SHUT_RDWR);
+    wait_for(TRANSPORT_READABLE);
+    ck_assert_int_eq(transport_read(transport, bytes, 4), 2);
+    ck_assert_int_eq(transport_write(transport, &part, 1), -EPIPE);
+    wait_for(TRANSPORT_READABLE);
+    ck_assert_int_eq(transport_read(transport, bytes, 4), 0);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("transport_tls");
@@ -631,5 +669,7 @@ Suite *unit_suite(void)
     tcase_add_test(stream, our_end_is_told_in_order);
     tcase_add_test(stream, key_update_passes_unseen);
     tcase_add_test(stream, broken_pipe_is_told_and_stays);
+    tcase_add_test(stream, what_the_server_said_last_is_read_after_a_broken_pipe);
+    tcase_add_test(stream, a_write_after_the_end_is_a_failure);
     return suite;
 }
