@@ -73,6 +73,8 @@ static void client_set_state(struct client *client, enum client_state state)
         client->transport = transport_free(client->transport);
         list_remove(&client->link);
         server->n_clients--;
+        if (client->is_refused)
+            server->n_refused--;
         turn_schedule(server->turn, TURN_BURY, &client->burial);
         listener_resume(&server->listener);
         server_changed(server);
@@ -282,6 +284,20 @@ static int client_new(struct server *server, const struct client_peer *peer,
     return 0;
 }
 
+/* Nobody is charged for it, so there are only so many that are told why. */
+static void client_refuse(struct client *client)
+{
+    struct server *server = client->server;
+
+    if (server->n_refused >= MAX_REFUSED_CLIENTS) {
+        client_drop(client);
+        return;
+    }
+    client->is_refused = true;
+    server->n_refused++;
+    client_part(client, WSP_FATAL_QUOTA, 0, 0, wsp_fatal_meaning(WSP_FATAL_QUOTA));
+}
+
 int client_serve(struct server *server, struct transport *transport, const struct client_peer *peer)
 {
     struct client *client = NULL;
@@ -302,7 +318,7 @@ int client_serve(struct server *server, struct transport *transport, const struc
         journal_log(&server->journal, JOURNAL_CLIENT_REFUSED, client->id,
                     "uid %u, pid %d: this user has %" PRIu64 " connections already", peer->uid,
                     peer->pid, server->quota.limits[QUOTA_CLIENTS]);
-        client_part(client, WSP_FATAL_QUOTA, 0, 0, wsp_fatal_meaning(WSP_FATAL_QUOTA));
+        client_refuse(client);
         return 0;
     }
     journal_log(&server->journal, JOURNAL_CLIENT_ACCEPTED, client->id, "uid %u, gid %u, pid %d",

@@ -61,6 +61,7 @@ struct client {
     uint64_t max_message; /* as HELLO has told it: no channel's may be longer */
     unsigned n_uncharged; /* refused ones that count against nobody's quota */
     bool is_greeted;
+    bool is_refused; /* one of server->n_refused */
     /* its requests of control that are not answered yet */
     struct list requests;
     unsigned n_requests;

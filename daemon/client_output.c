@@ -159,7 +159,9 @@ static int output_write(struct client *client, struct output *output)
     ssize_t taken;
     int r;
 
-    while (client->n_requests > 0 && wsp_buffer_len(&o->lane) < LANE_LOW_LEN) {
+    for (int i = 0; i < MAX_PIECES_PER_WRITE && client->n_requests > 0 &&
+                    wsp_buffer_len(&o->lane) < LANE_LOW_LEN;
+         i++) {
         r = control_answer(client);
         if (r < 0)
             return r;

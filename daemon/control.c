@@ -88,7 +88,7 @@ static int reply_refuse(struct client *client, uint32_t id, unsigned status, con
     va_end(arguments);
     /* It may quote the client, cut in the middle of a character. */
     for (char *c = reason; *c; c++)
-        if (*c < ' ' || *c == 0x7f)
+        if ((unsigned char)*c < ' ' || (unsigned char)*c >= 0x7f)
             *c = '?';
     object = json_pack("{s:s}", "error", reason);
     text = object ? json_dumps(object, JSON_COMPACT) : NULL;

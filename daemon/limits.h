@@ -78,6 +78,10 @@
 /* From an ERROR to the end of the connection: the time to read it, and to be seen leaving. */
 #define CLIENT_PARTING_MS 2000
 
+/* Clients that are refused because their user has too many, and are being told so: they are charged to nobody, and each
+ * has a descriptor for as long as CLIENT_PARTING_MS. Those beyond are hung up on without a word. */
+#define MAX_REFUSED_CLIENTS 64
+
 /* Channel numbers of one client, however many its user may have: what HELLO tells at most. */
 #define MAX_CHANNELS_PER_CLIENT 65536
 
@@ -94,6 +98,9 @@
  * it. */
 #define MAX_ROWS_PER_PIECE 128
 #define REPLY_PIECE_LEN    (32 * 1024)
+
+/* Such pieces for one write to a client: their rows may all be those of others, which are not shown. */
+#define MAX_PIECES_PER_WRITE 4
 
 /* What one write to a client gathers: about what a Unix socket's buffer takes at once. */
 #define MAX_CLIENT_WRITE (256 * 1024)

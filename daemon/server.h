@@ -50,7 +50,8 @@ struct server {
     struct list clients;  /* struct client, in the order of their ids */
     struct list channels; /* struct client_channel, likewise */
     unsigned n_clients, n_channels;
-    uint64_t last_id; /* of clients, channels and upstreams alike: a number names one thing */
+    unsigned n_refused; /* of the clients, those that are being told that their user has too many */
+    uint64_t last_id;   /* of clients, channels and upstreams alike: a number names one thing */
     uint64_t started_ms;
     struct timer stop;   /* the bound on stopping */
     struct task emptied; /* TURN_CHECK: the last upstream has ended while stopping */

@@ -206,6 +206,26 @@ def test_more_connections_than_allowed(make_daemon):
         daemon.expect("reloaded")
 
 
+def test_refused_connections_do_not_pile_up(make_daemon):
+    """Nobody is charged for those that are being told that they are too many, so they are a few at any time."""
+    daemon = make_daemon("max-clients = 1\n")
+    with daemon.client() as one:
+        one.wait_hello()
+        before = n_descriptors(daemon.pid)
+        many = [daemon.client() for _ in range(200)]
+        wait_until(lambda: n_descriptors(daemon.pid) > before, "the first is refused")
+        assert len(one.request("clients")) <= 1 + 64
+        assert n_descriptors(daemon.pid) <= before + 64
+        for client in many:
+            client.disconnect()
+        wait_until(lambda: len(one.request("clients")) == 1, "all are gone")
+        with daemon.client() as another:
+            assert another.wait_end().name == "quota"
+    daemon.stop()
+    daemon.forgive("client-refused")
+    daemon.forgive("left-out")
+
+
 def test_more_channels_than_the_user_may_have(make_daemon, feed):
     daemon = make_daemon("max-channels = 20\n")
     with daemon.client() as one, daemon.client() as two:
