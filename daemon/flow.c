@@ -57,7 +57,7 @@ static void restart_block_timer(struct share *share)
     uint64_t over_ms;
 
     timer_stop(&share->block);
-    if (first == NULL || !share->is_shared)
+    if (first == NULL || !share->is_shared || share->state == SHARE_ENDED)
         return;
     over_ms = LIST_ENTRY(first, struct channel, block_link)->over_since_ms +
               share->target->block_timeout_ms;

@@ -370,6 +370,25 @@ START_TEST(policies_may_differ_on_one_upstream)
 }
 END_TEST
 
+/* Nobody is held up any more: who has yet to read what came before the end has all the time. */
+START_TEST(after_the_end_nobody_blocks)
+{
+    stage.slow_consumer = SLOW_BLOCK;
+    a_and_b_share();
+    program_stops_reading(&a);
+    program_stops_reading(&b);
+    sends_messages(12);
+    peer_ends(peer, true, 1000, "");
+    program_reads(&a, UINT_MAX);
+    stage_wait(&stage, 100000);
+    program_reads(&b, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_uint_eq(b.n_heard, 12);
+    ck_assert_int_eq(b.channel.ending.failure.cause, 0);
+    all_deinit();
+}
+END_TEST
+
 START_TEST(blocked_upstream_may_end)
 {
     stage.slow_consumer = SLOW_BLOCK;
@@ -508,6 +527,7 @@ Suite *unit_suite(void)
     tcase_add_test(block, shared_block_ends_with_block_timeout);
     tcase_add_test(block, each_that_blocks_has_its_own_time);
     tcase_add_test(block, policies_may_differ_on_one_upstream);
+    tcase_add_test(block, after_the_end_nobody_blocks);
     tcase_add_test(block, blocked_upstream_may_end);
     tcase_add_test(quota, private_pauses_when_its_owner_has_too_much_queued);
     tcase_add_test(quota, private_that_has_read_everything_goes_on_whatever_others_do);
