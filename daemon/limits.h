@@ -54,6 +54,11 @@
 #define RESOLVE_TIMEOUT_MS 2000
 #define RESOLVE_N_TRIES    3
 
+/* Questions that one c-ares channel holds at once. Each new one costs a look at all of them, and
+ * among 65536 it would search for a free number for ever; with more than these there is a further
+ * channel, and one whose askers have all gone is given up with what it still asks. */
+#define MAX_QUESTIONS 1024
+
 /* --- an upstream --- */
 
 /* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a

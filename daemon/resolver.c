@@ -22,15 +22,17 @@
 
 static const char resolv_conf[] = "/etc/resolv.conf";
 
-/* The name servers as resolv.conf named them at one time. When it has changed, new questions get a new one, and the
- * old one goes with its last question. */
+/* The name servers as resolv.conf named them at one time, and a share of the questions. When resolv.conf has changed, or
+ * there are many questions, new ones get a new one, and the old one goes with the last question whose answer is still
+ * waited for. c-ares cannot take a single question back, and looks at all of them for each that is put. */
 struct servers {
     struct list link; /* in resolver->servers; the first is the current one */
     struct resolver *resolver;
     ares_channel channel;
     struct list sockets;
     struct timer timer;
-    unsigned n_questions;
+    unsigned n_questions; /* that c-ares holds */
+    unsigned n_wanted;    /* of these, by lookups that are not freed */
 };
 
 struct socket_of_servers {
@@ -46,13 +48,14 @@ struct resolver {
     /* Of resolv.conf when the current servers were made; all zero: there was none. */
     struct stat conf;
     struct task reap;
-    bool is_pinned; /* the servers were given, resolv.conf does not matter */
+    char *pinned; /* the servers were given, and resolv.conf does not matter; or NULL */
 };
 
 struct question {
     struct lookup *lookup;
     struct servers *servers;
     enum race_family family;
+    bool is_pending;
 };
 
 struct lookup {
@@ -199,6 +202,11 @@ static int servers_new(struct resolver *resolver, struct servers **ret_servers)
         r = r == ARES_ENOMEM ? -ENOMEM : -EIO;
         goto free_servers;
     }
+    if (resolver->pinned != NULL &&
+        ares_set_servers_ports_csv(servers->channel, resolver->pinned) != ARES_SUCCESS) {
+        r = -ENOMEM;
+        goto free_servers;
+    }
     *ret_servers = servers;
     return 0;
 
@@ -214,7 +222,7 @@ static struct servers *resolver_current(struct resolver *resolver)
     return LIST_ENTRY(resolver->servers.next, struct servers, link);
 }
 
-/* Old servers go when nobody asks them any more, which c-ares tells from within itself. */
+/* Old servers go when nobody wants to know any more, which may show within c-ares. */
 static void resolver_reap(void *owner)
 {
     struct resolver *resolver = owner;
@@ -222,9 +230,27 @@ static void resolver_reap(void *owner)
     LIST_FOR_EACH (node, &resolver->servers) {
         struct servers *servers = LIST_ENTRY(node, struct servers, link);
 
-        if (servers != resolver_current(resolver) && servers->n_questions == 0)
+        if (servers != resolver_current(resolver) && servers->n_wanted == 0)
             servers_free(servers);
     }
+}
+
+static void question_is_unwanted(struct question *question)
+{
+    struct resolver *resolver = question->lookup->resolver;
+
+    if (--question->servers->n_wanted == 0)
+        turn_schedule(loop_turn(resolver->loop), TURN_BURY, &resolver->reap);
+}
+
+/* The current servers will do for the next lookup. */
+static bool resolver_is_fresh(const struct resolver *resolver, const struct stat *conf)
+{
+    const struct list *first = list_first(&resolver->servers);
+
+    if (first == NULL || LIST_ENTRY(first, struct servers, link)->n_questions >= MAX_QUESTIONS)
+        return false;
+    return resolver->pinned != NULL || file_version_is_same(conf, &resolver->conf);
 }
 
 /* A machine that moves between networks gets a new resolv.conf, and c-ares reads it once. */
@@ -234,11 +260,9 @@ static int resolver_refresh(struct resolver *resolver)
     struct servers *servers;
     int r;
 
-    if (resolver->is_pinned)
-        return 0;
     if (stat(resolv_conf, &conf) < 0)
         memset(&conf, 0, sizeof(conf));
-    if (!list_is_empty(&resolver->servers) && file_version_is_same(&conf, &resolver->conf))
+    if (resolver_is_fresh(resolver, &conf))
         return 0;
     r = servers_new(resolver, &servers);
     if (r < 0)
@@ -293,6 +317,7 @@ struct resolver *resolver_free(struct resolver *resolver)
     if (resolver->hosts != NULL)
         ares_destroy(resolver->hosts);
     task_cancel(&resolver->reap);
+    free(resolver->pinned);
     ares_library_cleanup();
     free(resolver);
     return NULL;
@@ -300,10 +325,17 @@ struct resolver *resolver_free(struct resolver *resolver)
 
 int resolver_set_servers(struct resolver *resolver, const char *servers)
 {
+    char *pinned = strdup(servers);
+
+    if (pinned == NULL)
+        return -ENOMEM;
     switch (ares_set_servers_ports_csv(resolver_current(resolver)->channel, servers)) {
-    case ARES_SUCCESS: resolver->is_pinned = true; return 0;
-    case ARES_ENOMEM: return -ENOMEM;
-    default: return -EINVAL;
+    case ARES_SUCCESS:
+        free(resolver->pinned);
+        resolver->pinned = pinned;
+        return 0;
+    case ARES_ENOMEM: free(pinned); return -ENOMEM;
+    default: free(pinned); return -EINVAL;
     }
 }
 
@@ -388,8 +420,10 @@ static void question_answered(void *data, int status, int n_timeouts, struct are
     if (found != NULL)
         lookup_add(lookup, found);
     ares_freeaddrinfo(found);
-    if (--question->servers->n_questions == 0)
-        turn_schedule(loop_turn(lookup->resolver->loop), TURN_BURY, &lookup->resolver->reap);
+    question->is_pending = false;
+    question->servers->n_questions--;
+    if (!lookup->is_freed)
+        question_is_unwanted(question);
     lookup->n_pending--;
     lookup_know(lookup, question->family, status_to_text(status));
     lookup_free_if_over(lookup);
@@ -404,9 +438,10 @@ static void lookup_ask(struct lookup *lookup, const char *host)
                                             .ai_socktype = SOCK_STREAM};
         struct question *question = &lookup->questions[family];
 
-        *question = (struct question){lookup, servers, family};
+        *question = (struct question){lookup, servers, family, true};
         lookup->n_pending++;
         servers->n_questions++;
+        servers->n_wanted++;
         ares_getaddrinfo(servers->channel, host, NULL, &hints, question_answered, question);
     }
     servers_rearm(servers);
@@ -462,6 +497,10 @@ struct lookup *lookup_free(struct lookup *lookup)
     if (lookup == NULL)
         return NULL;
     lookup->is_freed = true;
+    for (enum race_family family = 0; family < RACE_N_FAMILIES; family++) {
+        if (lookup->questions[family].is_pending)
+            question_is_unwanted(&lookup->questions[family]);
+    }
     task_cancel(&lookup->tell);
     lookup_free_if_over(lookup);
     return NULL;

@@ -7,7 +7,9 @@
 #include "tests/harness/unit.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -284,6 +286,44 @@ START_TEST(resolver_may_go_before_its_questions_are_answered)
 }
 END_TEST
 
+static unsigned n_descriptors(void)
+{
+    unsigned n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* More than a DNS message has numbers for, and nothing is left of them once nobody wants to know. */
+START_TEST(any_number_of_questions_is_asked_and_forgotten)
+{
+    enum { N_LOOKUPS = 33000 };
+    struct lookup **lookups = calloc(N_LOOKUPS, sizeof(struct lookup *));
+    unsigned n_before = n_descriptors();
+    struct timer timer;
+    char name[32];
+
+    ck_assert_ptr_nonnull(lookups);
+    watch_want(&name_server_watch, 0);
+    for (int i = 0; i < N_LOOKUPS; i++) {
+        snprintf(name, sizeof(name), "h%d.test", i);
+        ck_assert_int_eq(resolver_lookup(resolver, name, 443, note_answer, &lookup, &lookups[i]),
+                         0);
+    }
+    ck_assert_uint_gt(n_descriptors(), n_before + 10);
+    for (int i = 0; i < N_LOOKUPS; i++)
+        lookup_free(lookups[i]);
+    free(lookups);
+    ck_assert_int_eq(timer_init(&timer, loop_clock(loop), stop, NULL), 0);
+    timer_start(&timer, 0);
+    ck_assert_int_eq(loop_run(loop), 0);
+    timer_deinit(&timer);
+    ck_assert_uint_le(n_descriptors(), n_before + 1);
+    ck_assert_int_eq(n_answers, 0);
+}
+END_TEST
+
 START_TEST(bad_list_of_servers_is_refused)
 {
     ck_assert_int_ne(resolver_set_servers(resolver, "not an address"), 0);
@@ -307,6 +347,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, freed_lookup_is_not_answered);
     tcase_add_test(tcase, lookup_may_be_freed_in_its_answer);
     tcase_add_test(tcase, resolver_may_go_before_its_questions_are_answered);
+    tcase_add_test(tcase, any_number_of_questions_is_asked_and_forgotten);
     tcase_add_test(tcase, bad_list_of_servers_is_refused);
     return suite;
 }
