@@ -33,10 +33,11 @@ struct request {
     const struct verb *verb;
     uint32_t id;
     bool is_begun; /* a piece of it has been made */
+    bool is_made;  /* the last one has, and text is what is left of it */
     bool has_rows;
     uint64_t next;          /* where the next piece of a list begins */
     char *argument;         /* of a verb that takes one */
-    struct wsp_buffer text; /* the piece that is being made */
+    struct wsp_buffer text; /* what has been made and not sent */
 };
 
 struct verb {
@@ -48,27 +49,17 @@ struct verb {
 
 /* ---- replies ---- */
 
+/* At most MAX_JSON_PER_FRAME of text. */
 static int reply_send(struct client *client, uint32_t id, unsigned status, struct wsp_view text,
                       bool is_last)
 {
-    int r = 0;
+    struct wsp_message message = {
+        .type = WSP_LOCAL_REPLY,
+        .flags = is_last ? 0 : WSP_WIRE_MORE,
+        .reply = {.id = id, .status = (uint16_t)status, .json = text},
+    };
 
-    do {
-        struct wsp_view piece = text;
-        struct wsp_message message = {.type = WSP_LOCAL_REPLY};
-
-        if (piece.len > MAX_JSON_PER_FRAME)
-            piece.len = MAX_JSON_PER_FRAME;
-        text.data = piece.len > 0 ? text.data + piece.len : text.data;
-        text.len -= piece.len;
-        if (text.len > 0 || !is_last)
-            message.flags = WSP_WIRE_MORE;
-        message.reply.id = id;
-        message.reply.status = (uint16_t)status;
-        message.reply.json = piece;
-        r = client_output_send(client, &message);
-    } while (r == 0 && text.len > 0);
-    return r;
+    return client_output_send(client, &message);
 }
 
 static int reply_refuse(struct client *client, uint32_t id, unsigned status, const char *format,
@@ -331,22 +322,36 @@ int control_request(struct client *client, const struct wsp_local_request *messa
     return request_new(client, verb, message->id, message->arguments);
 }
 
+/* A frame's worth of what has been made. */
+static int request_send(struct request *request)
+{
+    struct wsp_view piece = {wsp_buffer_peek(&request->text), wsp_buffer_len(&request->text)};
+    bool is_last = request->is_made && piece.len <= MAX_JSON_PER_FRAME;
+    int r;
+
+    if (piece.len > MAX_JSON_PER_FRAME)
+        piece.len = MAX_JSON_PER_FRAME;
+    r = reply_send(request->client, request->id, WSP_STATUS_OK, piece, is_last);
+    wsp_buffer_consume(&request->text, piece.len);
+    if (is_last || r < 0)
+        request_free(request);
+    return r;
+}
+
 int control_answer(struct client *client)
 {
     struct request *request = LIST_ENTRY(list_first(&client->requests), struct request, link);
-    int r = request->verb->answer(request);
+    int r = 0;
 
-    if (r == 0 || r == ANSWER_MORE) {
-        struct wsp_view piece = {wsp_buffer_peek(&request->text), wsp_buffer_len(&request->text)};
-        bool is_last = r == 0;
-
-        r = reply_send(client, request->id, WSP_STATUS_OK, piece, is_last);
-        wsp_buffer_consume(&request->text, piece.len);
+    if (!request->is_made && wsp_buffer_len(&request->text) == 0) {
+        r = request->verb->answer(request);
         request->is_begun = true;
-        if (is_last || r < 0)
-            request_free(request);
-        return r;
+        request->is_made = r == 0;
     }
+    if (r == ANSWER_MORE && wsp_buffer_len(&request->text) == 0)
+        return 0; /* nothing of what it has looked at is to be seen */
+    if (r == 0 || r == ANSWER_MORE)
+        return request_send(request);
     if (r > 0)
         r = reply_refuse(client, request->id, (unsigned)r,
                          r == WSP_STATUS_NOT_FOUND

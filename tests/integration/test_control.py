@@ -140,6 +140,15 @@ def test_lists_and_show(daemon, one_server):
         assert client.request("endpoints") == []
 
 
+def test_a_list_longer_than_the_lane_of_its_asker(make_daemon):
+    """Endpoints are listed as they are at one moment, and still sent piece by piece."""
+    names = [f"feed-{number:05}" for number in range(6000)]
+    daemon = make_daemon("".join(f'endpoint "{name}" {{ url = "wss://feed.example/" }}\n' for name in names))
+    with daemon.client() as client:
+        assert [row["name"] for row in client.request("endpoints")] == names
+        assert client.request("status")["you"]
+
+
 def members(value, inside="options"):
     """The names of all members in a reply; those of `inside` are documented elsewhere."""
     if isinstance(value, list):
