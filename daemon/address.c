@@ -40,6 +40,16 @@ void address_set(union address *ret_address, const struct sockaddr *from, uint16
     *ret_address = address;
 }
 
+bool address_is_same(const union address *x, const union address *y)
+{
+    if (x->any.sa_family != y->any.sa_family)
+        return false;
+    if (x->any.sa_family == AF_INET)
+        return x->v4.sin_port == y->v4.sin_port && x->v4.sin_addr.s_addr == y->v4.sin_addr.s_addr;
+    return x->v6.sin6_port == y->v6.sin6_port && x->v6.sin6_scope_id == y->v6.sin6_scope_id &&
+           IN6_ARE_ADDR_EQUAL(&x->v6.sin6_addr, &y->v6.sin6_addr);
+}
+
 socklen_t address_len(const union address *address)
 {
     return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);

@@ -8,6 +8,7 @@
 #define WSPLEX_DAEMON_ADDRESS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -26,6 +27,9 @@ int address_parse(union address *ret_address, const char *text, uint16_t port);
 
 /* A copy of a sockaddr of either family with the port. */
 void address_set(union address *ret_address, const struct sockaddr *from, uint16_t port);
+
+/* Both lead to the same place; padding and flow labels do not count. */
+bool address_is_same(const union address *x, const union address *y);
 
 socklen_t address_len(const union address *address);
 

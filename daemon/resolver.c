@@ -370,7 +370,7 @@ static void lookup_tell(void *owner)
 static void side_add(struct lookup_side *side, const union address *address)
 {
     for (unsigned i = 0; i < side->n_addresses; i++)
-        if (memcmp(&side->addresses[i], address, sizeof(*address)) == 0)
+        if (address_is_same(&side->addresses[i], address))
             return;
     if (side->n_addresses < MAX_ADDRESSES_PER_FAMILY)
         side->addresses[side->n_addresses++] = *address;

@@ -324,6 +324,36 @@ START_TEST(any_number_of_questions_is_asked_and_forgotten)
 }
 END_TEST
 
+/* What answers leave in the padding would else make two of one address. */
+START_TEST(one_address_is_the_same_whatever_pads_it)
+{
+    union address x, y, other;
+
+    ck_assert_int_eq(address_parse(&x, "192.0.2.1", 443), 0);
+    memset(&y, 0xff, sizeof(y));
+    y.v4.sin_family = AF_INET;
+    y.v4.sin_port = x.v4.sin_port;
+    y.v4.sin_addr = x.v4.sin_addr;
+    ck_assert(address_is_same(&x, &y));
+    ck_assert_int_eq(address_parse(&other, "192.0.2.2", 443), 0);
+    ck_assert(!address_is_same(&x, &other));
+    ck_assert_int_eq(address_parse(&other, "192.0.2.1", 444), 0);
+    ck_assert(!address_is_same(&x, &other));
+
+    ck_assert_int_eq(address_parse(&x, "2001:db8::1", 443), 0);
+    y = x;
+    y.v6.sin6_flowinfo = 7;
+    ck_assert(address_is_same(&x, &y));
+    y.v6.sin6_scope_id = 2;
+    ck_assert(!address_is_same(&x, &y));
+    ck_assert(!address_is_same(&x, &other));
+    ck_assert_int_eq(address_parse(&other, "2001:db8::2", 443), 0);
+    ck_assert(!address_is_same(&x, &other));
+    ck_assert_int_eq(address_parse(&other, "2001:db8::1", 444), 0);
+    ck_assert(!address_is_same(&x, &other));
+}
+END_TEST
+
 START_TEST(bad_list_of_servers_is_refused)
 {
     ck_assert_int_ne(resolver_set_servers(resolver, "not an address"), 0);
@@ -348,6 +378,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, lookup_may_be_freed_in_its_answer);
     tcase_add_test(tcase, resolver_may_go_before_its_questions_are_answered);
     tcase_add_test(tcase, any_number_of_questions_is_asked_and_forgotten);
+    tcase_add_test(tcase, one_address_is_the_same_whatever_pads_it);
     tcase_add_test(tcase, bad_list_of_servers_is_refused);
     return suite;
 }
