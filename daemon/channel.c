@@ -132,7 +132,7 @@ void channel_drop_outbox(struct channel *channel)
 {
     struct list *node;
 
-    while ((node = list_first(&channel->outbox)) != NULL)
+    while ((node = list_take_first(&channel->outbox)) != NULL)
         outgoing_free(LIST_ENTRY(node, struct outgoing, link));
     list_remove(&channel->sender_link);
 }
@@ -141,10 +141,8 @@ void channel_orphan_sends(struct channel *channel)
 {
     struct list *node;
 
-    while ((node = list_first(&channel->in_flight)) != NULL) {
+    while ((node = list_take_first(&channel->in_flight)) != NULL)
         LIST_ENTRY(node, struct outgoing, link)->channel = NULL;
-        list_remove(node);
-    }
 }
 
 void outgoing_written(struct outgoing *outgoing, size_t len)

@@ -371,7 +371,7 @@ static void file_read(const char *file, bool is_required)
     int r = file_load(file, &text);
 
     parse->file = file;
-    if (r == 0)
+    if (text)
         text_parse(text);
     else if (r == EINVAL)
         report(file, 0, "is not a text: it holds a zero byte");

@@ -73,6 +73,19 @@ static inline void list_splice(struct list *to, struct list *from)
     list_init(from);
 }
 
+/* Takes the first node out of the list and returns it, or NULL. */
+static inline struct list *list_take_first(struct list *head)
+{
+    struct list *first = head->next;
+
+    if (first == head)
+        return NULL;
+    head->next = first->next;
+    head->next->prev = head;
+    list_init(first);
+    return first;
+}
+
 /* The first node, or NULL. */
 static inline struct list *list_first(const struct list *head)
 {

@@ -317,7 +317,7 @@ void shares_deinit(struct shares *shares)
 {
     struct list *node;
 
-    while ((node = list_first(&shares->all)) != NULL) {
+    while ((node = list_take_first(&shares->all)) != NULL) {
         struct share *share = LIST_ENTRY(node, struct share, link);
         struct list *first;
 

@@ -189,10 +189,11 @@ START_TEST(splice_moves_all_in_order)
     list_splice(&to, &from);
     for (int i = 0; i < 4; i++) {
         ck_assert_ptr_eq(list_first(&to), &nodes[i]);
-        list_remove(&nodes[i]);
+        ck_assert_ptr_eq(list_take_first(&to), &nodes[i]);
         ck_assert(!list_is_linked(&nodes[i]));
     }
     ck_assert_ptr_null(list_first(&to));
+    ck_assert_ptr_null(list_take_first(&to));
 }
 END_TEST
 
