@@ -41,6 +41,19 @@ static inline void wsp_chain_remove(struct wsp_chain *link)
     wsp_chain_init(link);
 }
 
+/* Takes the first link out of the list and returns it. NULL: the list is empty. */
+static inline struct wsp_chain *wsp_chain_take_first(struct wsp_chain *chain)
+{
+    struct wsp_chain *first = chain->next;
+
+    if (first == chain)
+        return NULL;
+    chain->next = first->next;
+    chain->next->previous = chain;
+    wsp_chain_init(first);
+    return first;
+}
+
 /* Puts the link at the end of the list, out of any other. */
 static inline void wsp_chain_append(struct wsp_chain *chain, struct wsp_chain *link)
 {

@@ -60,10 +60,9 @@ static struct wsp_outgoing *channel_first(const struct wsp_channel *channel)
 
 static void channel_drop_first(struct wsp_channel *channel)
 {
-    struct wsp_outgoing *outgoing = channel_first(channel);
+    struct wsp_chain *link = wsp_chain_take_first(&channel->queue);
 
-    wsp_chain_remove(&outgoing->link);
-    wsp_outgoing_unuse(outgoing);
+    wsp_outgoing_unuse(WSP_CHAIN_ENTRY(link, struct wsp_outgoing, link));
 }
 
 struct wsp_channel *wsp_channel_free(struct wsp_channel *channel)

@@ -80,20 +80,19 @@ int wsp_connection_lose_memory(struct wsplex *client)
 
 /* --- connecting --- */
 
-/* 0: connected; 1: it is there, but its queue is full; negative: not there. */
-static int address_connect(const struct sockaddr_un *address, int *ret_fd)
+/* The connected descriptor; -EAGAIN: it is there, but its queue is full; else: it is not there. */
+static int address_connect(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int r;
 
     if (fd < 0)
         return -errno;
-    r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-    if (r == 0)
-        *ret_fd = fd;
-    else
-        close(fd);
-    return r == -EAGAIN ? 1 : r;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+        return fd;
+    r = -errno;
+    close(fd);
+    return r;
 }
 
 static int connection_greet(struct wsplex *client)
@@ -112,13 +111,12 @@ static int connection_greet(struct wsplex *client)
 static int connection_try(struct wsplex *client, const struct sockaddr_un *address)
 {
     struct wsp_connection *connection = &client->connection;
-    int fd;
-    int r = address_connect(address, &fd);
+    int fd = address_connect(address);
 
-    if (r < 0)
-        return r;
-    connection->state = r == 0 ? WSP_CONNECTION_GREETING : WSP_CONNECTION_CONNECTING;
-    connection->fd = r == 0 ? fd : -1;
+    if (fd < 0 && fd != -EAGAIN)
+        return fd;
+    connection->state = fd >= 0 ? WSP_CONNECTION_GREETING : WSP_CONNECTION_CONNECTING;
+    connection->fd = fd >= 0 ? fd : -1;
     connection->address = *address;
     connection->retry_ms = wsp_clock_ms() + RETRY_MS;
     connection->deadline_ms = wsp_clock_ms() + WSP_MAX_GREETING_MS;
@@ -165,20 +163,19 @@ static void connection_retry(struct wsplex *client)
     struct wsp_connection *connection = &client->connection;
     int64_t now_ms = wsp_clock_ms();
     int fd;
-    int r;
 
     if (now_ms < connection->retry_ms)
         return;
-    r = address_connect(&connection->address, &fd);
-    if (r == 0) {
+    fd = address_connect(&connection->address);
+    if (fd >= 0) {
         connection->fd = fd;
         connection->state = WSP_CONNECTION_GREETING;
         return;
     }
     connection->retry_ms = now_ms + RETRY_MS;
-    if (r > 0 && now_ms < connection->deadline_ms)
+    if (fd == -EAGAIN && now_ms < connection->deadline_ms)
         return;
-    errno = r < 0 ? -r : ETIMEDOUT;
+    errno = fd == -EAGAIN ? ETIMEDOUT : -fd;
     wsp_connection_lose(client, -errno, "wsplexd at %s does not take the connection: %m",
                         connection->address.sun_path);
 }

@@ -35,11 +35,11 @@ static int connection_take_number(struct wsp_connection *connection, uint32_t *r
 
         if (n_slots <= connection->n_slots)
             return -ENOMEM;
-        channels = reallocarray(connection->channels, n_slots, sizeof(*channels));
+        channels = reallocarray(connection->channels, n_slots, sizeof(struct wsp_channel *));
         if (!channels)
             return -ENOMEM;
         memset(channels + connection->n_slots, 0,
-               (n_slots - connection->n_slots) * sizeof(*channels));
+               (n_slots - connection->n_slots) * sizeof(struct wsp_channel *));
         connection->channels = channels;
         connection->n_slots = n_slots;
     }

@@ -47,13 +47,10 @@ void wsp_event_target_init(struct wsp_event_target *target)
 
 void wsp_event_target_deinit(struct wsp_event_target *target)
 {
-    while (!wsp_chain_is_empty(&target->listeners)) {
-        struct wsp_listener *listener =
-            WSP_CHAIN_ENTRY(target->listeners.next, struct wsp_listener, link);
+    struct wsp_chain *link;
 
-        wsp_chain_remove(&listener->link);
-        free(listener);
-    }
+    while ((link = wsp_chain_take_first(&target->listeners)))
+        free(WSP_CHAIN_ENTRY(link, struct wsp_listener, link));
 }
 
 static void listener_mark_removed(struct wsp_event_target *target, struct wsp_listener *listener)

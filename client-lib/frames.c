@@ -216,13 +216,24 @@ static int frame_sent(struct wsp_channel *channel, const struct wsp_message *mes
     _Static_assert((int)WSPLEX_STATUS_##NAME == number, "status " name);
 #include "proto/local/errors.def"
 
-/* Types that only we send, and unknown ones, do not pass wsp_message_decode(). */
-static int frame_handle_message(struct wsplex *client, struct wsp_channel *channel,
-                                const struct wsp_message *message)
+/*
+ * Types that only we send, and unknown ones, do not pass wsp_message_decode(), nor do those that
+ * belong to a channel without its number or the others with one.
+ */
+static int frame_handle_connection(struct wsplex *client, const struct wsp_message *message)
 {
-    switch ((enum wsp_local_type)message->type) {
+    switch (message->type) {
     case WSP_LOCAL_HELLO: return frame_hello(client, message);
     case WSP_LOCAL_ERROR: return frame_error(client, message);
+    case WSP_LOCAL_REPLY: return frame_reply(client, message);
+    default: return WSP_FATAL_WRONG_DIRECTION;
+    }
+}
+
+static int frame_handle_channel(struct wsplex *client, struct wsp_channel *channel,
+                                const struct wsp_message *message)
+{
+    switch (message->type) {
     case WSP_LOCAL_OPENED: return frame_opened(client, channel, message);
     case WSP_LOCAL_CLOSING: return frame_closing(channel);
     case WSP_LOCAL_FAILED: return frame_failed(channel, message);
@@ -232,18 +243,13 @@ static int frame_handle_message(struct wsplex *client, struct wsp_channel *chann
     case WSP_LOCAL_ABORT: return frame_abort(channel);
     case WSP_LOCAL_CREDIT: return frame_credit(client, channel, message);
     case WSP_LOCAL_SENT: return frame_sent(channel, message);
-    case WSP_LOCAL_REPLY: return frame_reply(client, message);
-    case WSP_LOCAL_OPEN:
-    case WSP_LOCAL_CLOSE:
-    case WSP_LOCAL_RELEASE:
-    case WSP_LOCAL_REQUEST: break;
+    default: return WSP_FATAL_WRONG_DIRECTION;
     }
-    return WSP_FATAL_WRONG_DIRECTION;
 }
 
 int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
 {
-    struct wsp_channel *channel = NULL;
+    struct wsp_channel *channel;
     struct wsp_message message;
     int r = wsp_message_decode(frame, WSP_SIDE_DAEMON, &message);
 
@@ -251,12 +257,12 @@ int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
         return 0;
     if (r != 0)
         return r;
-    if (message.channel != 0) {
-        channel = wsp_connection_find(&client->connection, message.channel);
-        if (!channel || channel->state == WSP_CHANNEL_WAITING)
-            return WSP_FATAL_UNKNOWN_CHANNEL;
-        if (channel->has_failed && message.type != WSP_LOCAL_CLOSED)
-            return WSP_FATAL_OUT_OF_TURN;
-    }
-    return frame_handle_message(client, channel, &message);
+    if (message.channel == 0)
+        return frame_handle_connection(client, &message);
+    channel = wsp_connection_find(&client->connection, message.channel);
+    if (!channel || channel->state == WSP_CHANNEL_WAITING)
+        return WSP_FATAL_UNKNOWN_CHANNEL;
+    if (channel->has_failed && message.type != WSP_LOCAL_CLOSED)
+        return WSP_FATAL_OUT_OF_TURN;
+    return frame_handle_channel(client, channel, &message);
 }
