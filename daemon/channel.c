@@ -236,7 +236,9 @@ static void go(struct channel *channel)
 static void leave_after_sends(struct channel *channel)
 {
     channel->state = CHANNEL_LEAVING;
-    if (!channel_has_sends(channel))
+    if (channel_has_sends(channel))
+        flow_leaving(channel->share);
+    else
         share_sends_gone(channel->share, channel);
 }
 

@@ -187,3 +187,48 @@ void flow_moved(struct share *share, struct channel *channel)
     if (share->pauses == 0)
         turn_schedule(share->shares->turn, TURN_CHECK, &share->check);
 }
+
+/* --- who leaves waits for the server to take what was sent, but not for ever --- */
+
+static void end_for_silence(struct share *share, struct channel *channel)
+{
+    struct ending ending = {.code = 1006};
+
+    failure_set(&ending.failure, WSP_CAUSE_TIMEOUT, 0,
+                "the server has taken nothing for %" PRIu64 " ms; %" PRIu64
+                " bytes were still to be sent before the close",
+                share->target->close_timeout_ms, channel->outbox_bytes);
+    channel_end(channel, &ending);
+}
+
+void flow_leaving(struct share *share)
+{
+    if (share->is_leaving_watched)
+        return;
+    share->is_leaving_watched = true;
+    share->leaving_mark = share->n_out_bytes;
+    timer_start(&share->leaving, share->target->close_timeout_ms);
+}
+
+void flow_leaving_over(void *owner)
+{
+    struct share *share = owner;
+    bool has_moved = share->n_out_bytes != share->leaving_mark;
+    struct list examined;
+    struct list *node;
+
+    share->is_leaving_watched = false;
+    list_init(&examined);
+    list_splice(&examined, &share->channels);
+    while ((node = list_first(&examined)) != NULL) {
+        struct channel *channel = LIST_ENTRY(node, struct channel, share_link);
+
+        list_append(&share->channels, node);
+        if (channel->state != CHANNEL_LEAVING)
+            continue;
+        if (has_moved)
+            flow_leaving(share);
+        else
+            end_for_silence(share, channel);
+    }
+}

@@ -29,4 +29,11 @@ void flow_moved(struct share *share, struct channel *channel);
 /* The first block-timeout has run out; the owner is a share. */
 void flow_block_over(void *owner);
 
+/* A channel is LEAVING and waits until its sends have gone. As long as the server takes something within each
+ * close_timeout_ms it may wait; otherwise it ends, with the cause timeout. */
+void flow_leaving(struct share *share);
+
+/* Such a time is over; the owner is a share. */
+void flow_leaving_over(void *owner);
+
 #endif

@@ -65,6 +65,7 @@ static void set_state(struct share *share, enum share_state state)
     }
     if (state == SHARE_ENDED) {
         timer_stop(&share->block);
+        timer_stop(&share->leaving);
         charge_release(&share->charge);
         share->shares->n_upstreams--;
     }
@@ -193,6 +194,7 @@ static void share_free(struct share *share)
     task_cancel(&share->burial);
     timer_deinit(&share->linger);
     timer_deinit(&share->block);
+    timer_deinit(&share->leaving);
     share->shares->ops->free(share->upstream);
     log_deinit(&share->log);
     stop_being_joinable(share);
@@ -280,6 +282,9 @@ static int share_new(struct shares *shares, struct target *target, struct share_
     if (r < 0)
         goto fail;
     r = timer_init(&share->block, shares->clock, flow_block_over, share);
+    if (r < 0)
+        goto fail;
+    r = timer_init(&share->leaving, shares->clock, flow_leaving_over, share);
     if (r < 0)
         goto fail;
     r = shares->ops->start(shares->ops_context, share, &share->upstream);

@@ -86,7 +86,11 @@ struct share {
     struct list blocking;
     struct timer linger;
     struct timer block; /* the first block-timeout that runs out */
-    struct task check;  /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
+    /* While channels are LEAVING: is what was sent taken at all? n_out_bytes when that was last looked at. */
+    struct timer leaving;
+    uint64_t leaving_mark;
+    bool is_leaving_watched;
+    struct task check; /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
     /* TURN_BURY: upstream once ENDED, the share once the last channel has left. */
     struct task burial;
     bool is_lingering;

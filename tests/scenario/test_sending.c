@@ -360,6 +360,67 @@ START_TEST(server_that_closes_first_overtakes_a_close_that_waits)
 }
 END_TEST
 
+/* --- a server that takes nothing --- */
+
+/* Loop test: shared and private, the client there and gone. */
+START_TEST(who_leaves_does_not_wait_for_ever)
+{
+    bool is_private = _i & 1, is_dead = _i & 2;
+
+    if (is_private)
+        a_is_private();
+    else
+        all_share();
+    sends(&a, "stuck");
+    peer_takes(peer);
+    sends(&a, "behind it");
+    if (is_dead)
+        channel_abandon(&a.channel);
+    else
+        program_closes(&a, 1000, "");
+    stage_wait(&stage, TARGET_DEFAULT_CLOSE_TIMEOUT_MS - 1);
+    stage_turn(&stage);
+    ck_assert_int_eq(a.channel.state, CHANNEL_LEAVING);
+    stage_wait(&stage, 1);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), is_dead ? "" : "error(timeout) close(1006)");
+    ck_assert_uint_eq(a.n_gone, is_dead);
+    ck_assert_int_eq(peer->is_close_asked, is_private);
+    if (is_private) {
+        program_deinit(&a);
+    } else {
+        sends(&b, "goes on");
+        ck_assert_str_eq(peer_receives(peer), "goes on");
+        all_deinit();
+    }
+}
+END_TEST
+
+START_TEST(who_leaves_waits_while_the_server_takes_something)
+{
+    struct outgoing *outgoing;
+
+    a_is_private();
+    sends(&a, "slow");
+    outgoing = peer_takes(peer);
+    program_closes(&a, 1000, "");
+    for (size_t i = 0; i < 3; i++) {
+        stage_wait(&stage, TARGET_DEFAULT_CLOSE_TIMEOUT_MS - 1);
+        peer_writes_part(peer, outgoing, 1);
+        stage_wait(&stage, 1);
+        stage_turn(&stage);
+        ck_assert_int_eq(a.channel.state, CHANNEL_LEAVING);
+    }
+    peer_writes(peer, outgoing);
+    stage_turn(&stage);
+    ck_assert_uint_eq(peer->close_code, 1000);
+    peer_ends(peer, true, 1000, "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
+    program_deinit(&a);
+}
+END_TEST
+
 /* --- clients that vanish --- */
 
 START_TEST(whole_messages_of_a_dead_client_still_go)
@@ -505,6 +566,8 @@ Suite *unit_suite(void)
     tcase_add_test(vanished, whole_messages_of_a_dead_client_still_go);
     tcase_add_test(vanished, dead_client_of_a_private_upstream_closes_it_with_1001);
     tcase_add_test(vanished, dead_client_that_had_asked_to_close_closes_as_it_asked);
+    tcase_add_loop_test(closing, who_leaves_does_not_wait_for_ever, 0, 4);
+    tcase_add_test(closing, who_leaves_waits_while_the_server_takes_something);
     tcase_add_loop_test(vanished, dead_client_goes_when_its_upstream_does, 0, 3);
     tcase_add_test(vanished, what_is_in_flight_survives_its_channel);
     tcase_add_test(vanished, failed_channel_sends_no_more);
