@@ -76,7 +76,8 @@ void assembly_init(struct assembly *assembly, struct user *user, uint64_t max_me
         .max_message = max_message,
         .granted = WINDOW,
     };
-    waiter_init(&assembly->waiter, &assembly->charge, max_message + outgoing_overhead(), admitted);
+    waiter_init(&assembly->waiter, &assembly->charge, QUOTA_SENDING_BYTES,
+                max_message + outgoing_overhead(), admitted);
     wsp_buffer_init(&assembly->payload, max_message);
 }
 

@@ -64,7 +64,8 @@ int quota_user_ref(struct quota *quota, uid_t uid, struct user **ret_user)
     if (user == NULL)
         return -ENOMEM;
     *user = (struct user){.quota = quota, .uid = uid, .n_refs = 1};
-    list_init(&user->waiting);
+    for (int i = 0; i < QUOTA_N_RESOURCES; i++)
+        list_init(&user->lines[i].waiting);
     if (tsearch(user, &quota->users, compare_users) == NULL) {
         free(user);
         return -ENOMEM;
@@ -83,7 +84,8 @@ struct user *user_unref(struct user *user)
 {
     if (user == NULL || --user->n_refs > 0)
         return NULL;
-    assert(list_is_empty(&user->waiting));
+    for (int i = 0; i < QUOTA_N_RESOURCES; i++)
+        assert(list_is_empty(&user->lines[i].waiting));
     tdelete(user, &user->quota->users, compare_users);
     free(user);
     return NULL;
@@ -127,22 +129,24 @@ void charge_force(struct charge *charge, struct user *user, enum quota_resource 
     user->used[resource] += amount;
 }
 
-static void admit_waiters(struct user *user);
+static void admit_waiters(struct user *user, enum quota_resource resource);
 
 void charge_shrink(struct charge *charge, uint64_t amount)
 {
     struct user *user = charge->user;
+    enum quota_resource resource = charge->resource;
     bool is_empty = charge->amount == amount;
 
     if (amount == 0)
         return;
     assert(amount <= charge->amount);
     charge->amount -= amount;
-    user->used[charge->resource] -= amount;
+    user->used[resource] -= amount;
     if (is_empty)
         charge->user = NULL;
-    if (charge->resource == QUOTA_SENDING_BYTES)
-        admit_waiters(user);
+    admit_waiters(user, resource);
+    if (resource == QUOTA_QUEUED_BYTES)
+        admit_waiters(user, QUOTA_RESERVED_BYTES);
     if (is_empty)
         user_unref(user);
 }
@@ -162,47 +166,58 @@ void charge_move(struct charge *to, struct charge *from)
 /* --- waiters --- */
 
 /* What one that is admitted may reserve. */
-static uint64_t half_of_limit(const struct user *user)
+static uint64_t half_of_limit(const struct user *user, enum quota_resource resource)
 {
-    return user->quota->limits[QUOTA_SENDING_BYTES] / 2;
+    return user->quota->limits[resource] / 2;
+}
+
+/* What is received next would only add to what waits to be read. */
+static bool is_held_up(const struct user *user, enum quota_resource resource)
+{
+    return resource == QUOTA_RESERVED_BYTES && user_is_over(user, QUOTA_QUEUED_BYTES);
+}
+
+static struct line *line_of(const struct waiter *waiter)
+{
+    return &waiter->user->lines[waiter->resource];
 }
 
 static bool has_room_for(const struct user *user, const struct waiter *waiter)
 {
-    uint64_t half = half_of_limit(user);
-    uint64_t others = user->used[QUOTA_SENDING_BYTES] - user->waiting_bytes;
+    uint64_t half = half_of_limit(user, waiter->resource);
+    uint64_t others = user->used[waiter->resource] - line_of(waiter)->waiting_bytes;
 
-    if (others > half)
+    if (others > half || is_held_up(user, waiter->resource))
         return false;
-    return waiter->amount > half ? user->n_turns == 0 : waiter->amount <= half - others;
+    return waiter->amount > half ? line_of(waiter)->n_turns == 0 : waiter->amount <= half - others;
 }
 
 static void waiter_stop_waiting(struct waiter *waiter)
 {
     list_remove(&waiter->link);
-    waiter->user->waiting_bytes -= waiter->counted;
+    line_of(waiter)->waiting_bytes -= waiter->counted;
     waiter->counted = 0;
 }
 
 static void waiter_admit(struct waiter *waiter)
 {
     struct user *user = waiter->user;
-    uint64_t half = half_of_limit(user);
+    uint64_t half = half_of_limit(user, waiter->resource);
     uint64_t amount = waiter->amount < half ? waiter->amount : half;
 
     waiter_stop_waiting(waiter);
     waiter->has_turn = true;
-    user->n_turns++;
+    line_of(waiter)->n_turns++;
     if (amount > waiter->charge->amount)
-        charge_force(waiter->charge, user, QUOTA_SENDING_BYTES, amount - waiter->charge->amount);
+        charge_force(waiter->charge, user, waiter->resource, amount - waiter->charge->amount);
     waiter->admitted(waiter);
 }
 
-static void admit_waiters(struct user *user)
+static void admit_waiters(struct user *user, enum quota_resource resource)
 {
     struct list *first;
 
-    while ((first = list_first(&user->waiting)) != NULL) {
+    while ((first = list_first(&user->lines[resource].waiting)) != NULL) {
         struct waiter *waiter = LIST_ENTRY(first, struct waiter, link);
 
         if (!has_room_for(user, waiter))
@@ -211,10 +226,11 @@ static void admit_waiters(struct user *user)
     }
 }
 
-void waiter_init(struct waiter *waiter, struct charge *charge, uint64_t amount,
-                 void (*admitted)(struct waiter *waiter))
+void waiter_init(struct waiter *waiter, struct charge *charge, enum quota_resource resource,
+                 uint64_t amount, void (*admitted)(struct waiter *waiter))
 {
-    *waiter = (struct waiter){.charge = charge, .amount = amount, .admitted = admitted};
+    *waiter = (struct waiter){
+        .charge = charge, .resource = resource, .amount = amount, .admitted = admitted};
     list_init(&waiter->link);
 }
 
@@ -223,16 +239,16 @@ void waiter_wait(struct waiter *waiter, struct user *user)
     if (list_is_linked(&waiter->link) || waiter->has_turn)
         return;
     waiter->user = user;
-    list_append(&user->waiting, &waiter->link);
+    list_append(&line_of(waiter)->waiting, &waiter->link);
     waiter_recount(waiter);
-    admit_waiters(user);
+    admit_waiters(user, waiter->resource);
 }
 
 void waiter_recount(struct waiter *waiter)
 {
     if (!list_is_linked(&waiter->link))
         return;
-    waiter->user->waiting_bytes += waiter->charge->amount - waiter->counted;
+    line_of(waiter)->waiting_bytes += waiter->charge->amount - waiter->counted;
     waiter->counted = waiter->charge->amount;
 }
 
@@ -242,9 +258,33 @@ void waiter_leave(struct waiter *waiter)
         waiter_stop_waiting(waiter);
     } else if (waiter->has_turn) {
         waiter->has_turn = false;
-        waiter->user->n_turns--;
+        line_of(waiter)->n_turns--;
     } else {
         return;
     }
-    admit_waiters(waiter->user);
+    admit_waiters(waiter->user, waiter->resource);
+}
+
+struct waiter *waiter_first(const struct user *user, enum quota_resource resource)
+{
+    struct list *first = list_first(&user->lines[resource].waiting);
+
+    return first == NULL || is_held_up(user, resource) ? NULL
+                                                       : LIST_ENTRY(first, struct waiter, link);
+}
+
+static void admit_all(const void *node, VISIT visit, int depth)
+{
+    struct user *user = *(struct user *const *)node;
+
+    (void)depth;
+    if (visit != postorder && visit != leaf)
+        return;
+    for (int i = 0; i < QUOTA_N_RESOURCES; i++)
+        admit_waiters(user, (enum quota_resource)i);
+}
+
+void quota_limits_changed(struct quota *quota)
+{
+    twalk(quota->users, admit_all);
 }

@@ -9,6 +9,7 @@
  *
  * Bytes on their way down and bytes on their way up are counted apart: programs that read slowly
  * may use up the first kind for as long as they like, and no send of the same user fails for it.
+ * Messages that are still arriving are apart from both: a server decides about them.
  */
 #ifndef WSPLEX_DAEMON_QUOTA_H
 #define WSPLEX_DAEMON_QUOTA_H
@@ -26,6 +27,8 @@
     R(CHANNELS, channels, 20000, "WebSocket objects of these clients")                           \
     R(UPSTREAMS, upstreams, 10000, "remote connections")                                         \
     R(QUEUED_BYTES, queued_bytes, 256 << 20, "bytes of messages that wait for programs to read") \
+    R(RECEIVING_BYTES, receiving_bytes, 256 << 20, "bytes of messages that have not come whole") \
+    R(RESERVED_BYTES, reserved_bytes, 256 << 20, "room set aside for the long ones of these")    \
     R(SENDING_BYTES, sending_bytes, 256 << 20, "bytes of messages that wait to be sent")
 
 enum quota_resource {
@@ -48,18 +51,26 @@ struct quota {
     void *users;                        /* tsearch(3) tree by uid */
 };
 
+/* Those who wait for a resource of a user. */
+struct line {
+    struct list waiting;    /* struct waiter, the oldest first */
+    uint64_t waiting_bytes; /* of what is used, what they hold */
+    unsigned n_turns;       /* waiters that were admitted and have not left */
+};
+
 struct user {
     struct quota *quota;
     uid_t uid;
     unsigned n_refs;
     uint64_t used[QUOTA_N_RESOURCES];
-    struct list waiting;    /* struct waiter, the oldest first */
-    uint64_t waiting_bytes; /* of used[QUOTA_SENDING_BYTES], what they hold */
-    unsigned n_turns;       /* waiters that were admitted and have not left */
+    struct line lines[QUOTA_N_RESOURCES];
 };
 
 void quota_init(struct quota *quota);   /* with the default limits */
 void quota_deinit(struct quota *quota); /* no user may be left */
+
+/* After limits have been changed: admits the waiters that have room now. */
+void quota_limits_changed(struct quota *quota);
 
 /* The user of that uid, made when new. Returns 0 or -ENOMEM; release with user_unref. */
 int quota_user_ref(struct quota *quota, uid_t uid, struct user **ret_user);
@@ -94,25 +105,27 @@ void charge_release(struct charge *charge);
 /* What was charged to one object is now charged to another; to is empty before, from after. */
 void charge_move(struct charge *to, struct charge *from);
 
-/* Something that needs many SENDING_BYTES at once and can wait for them: an assembly of a long
- * message. Whoever waits is admitted first come, first served, as soon as no more than half of the
+/* Something that needs many bytes of a resource at once and can wait for them: a long message that
+ * arrives, from a program (SENDING_BYTES) or from a server (RESERVED_BYTES). Whoever waits is admitted first come, first served, as soon as no more than half of the
  * user's limit is then in use; the other half is for what cannot wait. What those who wait hold
  * already is not counted, or they could wait for each other. One that needs more than that half
  * reserves all of it, and is admitted when no other has its turn: so that whatever the limit, one of
- * the long messages of a user can always be finished. */
+ * the long messages of a user can always be finished. What is received is queued next, so nobody is
+ * admitted to RESERVED_BYTES while the user is over the limit of QUEUED_BYTES. */
 struct waiter {
     struct list link;
     struct user *user;     /* while it waits or has its turn; its owner has a reference */
     struct charge *charge; /* is raised to amount when admitted; may hold a part of it already */
-    uint64_t amount;
-    uint64_t counted; /* in user->waiting_bytes, while it waits */
+    enum quota_resource resource;
+    uint64_t amount;  /* may be changed while it does not wait and has no turn */
+    uint64_t counted; /* in waiting_bytes of its line, while it waits */
     bool has_turn;    /* from its admission until it leaves */
     void (*admitted)(
         struct waiter *waiter); /* from within waiter_wait or charge_shrink: only marks */
 };
 
-void waiter_init(struct waiter *waiter, struct charge *charge, uint64_t amount,
-                 void (*admitted)(struct waiter *waiter));
+void waiter_init(struct waiter *waiter, struct charge *charge, enum quota_resource resource,
+                 uint64_t amount, void (*admitted)(struct waiter *waiter));
 
 /* Begins to wait; harmless when it waits or has its turn already. */
 void waiter_wait(struct waiter *waiter, struct user *user);
@@ -122,5 +135,8 @@ void waiter_recount(struct waiter *waiter);
 
 /* Waits no more, or has had its turn; takes one that does neither. What it has reserved is its charge's to give back. */
 void waiter_leave(struct waiter *waiter);
+
+/* Who is admitted next, as soon as others have given back enough; NULL: nobody waits for that. */
+struct waiter *waiter_first(const struct user *user, enum quota_resource resource);
 
 #endif

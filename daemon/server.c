@@ -67,7 +67,10 @@ static void config_adopt(struct server *server, struct config *config)
     server->quota.limits[QUOTA_CHANNELS] = options->max_channels;
     server->quota.limits[QUOTA_UPSTREAMS] = options->max_upstreams;
     server->quota.limits[QUOTA_QUEUED_BYTES] = options->max_queued_bytes;
+    server->quota.limits[QUOTA_RECEIVING_BYTES] = options->max_queued_bytes;
+    server->quota.limits[QUOTA_RESERVED_BYTES] = options->max_queued_bytes;
     server->quota.limits[QUOTA_SENDING_BYTES] = options->max_sending_bytes;
+    quota_limits_changed(&server->quota);
 }
 
 static int config_read(struct server *server)

@@ -312,8 +312,8 @@ START_TEST(two_long_messages_do_not_wait_for_each_other)
     ck_assert(b.waiter.has_turn);
     ck_assert_int_eq(feed(&b, 40000, false), ASSEMBLY_MORE);
     ck_assert_int_eq(feed(&b, 40000, true), 0);
-    ck_assert_uint_eq(user->n_turns, 0);
-    ck_assert_uint_eq(user->waiting_bytes, 0);
+    ck_assert_uint_eq(user->lines[QUOTA_SENDING_BYTES].n_turns, 0);
+    ck_assert_uint_eq(user->lines[QUOTA_SENDING_BYTES].waiting_bytes, 0);
 }
 END_TEST
 
@@ -348,7 +348,7 @@ START_TEST(who_finishes_without_a_turn_waits_no_more)
     ck_assert_int_eq(feed(&a, 60000, false), ASSEMBLY_MORE);
     ck_assert_int_eq(feed(&b, 60000, false), ASSEMBLY_MORE);
     ck_assert_int_eq(feed(&b, 100, true), 0);
-    ck_assert(list_is_empty(&user->waiting));
+    ck_assert(list_is_empty(&user->lines[QUOTA_SENDING_BYTES].waiting));
     assembly_deinit(&a);
     ck_assert(!b.waiter.has_turn);
     ck_assert_uint_eq(b.charge.amount, b.payload.capacity + outgoing_overhead());

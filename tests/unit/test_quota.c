@@ -161,8 +161,8 @@ static void setup_waiters(void)
 {
     setup();
     quota.limits[QUOTA_SENDING_BYTES] = 100;
-    waiter_init(&p, &x, 30, admitted);
-    waiter_init(&q, &y, 15, admitted);
+    waiter_init(&p, &x, QUOTA_SENDING_BYTES, 30, admitted);
+    waiter_init(&q, &y, QUOTA_SENDING_BYTES, 15, admitted);
 }
 
 START_TEST(admitted_at_once_where_there_is_room)
@@ -241,14 +241,14 @@ START_TEST(what_waiters_hold_keeps_none_of_them_waiting)
     charge_force(&x, user, QUOTA_SENDING_BYTES, 1);
     waiter_recount(&p);
     ck_assert_str_eq(admissions, "");
-    ck_assert_uint_eq(user->waiting_bytes, 40);
+    ck_assert_uint_eq(user->lines[QUOTA_SENDING_BYTES].waiting_bytes, 40);
     charge_shrink(&z, 1);
     ck_assert_str_eq(admissions, "p");
-    ck_assert_uint_eq(user->waiting_bytes, 14);
+    ck_assert_uint_eq(user->lines[QUOTA_SENDING_BYTES].waiting_bytes, 14);
     charge_release(&x);
     ck_assert_str_eq(admissions, "pq");
-    ck_assert_uint_eq(user->waiting_bytes, 0);
-    ck_assert_uint_eq(user->n_turns, 2);
+    ck_assert_uint_eq(user->lines[QUOTA_SENDING_BYTES].waiting_bytes, 0);
+    ck_assert_uint_eq(user->lines[QUOTA_SENDING_BYTES].n_turns, 2);
 }
 END_TEST
 
@@ -283,6 +283,47 @@ START_TEST(other_resources_admit_nobody)
 }
 END_TEST
 
+START_TEST(nothing_is_received_while_too_much_is_queued)
+{
+    quota.limits[QUOTA_RESERVED_BYTES] = quota.limits[QUOTA_QUEUED_BYTES] = 100;
+    p.resource = QUOTA_RESERVED_BYTES;
+    charge_force(&z, user, QUOTA_QUEUED_BYTES, 101);
+    waiter_wait(&p, user);
+    waiter_wait(&q, user); /* for another resource: stands in another line */
+    ck_assert_str_eq(admissions, "q");
+    ck_assert_ptr_null(waiter_first(user, QUOTA_RESERVED_BYTES));
+    charge_shrink(&z, 1);
+    ck_assert_str_eq(admissions, "qp");
+    ck_assert_uint_eq(user->used[QUOTA_RESERVED_BYTES], 30);
+}
+END_TEST
+
+START_TEST(the_first_that_waits)
+{
+    charge_force(&z, user, QUOTA_SENDING_BYTES, 40);
+    ck_assert_ptr_null(waiter_first(user, QUOTA_SENDING_BYTES));
+    waiter_wait(&q, user);
+    waiter_wait(&p, user);
+    ck_assert_ptr_eq(waiter_first(user, QUOTA_SENDING_BYTES), &q);
+    waiter_leave(&q);
+    ck_assert_ptr_eq(waiter_first(user, QUOTA_SENDING_BYTES), &p);
+    waiter_leave(&p);
+}
+END_TEST
+
+START_TEST(a_raised_limit_admits)
+{
+    charge_force(&z, user, QUOTA_SENDING_BYTES, 40);
+    waiter_wait(&p, user);
+    quota.limits[QUOTA_SENDING_BYTES] = 139;
+    quota_limits_changed(&quota);
+    ck_assert_str_eq(admissions, "");
+    quota.limits[QUOTA_SENDING_BYTES] = 140;
+    quota_limits_changed(&quota);
+    ck_assert_str_eq(admissions, "p");
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("quota");
@@ -306,5 +347,8 @@ Suite *unit_suite(void)
     tcase_add_test(waiters, what_waiters_hold_keeps_none_of_them_waiting);
     tcase_add_test(waiters, the_longest_take_turns);
     tcase_add_test(waiters, other_resources_admit_nobody);
+    tcase_add_test(waiters, nothing_is_received_while_too_much_is_queued);
+    tcase_add_test(waiters, the_first_that_waits);
+    tcase_add_test(waiters, a_raised_limit_admits);
     return suite;
 }
