@@ -95,6 +95,14 @@
  */
 #define WSP_DEFAULT_MAX_FRAGMENTS 1000000
 
+/* --- RFC 7692 --- */
+
+/*
+ * Compressed bytes of one message for each byte that it may come to, so that one which never comes
+ * to anything ends as well. A sender that flushes after every byte writes seven for it.
+ */
+#define WSP_MAX_DEFLATE_EXPANSION 8
+
 /* --- what a program asks for when it opens a WebSocket --- */
 
 /*

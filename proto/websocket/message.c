@@ -1,6 +1,6 @@
 /*
- * message: whole messages out of frames (RFC 6455, sections 5.4 to 5.6, 7 and 8.1); outgoing.c is the
- * way back.
+ * message: whole messages out of frames (RFC 6455, sections 5.4 to 5.6, 7 and 8.1; RFC 7692, section 6.2);
+ * outgoing.c is the way back.
  *
  * Between the transport's window of bytes and the upstream's log; see message.h for the contract.
  *
@@ -16,17 +16,18 @@
  *     CONTROL   part of the payload               copied aside, WSP_MORE
  *     CONTROL   end of a ping or pong             HEADER, PING or PONG
  *     CONTROL   end of a close                    CLOSED, CLOSE
+ *     DATA      more to unpack than allowed       WSP_WS_SPENT
  *     any       a broken rule                     BROKEN, WSP_BROKEN
  *     CLOSED    anything (5.5.1)                  dropped, WSP_MORE
  *     BROKEN    anything                          WSP_BROKEN
  *
- * What the payload of a data frame goes through, in this order; an extension has one place in it:
+ * What the payload of a data frame goes through, in this order:
  *
  *     unmask         server role                          wsp_mask()
- *     (inflate)      messages whose first frame has RSV1  RFC 7692 goes here, in take_piece(): its
- *                                                         output is what the next steps see, and
- *                                                         what max_message bounds; such a message
- *                                                         is always assembled, never borrowed
+ *     unpack         messages whose first frame has RSV1  wsp_inflater_pull(): what comes out is
+ *                                                         what the next steps see, and what
+ *                                                         max_message bounds, before it is stored;
+ *                                                         such a message is never borrowed
  *     UTF-8 check    text                                 wsp_utf8_feed()
  *     assemble       unless the whole message is there    assembly
  *
@@ -54,6 +55,12 @@ enum {
  * comes masked, is so spared an allocation for each small one. */
 #define KEPT_CAPACITY 4096
 
+/* Bytes that are unpacked at a time: what stays unused of them in a short message is little. */
+#define UNPACK_ROOM 4096
+
+/* Packed bytes that are unmasked at a time. */
+#define UNMASK_ROOM 1024
+
 /* Within this file, beside the results of pull.h: the state has moved on and there is nothing to say. */
 #define GO_ON 3
 
@@ -73,6 +80,18 @@ void wsp_ws_reader_init(struct wsp_ws_reader *reader, enum wsp_role role,
     if (reader->limits.max_message > SIZE_MAX / 2)
         reader->limits.max_message = SIZE_MAX / 2;
     wsp_buffer_init(&reader->assembly, 0);
+    reader->allowance = SIZE_MAX;
+}
+
+void wsp_ws_reader_inflate(struct wsp_ws_reader *reader, struct wsp_deflate_mode mode)
+{
+    reader->rsv_in_force |= WSP_RSV1;
+    wsp_inflater_init(&reader->inflater, mode);
+}
+
+void wsp_ws_reader_allow(struct wsp_ws_reader *reader, size_t len)
+{
+    reader->allowance = len;
 }
 
 void wsp_ws_reader_deinit(struct wsp_ws_reader *reader)
@@ -80,6 +99,7 @@ void wsp_ws_reader_deinit(struct wsp_ws_reader *reader)
     if (reader == NULL)
         return;
     wsp_buffer_deinit(&reader->assembly);
+    wsp_inflater_deinit(&reader->inflater);
     reader->is_given = false;
 }
 
@@ -94,7 +114,9 @@ static void stop(struct wsp_ws_reader *reader, uint8_t state)
     reader->state = state;
     reader->message_opcode = 0;
     reader->n_staged = 0;
+    reader->is_wet = false;
     wsp_buffer_deinit(&reader->assembly);
+    wsp_inflater_deinit(&reader->inflater);
 }
 
 static int break_off(struct wsp_ws_reader *reader, uint16_t code, const char *why)
@@ -108,8 +130,10 @@ static int break_off(struct wsp_ws_reader *reader, uint16_t code, const char *wh
 /* The window is used up. Memory stays only while there is a message to be gone on with. */
 static int need_more(struct wsp_ws_reader *reader)
 {
-    if (reader->message_opcode == 0)
+    if (reader->message_opcode == 0) {
         wsp_buffer_trim(&reader->assembly);
+        wsp_inflater_rest(&reader->inflater);
+    }
     return WSP_MORE;
 }
 
@@ -122,6 +146,16 @@ static void use_up(struct wsp_ws_reader *reader, size_t len)
 }
 
 /* -- HEADER -- */
+
+/* The longest payload that a frame may have. Of a packed message the content is bounded as it comes out. */
+static uint64_t most_payload(const struct wsp_ws_reader *reader, size_t held)
+{
+    uint64_t most = reader->limits.max_message;
+
+    if (!reader->is_compressed)
+        return most - held;
+    return (most + 1) * WSP_MAX_DEFLATE_EXPANSION - reader->n_packed;
+}
 
 /* Section 5.4: does a data frame stand where it may, and is there room for it? */
 static int begin_data(struct wsp_ws_reader *reader)
@@ -139,16 +173,19 @@ static int begin_data(struct wsp_ws_reader *reader)
                              "a message begins within another one (RFC 6455, section 5.4)");
         reader->message_opcode = frame->opcode;
         reader->n_fragments = 0;
+        reader->is_compressed = (frame->rsv & WSP_RSV1) != 0;
+        reader->n_packed = 0;
         wsp_utf8_init(&reader->utf8);
     }
     if (reader->n_fragments == reader->limits.max_fragments)
         return break_off(reader, CODE_TOO_BIG, "a message has more frames than the limit");
     reader->n_fragments++;
-    if (frame->payload_len > reader->limits.max_message - held)
+    if (frame->payload_len > most_payload(reader, held))
         return break_off(reader, CODE_TOO_BIG, "a message is larger than the limit");
     /* A message whose end is known never gets more memory than it needs. */
-    reader->assembly.max =
-        frame->is_final ? held + (size_t)frame->payload_len : reader->limits.max_message;
+    reader->assembly.max = frame->is_final && !reader->is_compressed
+                               ? held + (size_t)frame->payload_len
+                               : reader->limits.max_message;
     reader->frame_at = 0;
     reader->state = STATE_DATA;
     return GO_ON;
@@ -262,6 +299,111 @@ static int take_piece(struct wsp_ws_reader *reader, size_t len)
     use_up(reader, len);
     reader->frame_at += len;
     return 0;
+}
+
+/* Room for what comes out: in the assembly, and where that is full for one byte that shows it. */
+static int find_room(struct wsp_ws_reader *reader, uint8_t *spare, uint8_t **ret_room,
+                     size_t *ret_len)
+{
+    size_t len = reader->limits.max_message - wsp_buffer_len(&reader->assembly);
+
+    *ret_len = 1;
+    *ret_room = spare;
+    if (len == 0)
+        return 0;
+    if (len > UNPACK_ROOM)
+        len = UNPACK_ROOM;
+    if (len > reader->allowance)
+        len = reader->allowance;
+    *ret_len = len;
+    return wsp_buffer_reserve(&reader->assembly, len, ret_room);
+}
+
+/* Unpacks input, or what follows the payload's end where that is NULL, as far as one room goes. */
+static int unpack(struct wsp_ws_reader *reader, struct wsp_view *input)
+{
+    uint8_t spare, *room;
+    size_t room_len, len = 0;
+    int r;
+
+    if (reader->allowance == 0) {
+        reader->is_wet = true;
+        return WSP_WS_SPENT;
+    }
+    r = find_room(reader, &spare, &room, &room_len);
+    if (r < 0)
+        return r;
+    r = input != NULL ? wsp_inflater_pull(&reader->inflater, input, room, room_len, &len)
+                      : wsp_inflater_end(&reader->inflater, room, room_len, &len);
+    if (r == WSP_BROKEN)
+        return break_off(reader, CODE_BAD_TEXT,
+                         "a compressed message cannot be unpacked (RFC 7692, section 7.2.2)");
+    if (r < 0)
+        return r;
+    if (room == &spare && len > 0)
+        return break_off(reader, CODE_TOO_BIG, "a message is larger than the limit");
+    r = check_text(reader, (struct wsp_view){room, len});
+    if (r != 0)
+        return r;
+    if (room != &spare)
+        wsp_buffer_commit(&reader->assembly, len);
+    reader->allowance -= len;
+    reader->is_wet = len == room_len;
+    return 0;
+}
+
+/* Unpacks the next bytes of the frame's payload, none of which need be there. */
+static int unpack_piece(struct wsp_ws_reader *reader, size_t len)
+{
+    uint8_t plain[UNMASK_ROOM];
+    struct wsp_view piece = {reader->window.data, len};
+    int r;
+
+    if (reader->frame.is_masked && len > 0) {
+        if (piece.len > sizeof(plain))
+            piece.len = sizeof(plain);
+        wsp_mask(plain, piece.data, piece.len, reader->frame.key, (size_t)reader->frame_at);
+        piece.data = plain;
+        len = piece.len;
+    }
+    r = unpack(reader, &piece);
+    if (r != 0)
+        return r;
+    len -= piece.len;
+    use_up(reader, len);
+    reader->frame_at += len;
+    reader->n_packed += len;
+    return 0;
+}
+
+static int read_packed(struct wsp_ws_reader *reader, struct wsp_ws_event *ret_event)
+{
+    const struct wsp_frame_header *frame = &reader->frame;
+    struct wsp_view payload;
+    int r;
+
+    while (reader->frame_at < frame->payload_len || reader->is_wet) {
+        uint64_t missing = frame->payload_len - reader->frame_at;
+        size_t len = missing < reader->window.len ? (size_t)missing : reader->window.len;
+
+        if (len == 0 && !reader->is_wet)
+            return need_more(reader);
+        r = unpack_piece(reader, len);
+        if (r != 0)
+            return r;
+    }
+    if (!frame->is_final) {
+        reader->state = STATE_HEADER;
+        return GO_ON;
+    }
+    do {
+        r = unpack(reader, NULL);
+        if (r != 0)
+            return r;
+    } while (reader->is_wet);
+    payload.data = wsp_buffer_peek(&reader->assembly);
+    payload.len = wsp_buffer_len(&reader->assembly);
+    return end_message(reader, payload, false, ret_event);
 }
 
 static int read_data(struct wsp_ws_reader *reader, struct wsp_ws_event *ret_event)
@@ -380,7 +522,10 @@ int wsp_ws_reader_next(struct wsp_ws_reader *reader, struct wsp_ws_event *ret_ev
 
         switch (reader->state) {
         case STATE_HEADER: r = read_header(reader); break;
-        case STATE_DATA: r = read_data(reader, ret_event); break;
+        case STATE_DATA:
+            r = reader->is_compressed ? read_packed(reader, ret_event)
+                                      : read_data(reader, ret_event);
+            break;
         case STATE_CONTROL: r = read_control(reader, ret_event); break;
         case STATE_CLOSED: use_up(reader, reader->window.len); return WSP_MORE;
         default: return WSP_BROKEN;

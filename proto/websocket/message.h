@@ -1,5 +1,6 @@
 /*
- * message: whole messages out of frames and into frames (RFC 6455, sections 5.4 to 5.6, 7 and 8.1).
+ * message: whole messages out of frames and into frames (RFC 6455, sections 5.4 to 5.6, 7 and 8.1;
+ * RFC 7692, section 6).
  *
  * On the way of a message the reader stands between the transport's window of bytes and the
  * upstream's log; the writer between the send queue and the transport.
@@ -24,6 +25,7 @@
 #include "proto/limits.h"
 #include "proto/pull.h"
 #include "proto/utf8.h"
+#include "proto/websocket/deflate.h"
 #include "proto/websocket/frame.h"
 
 /* -- reading -- */
@@ -53,9 +55,7 @@ struct wsp_ws_limits {
 struct wsp_ws_reader {
     enum wsp_role role;
     uint8_t state;
-    uint8_t
-        rsv_in_force; /* reserved bits that an extension in force gives a meaning to: none so far,
-                             RFC 7692 takes RSV1 */
+    uint8_t rsv_in_force; /* reserved bits that an extension in force gives a meaning to */
     struct wsp_ws_limits limits;
 
     struct wsp_view window; /* what is not used up yet */
@@ -71,6 +71,12 @@ struct wsp_ws_reader {
     struct wsp_buffer assembly; /* its max is what the message under way can come to */
     bool is_given;              /* the last event is in assembly */
 
+    struct wsp_inflater inflater;
+    size_t allowance;   /* bytes that may still come out of it */
+    uint64_t n_packed;  /* bytes of the message under way that went into it */
+    bool is_compressed; /* the message under way */
+    bool is_wet;        /* more may come out of it without anything going in */
+
     uint8_t control_len;
     uint8_t control[WSP_MAX_CONTROL_PAYLOAD];
 
@@ -83,8 +89,23 @@ void wsp_ws_reader_init(struct wsp_ws_reader *reader, enum wsp_role role,
                         const struct wsp_ws_limits *limits);
 void wsp_ws_reader_deinit(struct wsp_ws_reader *reader);
 
+/*
+ * permessage-deflate is in force: messages whose first frame has RSV1 are unpacked, as the other
+ * end packs them by mode. To be called before anything is fed. Allocates nothing.
+ */
+void wsp_ws_reader_inflate(struct wsp_ws_reader *reader, struct wsp_deflate_mode mode);
+
+/*
+ * From now on len bytes may come out of unpacking, then wsp_ws_reader_next() says WSP_WS_SPENT: a
+ * small window can hold much. Without a call there is no such bound.
+ */
+void wsp_ws_reader_allow(struct wsp_ws_reader *reader, size_t len);
+
 /* Lends window, in place of what is left of the one before (see wsp_ws_reader_rest()). */
 void wsp_ws_reader_feed(struct wsp_ws_reader *reader, struct wsp_view window);
+
+/* Of wsp_ws_reader_next(), beside the results of pull.h. */
+enum { WSP_WS_SPENT = 4 };
 
 /*
  * Gives the next event. The caller may stop after any event and come back later.
@@ -94,6 +115,8 @@ void wsp_ws_reader_feed(struct wsp_ws_reader *reader, struct wsp_view window);
  *             is dropped unread (section 5.5.1).
  * WSP_BROKEN  the peer broke a rule: send wsp_ws_reader_broken_code() and fail the connection
  *             (section 7.1.7). It stays so.
+ * WSP_WS_SPENT the allowance is used up; to be called again, with the same window, when there is
+ *             another.
  * -ENOMEM     no room to assemble the message; may be repeated, nothing is lost.
  */
 int wsp_ws_reader_next(struct wsp_ws_reader *reader, struct wsp_ws_event *ret_event);
@@ -113,6 +136,12 @@ static inline struct wsp_view wsp_ws_reader_rest(const struct wsp_ws_reader *rea
  * long as *ret does, unchanged. -ENODATA: there is no such message at hand.
  */
 int wsp_ws_reader_take(struct wsp_ws_reader *reader, struct wsp_buffer *ret);
+
+/* After WSP_WS_SPENT: is there something to go on with, though the window may be empty? */
+static inline bool wsp_ws_reader_is_wet(const struct wsp_ws_reader *reader)
+{
+    return reader->is_wet;
+}
 
 /* Is a message begun and not ended, or a frame? Then the end of the stream loses something. */
 bool wsp_ws_reader_is_amid(const struct wsp_ws_reader *reader);
@@ -170,6 +199,10 @@ struct wsp_ws_outgoing {
 /* payload.len is at most 2^63 - 1, as anything in memory is. Text must be valid UTF-8. */
 void wsp_ws_outgoing_begin(struct wsp_ws_outgoing *outgoing, enum wsp_role role, bool is_binary,
                            struct wsp_view payload, const uint8_t *key);
+
+/* The same for a message that wsp_deflater_step() has packed: payload is what came of it. */
+void wsp_ws_outgoing_begin_packed(struct wsp_ws_outgoing *outgoing, enum wsp_role role,
+                                  bool is_binary, struct wsp_view payload, const uint8_t *key);
 
 /* Writes the next bytes of the frame to room and returns how many: all that fit, or what is
  * left. */

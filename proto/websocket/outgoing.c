@@ -1,10 +1,11 @@
 /*
- * outgoing: messages and control frames on their way out (RFC 6455, sections 5.5 and 5.6); message.c is
- * the way in.
+ * outgoing: messages and control frames on their way out (RFC 6455, sections 5.5 and 5.6; RFC 7692, section
+ * 6.1); message.c is the way in.
  *
  * Between the send queue and the transport; see message.h for the contract.
  *
- * Invariant: what is written is one frame, final and with no reserved bit set.
+ * Invariant: what is written is one frame and final; RSV1 is set on packed messages, and no other reserved
+ * bit on anything.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,11 +20,12 @@
 #define CODE_NO_STATUS 1005
 
 static void begin(struct wsp_ws_outgoing *outgoing, enum wsp_role role, enum wsp_opcode opcode,
-                  struct wsp_view payload, const uint8_t *key)
+                  uint8_t rsv, struct wsp_view payload, const uint8_t *key)
 {
     struct wsp_frame_header header = {
         .payload_len = payload.len,
         .opcode = (uint8_t)opcode,
+        .rsv = rsv,
         .is_final = true,
         .is_masked = role == WSP_ROLE_CLIENT,
     };
@@ -39,7 +41,13 @@ static void begin(struct wsp_ws_outgoing *outgoing, enum wsp_role role, enum wsp
 void wsp_ws_outgoing_begin(struct wsp_ws_outgoing *outgoing, enum wsp_role role, bool is_binary,
                            struct wsp_view payload, const uint8_t *key)
 {
-    begin(outgoing, role, is_binary ? WSP_OPCODE_BINARY : WSP_OPCODE_TEXT, payload, key);
+    begin(outgoing, role, is_binary ? WSP_OPCODE_BINARY : WSP_OPCODE_TEXT, 0, payload, key);
+}
+
+void wsp_ws_outgoing_begin_packed(struct wsp_ws_outgoing *outgoing, enum wsp_role role,
+                                  bool is_binary, struct wsp_view payload, const uint8_t *key)
+{
+    begin(outgoing, role, is_binary ? WSP_OPCODE_BINARY : WSP_OPCODE_TEXT, WSP_RSV1, payload, key);
 }
 
 static size_t fill_header(struct wsp_ws_outgoing *outgoing, uint8_t *room, size_t room_len)
@@ -108,7 +116,7 @@ int wsp_ws_write_control(struct wsp_buffer *out, enum wsp_role role, enum wsp_op
     if ((opcode != WSP_OPCODE_PING && opcode != WSP_OPCODE_PONG && opcode != WSP_OPCODE_CLOSE) ||
         payload.len > WSP_MAX_CONTROL_PAYLOAD)
         return -EINVAL;
-    begin(&outgoing, role, opcode, payload, key);
+    begin(&outgoing, role, opcode, 0, payload, key);
     return append_all(out, &outgoing);
 }
 

@@ -3,13 +3,14 @@
  *
  * See chunks.h for the input. Flags: 1 is the server's role, else the client's; 2 puts a good handshake
  * before the wire, so that the input begins with frames; 4 stops after each event and goes on in other
- * memory; 8 takes assembled messages. Every message that comes is sent back through the writer and read
- * by the other role.
+ * memory; 8 takes assembled messages. permessage-deflate is offered; with 2 it is in force. Every message
+ * that comes is sent back through the writer, packed where that helps, and read by the other role.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "proto/websocket/handshake.h"
 #include "proto/websocket/message.h"
+#include "proto/websocket/offer.h"
 
 #include "tests/fuzz/chunks.h"
 
@@ -39,7 +40,9 @@ struct conversation {
     struct wsp_response_reader response;
     struct wsp_request_reader request;
     struct wsp_ws_reader reader;
-    struct wsp_ws_reader peer; /* reads what is sent back */
+    struct wsp_ws_reader peer;    /* reads what is sent back */
+    struct wsp_deflater deflater; /* for what is sent back, if is_packing */
+    bool is_packing;
     size_t n_came;
     int result;
 };
@@ -49,10 +52,31 @@ static enum wsp_role role_of(const struct conversation *c)
     return c->flags & FLAG_SERVER ? WSP_ROLE_SERVER : WSP_ROLE_CLIENT;
 }
 
+static const struct wsp_deflate_params offer = {.client_max_window_bits = WSP_DEFLATE_BITS_ANY};
+
+/* Both ends take the directions as agreed. */
+static void begin_deflate(struct conversation *c, const struct wsp_deflate_agreement *agreement)
+{
+    bool is_client = role_of(c) == WSP_ROLE_CLIENT;
+    struct wsp_deflate_mode in = is_client ? agreement->from_server : agreement->from_client;
+    struct wsp_deflate_mode out = is_client ? agreement->from_client : agreement->from_server;
+
+    if (!agreement->is_on)
+        return;
+    c->is_packing = true;
+    wsp_ws_reader_inflate(&c->reader, in);
+    wsp_ws_reader_inflate(&c->peer, out);
+    wsp_deflater_init(&c->deflater, out);
+}
+
 static void conversation_init(struct conversation *c, unsigned flags, struct wsp_buffer *story)
 {
+    static const struct wsp_deflate_agreement full = {true, {15, true}, {15, true}};
+    static char offered[WSP_DEFLATE_TEXT_LEN];
     struct wsp_asked asked = {.max_head_bytes = MAX_HEAD, .max_head_fields = MAX_FIELDS};
 
+    wsp_deflate_params_write(&offer, offered);
+    asked.extensions = wsp_view_of_string(offered);
     memcpy(asked.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", sizeof(asked.accept));
     *c = (struct conversation){.flags = flags, .story = story, .result = WSP_MORE};
     c->is_open = (flags & FLAG_HANDSHAKE_DONE) != 0;
@@ -61,6 +85,8 @@ static void conversation_init(struct conversation *c, unsigned flags, struct wsp
     wsp_ws_reader_init(&c->reader, role_of(c), &limits);
     wsp_ws_reader_init(&c->peer, role_of(c) == WSP_ROLE_CLIENT ? WSP_ROLE_SERVER : WSP_ROLE_CLIENT,
                        &limits);
+    if (c->is_open)
+        begin_deflate(c, &full);
 }
 
 static void conversation_deinit(struct conversation *c)
@@ -69,6 +95,35 @@ static void conversation_deinit(struct conversation *c)
     wsp_request_reader_deinit(&c->request);
     wsp_ws_reader_deinit(&c->reader);
     wsp_ws_reader_deinit(&c->peer);
+    wsp_deflater_deinit(&c->deflater);
+}
+
+static void write_message(struct conversation *c, const struct wsp_ws_event *event,
+                          const uint8_t *key, struct wsp_buffer *out)
+{
+    struct wsp_ws_outgoing outgoing;
+    struct wsp_buffer packed;
+    uint8_t *room;
+    size_t len;
+    int r;
+
+    wsp_buffer_init(&packed, 0);
+    wsp_deflater_begin(&c->deflater, event->payload);
+    do {
+        r = wsp_deflater_step(&c->deflater, 1000, &packed);
+    } while (r == WSP_MORE);
+    if (r == WSP_DEFLATE_PLAIN) {
+        require(wsp_ws_write_message(out, role_of(c), event->is_binary, event->payload, key) == 0);
+        return;
+    }
+    require(r == 0);
+    wsp_ws_outgoing_begin_packed(
+        &outgoing, role_of(c), event->is_binary,
+        (struct wsp_view){wsp_buffer_peek(&packed), wsp_buffer_len(&packed)}, key);
+    len = wsp_ws_outgoing_left(&outgoing);
+    require(wsp_buffer_reserve(out, len, &room) == 0);
+    wsp_buffer_commit(out, wsp_ws_outgoing_fill(&outgoing, room, len));
+    wsp_buffer_deinit(&packed);
 }
 
 /* What is written for an event must be read as that event by the other side. */
@@ -80,9 +135,7 @@ static void send_back(struct conversation *c, const struct wsp_ws_event *event)
 
     wsp_buffer_init(&out, SIZE_MAX);
     switch (event->type) {
-    case WSP_WS_MESSAGE:
-        require(wsp_ws_write_message(&out, role_of(c), event->is_binary, event->payload, key) == 0);
-        break;
+    case WSP_WS_MESSAGE: write_message(c, event, key, &out); break;
     case WSP_WS_PING:
     case WSP_WS_PONG:
         require(wsp_ws_write_control(&out, role_of(c),
@@ -140,7 +193,9 @@ static void read_frames(struct conversation *c, struct wsp_view piece)
             moved = move_rest(&c->reader);
             free(before);
         }
-        require(wsp_ws_reader_held(&c->reader) <= 2 * c->n_came + 256);
+        /* Unpacked, it is a page at a time, as far as the longest message. */
+        require(wsp_ws_reader_held(&c->reader) <=
+                (c->is_packing ? 2 * MAX_MESSAGE : 2 * c->n_came + 256));
     }
     require(c->result == WSP_MORE || c->result == WSP_BROKEN);
     free(moved);
@@ -161,8 +216,15 @@ static int read_handshake(struct conversation *c, struct wsp_view piece, struct 
     }
     wsp_response_reader_feed(&c->response, piece);
     r = wsp_response_reader_next(&c->response, &response);
-    if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED)
+    if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED) {
+        struct wsp_deflate_agreement agreement;
+        const char *why;
+
         *ret_rest = response.rest;
+        if (wsp_deflate_judge(response.extensions, &offer, &agreement, &why) != 0)
+            return WSP_BROKEN;
+        begin_deflate(c, &agreement);
+    }
     return r == 0 && response.verdict != WSP_VERDICT_ACCEPTED ? WSP_BROKEN : r;
 }
 

@@ -26,7 +26,8 @@ MAX_LIBRARY = 65536
 # zlib, as permessage-deflate uses it.
 ZLIB = {
     "deflate", "deflateEnd", "deflateInit2_", "deflateReset", "deflateParams", "deflateBound",
-    "inflate", "inflateEnd", "inflateInit2_", "inflateReset", "inflateReset2",
+    "inflate", "inflateEnd", "inflateGetDictionary", "inflateInit2_", "inflateReset",
+    "inflateReset2", "inflateSetDictionary",
 }  # fmt: skip
 
 
