@@ -140,11 +140,12 @@ json_t *upstream_details(struct list *node)
             return NULL;
         }
     }
-    return json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:s, s:i, s:s}", "extensions",
+    return json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:i, s:s}", "extensions",
                      share->extensions ? share->extensions : "", "channel_ids", channels,
                      "protocols", strings_array(&share->target->protocols, 0, 1), "lingering",
                      share->is_lingering, "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0,
-                     "paused_for_quota", (share->pauses & SHARE_PAUSE_QUOTA) != 0, "max_message",
+                     "paused_for_quota", (share->pauses & SHARE_PAUSE_QUOTA) != 0,
+                     "paused_for_turn", (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message",
                      number(share->target->max_message), "linger_ms",
                      number(share->target->linger_ms), "ca_file",
                      share->target->ca_file ? share->target->ca_file : "", "close_code",

@@ -167,24 +167,31 @@ static void look_at_laggards(struct share *share)
 
 void flow_review(struct share *share)
 {
+    bool is_to_pause;
+
     look_at_laggards(share);
     heed_quota(share);
-    if (share->is_paused != (share->pauses != 0)) {
-        share->is_paused = share->pauses != 0;
-        share->shares->ops->pause(share->upstream, share->is_paused);
+    reception_review(share);
+    is_to_pause = share->pauses != 0 && !reception_has_turn(share);
+    if (share->is_paused != is_to_pause) {
+        share->is_paused = is_to_pause;
+        share->shares->ops->pause(share->upstream, is_to_pause);
     }
 }
 
 void flow_moved(struct share *share, struct channel *channel)
 {
+    unsigned pauses;
+
     if (share == NULL || share->pauses == 0)
         return;
+    pauses = share->pauses;
     if (list_is_linked(&channel->block_link) &&
         cursor_lag_beyond(&channel->cursor) <= channel->queue_bytes / 2)
         unblock(share, channel);
     if (share->log.first == NULL || !is_over_quota(share))
         share->pauses &= ~(unsigned)SHARE_PAUSE_QUOTA;
-    if (share->pauses == 0)
+    if (share->pauses != pauses && (share->pauses & ~(unsigned)SHARE_PAUSE_TURN) == 0)
         turn_schedule(share->shares->turn, TURN_CHECK, &share->check);
 }
 

@@ -12,6 +12,9 @@
  *                                    |            | when that takes longer than block_timeout_ms
  *  its owner has too many queued     | private    | SHARE_PAUSE_QUOTA until that is over, or it has read everything
  *  bytes                             | shared     | those that lag most end, until enough has been let go
+ *
+ * SHARE_PAUSE_TURN is reception's. A message that has its turn there is read to its end, whatever
+ * other reason there is to pause: it holds room that others wait for.
  */
 #ifndef WSPLEX_DAEMON_FLOW_H
 #define WSPLEX_DAEMON_FLOW_H

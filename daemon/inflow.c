@@ -22,7 +22,6 @@ void inflow_deinit(struct inflow *inflow)
 {
     wsp_ws_reader_deinit(&inflow->reader);
     wsp_buffer_deinit(&inflow->tail);
-    charge_release(&inflow->charge);
 }
 
 void inflow_feed(struct inflow *inflow, struct wsp_view bytes)
@@ -72,13 +71,9 @@ static int inflow_keep(struct inflow *inflow)
 int inflow_settle(struct inflow *inflow)
 {
     int r = inflow_keep(inflow);
-    uint64_t held = wsp_ws_reader_held(&inflow->reader) + inflow->tail.capacity;
 
-    if (held > inflow->charge.amount)
-        charge_force(&inflow->charge, inflow->share->owner, QUOTA_QUEUED_BYTES,
-                     held - inflow->charge.amount);
-    else
-        charge_shrink(&inflow->charge, inflow->charge.amount - held);
+    reception_holds(inflow->share, wsp_ws_reader_held(&inflow->reader),
+                    wsp_ws_reader_may_hold(&inflow->reader), inflow->tail.capacity);
     return r;
 }
 

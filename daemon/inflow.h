@@ -3,7 +3,7 @@
  * inflow: what an upstream has read, as messages and control frames: the reader of proto/websocket,
  * and the bytes that wait for it while the share does not want more.
  * Neighbours: upstream feeds it from the loop's scratch, and takes the events out.
- * Invariant: what is held (a message under way, bytes that wait) is charged to the share's owner;
+ * Invariant: reception knows what is held (a message under way, bytes that wait) after each settle;
  * the waiting bytes are at most one scratch full.
  */
 #ifndef WSPLEX_DAEMON_INFLOW_H
@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 
-#include "daemon/quota.h"
 #include "daemon/share.h"
 #include "proto/buffer.h"
 #include "proto/websocket/message.h"
@@ -20,7 +19,6 @@ struct inflow {
     struct share *share;
     struct wsp_ws_reader reader;
     struct wsp_buffer tail; /* where the reader's window is, when it is not in the scratch */
-    struct charge charge;
 };
 
 /* Allocates nothing. max_fed: the most that is ever fed at once. */
@@ -36,7 +34,7 @@ int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event);
 /* Hands a message that inflow_next has just given to the share. 0 or -ENOMEM. */
 int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event);
 
-/* No more events for now: keeps what is left of the bytes that were lent, and charges what is held.
+/* No more events for now: keeps what is left of the bytes that were lent, and tells reception what is held.
  * 0 or -ENOMEM. */
 int inflow_settle(struct inflow *inflow);
 

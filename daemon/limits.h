@@ -66,6 +66,21 @@
  * channel. */
 #define MAX_EVENTS_PER_TURN 4096
 
+/* A message that has not come whole holds so much without asking; beyond it, it waits for room for
+ * all of it (daemon/reception). A record of TLS, and less than what a TLS connection costs anyway:
+ * times the upstreams that a user may have, this is what servers can always make the daemon hold. */
+#define MAX_UNRESERVED_LEN (16 * 1024)
+
+/* Read at once where a user has so much that a further message could not go on anyway; the same
+ * reason. */
+#define MAX_READ_CROWDED (16 * 1024)
+
+/* How long a message may keep room that another one waits for: so long, and as it must be expected
+ * to take at this rate (bytes in a second, 2 Mbit/s). A server that sends on over a bad line is not
+ * to be cut off, and one that has stopped shall not stop others for minutes. */
+#define RESERVED_GRACE_MS 10000
+#define MIN_RESERVED_RATE (256 * 1024)
+
 /* Bytes that an upstream gathers for one write: four full TLS records, and what a socket usually
  * takes at once. */
 #define MAX_WRITE_PER_TURN (64 * 1024)

@@ -66,6 +66,7 @@ static void set_state(struct share *share, enum share_state state)
     if (state == SHARE_ENDED) {
         timer_stop(&share->block);
         timer_stop(&share->leaving);
+        reception_end(share);
         charge_release(&share->charge);
         share->shares->n_upstreams--;
     }
@@ -190,6 +191,7 @@ static void share_review(void *owner)
 
 static void share_free(struct share *share)
 {
+    reception_deinit(share);
     task_cancel(&share->check);
     task_cancel(&share->burial);
     timer_deinit(&share->linger);
@@ -241,6 +243,7 @@ static struct share *share_alloc(struct shares *shares, struct target *target, b
     task_init(&share->burial, share_bury, share);
     shares->random(epoch, sizeof(epoch));
     log_init(&share->log, epoch, share->owner);
+    reception_init(share);
     return share;
 }
 
@@ -285,6 +288,9 @@ static int share_new(struct shares *shares, struct target *target, struct share_
     if (r < 0)
         goto fail;
     r = timer_init(&share->leaving, shares->clock, flow_leaving_over, share);
+    if (r < 0)
+        goto fail;
+    r = timer_init(&share->reception.deadline, shares->clock, reception_overdue, share);
     if (r < 0)
         goto fail;
     r = shares->ops->start(shares->ops_context, share, &share->upstream);
@@ -428,6 +434,7 @@ static int received(struct share *share, size_t len, int r)
 {
     if (r < 0)
         return r;
+    reception_whole(share);
     share->n_in++;
     share->n_in_bytes += len;
     if (!list_is_empty(&share->log.lagging))

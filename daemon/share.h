@@ -19,6 +19,7 @@
 #include "daemon/list.h"
 #include "daemon/log.h"
 #include "daemon/quota.h"
+#include "daemon/reception.h"
 #include "daemon/target.h"
 #include "daemon/turn.h"
 
@@ -39,6 +40,8 @@ struct upstream_ops {
     /* Start the closing handshake (code 0: without one), once; before open, give up connecting.
      * share_ended follows. */
     void (*close)(struct upstream *upstream, uint16_t code, struct wsp_view reason);
+    /* The connection is over, with this failure; share_ended follows. Harmless when it has ended. */
+    void (*break_off)(struct upstream *upstream, const struct failure *failure);
     /* Gone at once, whatever its state; drops what is in flight, calls nothing else back. Takes
      * NULL. */
     void (*free)(struct upstream *upstream);
@@ -64,8 +67,9 @@ const char *share_state_to_string(enum share_state state);
 /* Why the upstream is not read at the moment.
  *   LAG    a channel whose policy is block is over its bound; until none is over half of it
  *   QUOTA  private, and its owner has more queued bytes than allowed; until that is over or its own log is empty.
- *          (Of a shared one, the channels that lag most are disconnected instead.) */
-enum share_pause { SHARE_PAUSE_LAG = 1, SHARE_PAUSE_QUOTA = 2 };
+ *          (Of a shared one, the channels that lag most are disconnected instead.)
+ *   TURN   the message that arrives is long, and waits until its owner has room for it; see reception.h */
+enum share_pause { SHARE_PAUSE_LAG = 1, SHARE_PAUSE_QUOTA = 2, SHARE_PAUSE_TURN = 4 };
 
 struct share {
     struct shares *shares;
@@ -78,6 +82,7 @@ struct share {
     struct charge charge; /* one UPSTREAMS, until ENDED */
     struct upstream *upstream;
     struct log log;
+    struct reception reception; /* of the message that arrives */
     struct list channels;
     unsigned n_channels; /* in that list */
     unsigned n_holders;  /* of these, not ENDED */

@@ -381,7 +381,8 @@ static void upstream_stream_over(struct upstream *u, ssize_t n)
 static void upstream_read(struct upstream *u)
 {
     const struct upstream_context *context = u->context;
-    ssize_t n = transport_read(u->transport, context->scratch, context->scratch_len);
+    ssize_t n = transport_read(u->transport, context->scratch,
+                               reception_read_len(u->share, context->scratch_len));
     struct wsp_view bytes = {context->scratch, n > 0 ? (size_t)n : 0};
 
     if (n == -EAGAIN)
@@ -556,6 +557,11 @@ static void upstream_ops_close(struct upstream *u, uint16_t code, struct wsp_vie
     }
 }
 
+static void upstream_ops_break_off(struct upstream *u, const struct failure *failure)
+{
+    upstream_fail(u, failure);
+}
+
 const struct upstream_ops *upstream_remote_ops(void)
 {
     static const struct upstream_ops ops = {
@@ -563,6 +569,7 @@ const struct upstream_ops *upstream_remote_ops(void)
         .wake = upstream_ops_wake,
         .pause = upstream_ops_pause,
         .close = upstream_ops_close,
+        .break_off = upstream_ops_break_off,
         .free = upstream_ops_free,
     };
 

@@ -81,6 +81,14 @@ static void peer_close(struct upstream *peer, uint16_t code, struct wsp_view rea
     peer->close_reason[reason.len] = '\0';
 }
 
+static void peer_break_off(struct upstream *peer, const struct failure *failure)
+{
+    assert_not_within(peer->stage);
+    must(!peer->is_freed);
+    must(failure->cause != 0 && strcmp(failure->text, "") != 0);
+    peer->failed = failure->cause;
+}
+
 static void drop_in_flight(struct upstream *peer)
 {
     struct list *node;
@@ -110,6 +118,7 @@ static const struct upstream_ops peer_ops = {
     .wake = peer_wake,
     .pause = peer_pause,
     .close = peer_close,
+    .break_off = peer_break_off,
     .free = peer_free,
 };
 
@@ -142,6 +151,13 @@ void peer_sends_bytes(struct upstream *peer, size_t len)
     peer->stage->n_upstream_calls--;
     must(wsp_buffer_len(&buffer) == 0);
     wsp_buffer_deinit(&buffer);
+}
+
+void peer_sends_part(struct upstream *peer, size_t len, size_t max)
+{
+    peer->stage->n_upstream_calls++;
+    reception_holds(peer->share, len, max, 0);
+    peer->stage->n_upstream_calls--;
 }
 
 void peer_starts_closing(struct upstream *peer)

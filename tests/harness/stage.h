@@ -29,6 +29,8 @@ struct upstream {
     unsigned n_wakes;
     unsigned n_pauses; /* how often it was paused */
     bool is_paused, is_close_asked, is_freed;
+    uint16_t
+        failed; /* the cause with which the share had it fail; the test then calls peer_fails */
     uint16_t close_code;
     char close_reason[WSP_MAX_CLOSE_REASON + 1];
 };
@@ -87,6 +89,9 @@ uint64_t stage_used(struct stage *stage, enum quota_resource resource);
 void peer_opens(struct upstream *peer, const char *protocol);
 void peer_sends(struct upstream *peer, const char *text);
 void peer_sends_bytes(struct upstream *peer, size_t len); /* a binary message of so many bytes */
+
+/* A message of at most max bytes is under way, and len of them have come. */
+void peer_sends_part(struct upstream *peer, size_t len, size_t max);
 void peer_starts_closing(struct upstream *peer);
 void peer_ends(struct upstream *peer, bool was_clean, uint16_t code, const char *reason);
 void peer_fails(struct upstream *peer, uint16_t cause);

@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
 from process import DEADLINE, built, wait_until
@@ -417,3 +418,49 @@ def test_max_queued_is_kept(make_daemon, make_program):
         for i in range(n_channels):
             program.failure(f"c{i}")
     daemon.expect("upstream-failed", "lost", n_lines=n_channels)
+
+
+def test_unfinished_messages_of_servers_are_bounded(make_daemon, make_program):
+    """Each of many servers sends 15 MiB of a message and no more: one of them gets its turn, the others wait."""
+    n_upstreams, length, announced = 20, 15 << 20, 16 << 20
+    finish = threading.Event()
+    n_sending = threading.Semaphore(0)
+
+    def script(peer):
+        peer.upgrade()
+        n_sending.release()
+        peer.raw(b"\x82\x7f" + announced.to_bytes(8, "big") + bytes(length))
+        assert finish.wait(DEADLINE)
+        peer.raw(bytes(announced - length))
+        assert raw.over.wait(DEADLINE)
+
+    def used():
+        you = daemon.request("status")["you"]
+        return {name: you[name]["used"] for name in ("queued_bytes", "receiving_bytes", "reserved_bytes")}
+
+    def waiting():
+        ids = [upstream["id"] for upstream in daemon.upstreams()]
+        return sum(daemon.request("show", str(id))["paused_for_turn"] for id in ids)
+
+    daemon = make_daemon("max-queued = 1MiB")
+    with RawServer(script) as raw:
+        program = make_program(daemon)
+        for i in range(n_upstreams):
+            program.open(f"c{i}", raw.url)
+        for _ in range(n_upstreams):
+            assert n_sending.acquire(timeout=DEADLINE)
+        wait_until(lambda: waiting() == n_upstreams - 1, lambda: f"{waiting()} wait")
+        wait_until(lambda: used()["receiving_bytes"] > length - (1 << 20), lambda: f"used: {used()}")
+        held = used()
+        assert held["queued_bytes"] == 0
+        assert held["reserved_bytes"] == 512 << 10
+        # One message, and of each other one what was read before it had to wait.
+        assert held["receiving_bytes"] + held["reserved_bytes"] <= announced + n_upstreams * (64 << 10)
+        finish.set()
+        for i in range(n_upstreams):
+            assert program.event("message", name=f"c{i}")["length"] == announced
+        wait_until(lambda: not any(used().values()), lambda: f"used: {used()}")
+        assert waiting() == 0
+    for i in range(n_upstreams):
+        program.failure(f"c{i}")
+    daemon.expect("upstream-failed", "lost", n_lines=n_upstreams)

@@ -310,9 +310,11 @@ START_TEST(message_larger_than_the_scratch_is_assembled_and_charged)
     stage_turn(&stage);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "");
-    ck_assert_uint_ge(stage_used(&stage, QUOTA_QUEUED_BYTES), SERVER_SCRATCH);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 3 * SERVER_SCRATCH);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "[786432]");
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RECEIVING_BYTES), 0);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
     leave(&a);
 }
@@ -537,6 +539,62 @@ START_TEST(what_was_read_before_the_pause_waits_and_comes_in_order)
 }
 END_TEST
 
+/* Somebody else has all the room: what waits, and how it goes on when its turn has come. */
+START_TEST(message_that_waits_for_its_turn_is_not_read)
+{
+    const size_t len = 2 * SERVER_SCRATCH;
+    struct charge others = {0};
+
+    a_is_open();
+    charge_force(&others, a.channel.user, QUOTA_RESERVED_BYTES,
+                 stage.quota.limits[QUOTA_RESERVED_BYTES]);
+    server_sends_bytes(&server, 10000); /* short ones never wait */
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "[10000]");
+    server_sends_bytes(&server, len);
+    server_sends_frame(&server, true, WSP_OPCODE_PING, "p", 1);
+    server_run(&server);
+    ck_assert_uint_eq(server.wanted & TRANSPORT_READABLE, 0);
+    ck_assert_uint_le(stage_used(&stage, QUOTA_RECEIVING_BYTES),
+                      MAX_UNRESERVED_LEN + MAX_READ_CROWDED);
+    program_sends(&a, "up");
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "up");
+    program_closes(&a, 1000, "");
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "close(1000)");
+    stage_wait(&stage, 10 * last_target->close_timeout_ms); /* its Close may lie there unseen */
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "");
+    charge_release(&others);
+    server_closes(&server, 1000, "");
+    server_hangs_up(&server);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "[524288] close(clean 1000)");
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
+    leave(&a);
+}
+END_TEST
+
+START_TEST(upstream_that_is_failed_ends_at_once)
+{
+    struct failure failure;
+
+    a_is_open();
+    server_sends_frame(&server, false, WSP_OPCODE_BINARY, server.scratch, SERVER_SCRATCH);
+    server_run(&server);
+    ck_assert(reception_has_turn(a.channel.share));
+    failure_set(&failure, WSP_CAUSE_TIMEOUT, 0, "it took too long");
+    for (int i = 0; i < 2; i++)
+        upstream_remote_ops()->break_off(a.channel.share->upstream, &failure);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    ck_assert_str_eq(why(&a), "it took too long");
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
+    leave(&a);
+}
+END_TEST
+
 START_TEST(paused_upstream_still_writes)
 {
     a_blocks();
@@ -623,6 +681,8 @@ Suite *unit_suite(void)
     tcase_add_test(down, of_many_pings_the_newest_is_answered);
     tcase_add_test(down, paused_upstream_is_not_read);
     tcase_add_test(down, what_was_read_before_the_pause_waits_and_comes_in_order);
+    tcase_add_test(down, message_that_waits_for_its_turn_is_not_read);
+    tcase_add_test(down, upstream_that_is_failed_ends_at_once);
     tcase_add_test(down, paused_upstream_still_writes);
     tcase_add_checked_fixture(up, setup, teardown);
     tcase_add_test(up, small_messages_go_in_one_write);
