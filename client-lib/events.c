@@ -203,6 +203,7 @@ void wsp_event_target_dispatch(struct wsp_event_target *target, const struct wsp
     uint64_t end = target->n_added;
     struct wsp_chain *link;
 
+    /* cppcheck-suppress autoVariables ; taken back below, before dispatch goes */
     target->innermost = &dispatch;
     for (link = target->listeners.next; link != &target->listeners; link = link->next) {
         struct wsp_listener *listener = WSP_CHAIN_ENTRY(link, struct wsp_listener, link);
