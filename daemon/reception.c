@@ -151,8 +151,7 @@ void reception_holds(struct share *share, size_t message_len, size_t message_max
     if (message_len <= MAX_UNRESERVED_LEN) {
         if (reception_has_turn(share) || share->pauses & SHARE_PAUSE_TURN)
             end_turn(share);
-    } else if (unread_len == 0 && !reception_has_turn(share) &&
-               !list_is_linked(&reception->waiter.link)) {
+    } else if (!reception_has_turn(share) && !list_is_linked(&reception->waiter.link)) {
         reception->waiter.amount = message_max;
         share->pauses |= SHARE_PAUSE_TURN;
         review_later(share);

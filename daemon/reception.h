@@ -50,8 +50,9 @@ void reception_deinit(struct share *share);
 /* How much may be read at once: max, or less where the owner has so much that it could not go on. */
 size_t reception_read_len(const struct share *share, size_t max);
 
-/* All that had been read and could be understood is understood: a message under way holds
- * message_len bytes and can come to message_max (0, 0: there is none), unread_len more wait. */
+/* What had been read is understood, for now: a message under way holds message_len bytes and can
+ * come to message_max (0: there is none), unread_len more wait. These may be the rest of it and much
+ * more when unpacked, so a turn is needed for them as for what is still in the network. */
 void reception_holds(struct share *share, size_t message_len, size_t message_max,
                      size_t unread_len);
 

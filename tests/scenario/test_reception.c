@@ -59,6 +59,14 @@ static void begins(int i)
     stage_turn(&stage);
 }
 
+static void begins_with_more_unread(int i)
+{
+    stage.n_upstream_calls++;
+    reception_holds(peers[i]->share, PART, 400 * KIB, 100);
+    stage.n_upstream_calls--;
+    stage_turn(&stage);
+}
+
 static void ends(int i)
 {
     peer_sends_bytes(peers[i], 400 * KIB);
@@ -123,6 +131,16 @@ START_TEST(one_more_waits_until_one_is_whole)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RECEIVING_BYTES), 0);
     ends(2);
     ck_assert_str_eq(program_heard(&programs[2]), "[409600]");
+}
+END_TEST
+
+START_TEST(what_was_read_and_not_understood_waits_too)
+{
+    begins(0);
+    begins(1);
+    begins_with_more_unread(2);
+    ck_assert_str_eq(paused(), "2");
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RECEIVING_BYTES), PART + 100);
 }
 END_TEST
 
@@ -371,6 +389,7 @@ Suite *unit_suite(void)
     tcase_add_test(turns, up_to_the_bound_nobody_asks);
     tcase_add_test(turns, with_room_for_all_nobody_waits);
     tcase_add_test(turns, one_more_waits_until_one_is_whole);
+    tcase_add_test(turns, what_was_read_and_not_understood_waits_too);
     tcase_add_test(turns, first_come_first_served);
     tcase_add_test(turns, one_can_always_go_on);
     tcase_add_test(turns, nothing_long_comes_in_while_too_much_waits_to_be_read);
