@@ -58,19 +58,14 @@ static struct wsp_outgoing *channel_first(const struct wsp_channel *channel)
     return WSP_CHAIN_ENTRY(channel->queue.next, struct wsp_outgoing, link);
 }
 
-static void channel_drop_first(struct wsp_channel *channel)
-{
-    struct wsp_chain *link = wsp_chain_take_first(&channel->queue);
-
-    wsp_outgoing_unuse(WSP_CHAIN_ENTRY(link, struct wsp_outgoing, link));
-}
-
 struct wsp_channel *wsp_channel_free(struct wsp_channel *channel)
 {
+    struct wsp_chain *link;
+
     if (!channel)
         return NULL;
-    while (channel_first(channel))
-        channel_drop_first(channel);
+    while ((link = wsp_chain_take_first(&channel->queue)))
+        wsp_outgoing_unuse(WSP_CHAIN_ENTRY(link, struct wsp_outgoing, link));
     wsp_chain_remove(&channel->ready_link);
     wsp_buffer_deinit(&channel->open);
     free(channel);
@@ -119,8 +114,10 @@ bool wsp_channel_take_piece(struct wsp_channel *channel, struct wsp_piece *ret_p
     first->offset += len;
     channel->cost_used += wsp_wire_cost(len);
     channel->n_taken += len;
-    if (!ret_piece->has_more)
-        channel_drop_first(channel);
+    if (!ret_piece->has_more) {
+        wsp_chain_remove(&first->link);
+        wsp_outgoing_unuse(first);
+    }
     return true;
 }
 
