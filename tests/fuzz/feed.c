@@ -77,12 +77,12 @@ struct feed_run *feed_find(const struct feed *feed, const uint8_t epoch[16])
 
 struct wsp_view feed_say(struct feed_run *run, bool is_binary, size_t len)
 {
-    struct feed_message *messages =
-        reallocarray(run->messages, run->n_messages + 1, sizeof(*messages));
-
-    require(messages != NULL);
-    run->messages = messages;
-    messages[run->n_messages++] = (struct feed_message){(uint32_t)len, is_binary};
+    /* Twice as many whenever their number is a power of two. */
+    if ((run->n_messages & (run->n_messages - 1)) == 0)
+        run->messages =
+            reallocarray(run->messages, 2 * run->n_messages + 1, sizeof(*run->messages));
+    require(run->messages != NULL);
+    run->messages[run->n_messages++] = (struct feed_message){(uint32_t)len, is_binary};
     return feed_message(run, run->n_messages);
 }
 

@@ -350,6 +350,7 @@ static void stage_settle(struct stage *stage)
 /* Timer by timer, to see what each does. */
 static void stage_wait(struct stage *stage, uint64_t ms)
 {
+    stage_turn(stage);
     while (ms > 0) {
         uint64_t next_ms = fake_clock_next_ms(&stage->clock);
         uint64_t step_ms = next_ms == 0 ? 1 : next_ms < ms ? next_ms : ms;

@@ -232,6 +232,7 @@ static bool is_own_end(const struct local_channel *channel)
     case WSP_CAUSE_QUOTA:
     case WSP_CAUSE_CANCELLED:
     case WSP_CAUSE_INTERNAL: return true;
+    case WSP_CAUSE_TIMEOUT: return channel->is_close_sent;
     default: return channel->is_close_sent && (!channel->run || channel->run->is_shared);
     }
 }

@@ -64,6 +64,14 @@ static void peer_close(struct upstream *peer, uint16_t code, struct wsp_view rea
     peer->is_close_asked = true;
 }
 
+/* No message of a peer comes in parts, so none keeps room for long. */
+static void peer_break_off(struct upstream *peer, const struct failure *failure)
+{
+    (void)peer;
+    (void)failure;
+    require(false);
+}
+
 static void peer_free(struct upstream *peer)
 {
     if (peer == NULL)
@@ -86,6 +94,7 @@ const struct upstream_ops *upstream_remote_ops(void)
         .wake = peer_wake,
         .pause = peer_pause,
         .close = peer_close,
+        .break_off = peer_break_off,
         .free = peer_free,
     };
 

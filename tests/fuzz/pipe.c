@@ -26,6 +26,7 @@ static ssize_t pipe_read(struct transport *transport, void *to, size_t len)
     size_t there = wsp_buffer_len(&pipe->in);
 
     require(!pipe->is_freed);
+    pipe->is_end_read = there == 0 && pipe->end != 0;
     if (there == 0)
         return pipe->end == 0 ? -EAGAIN : pipe->end == 1 ? 0 : pipe->end;
     len = there < len ? there : len;

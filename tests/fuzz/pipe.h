@@ -24,6 +24,7 @@ struct pipe {
     unsigned wanted;
     unsigned n_writes; /* calls, since pipe_run */
     bool is_freed, is_shut;
+    bool is_end_read; /* the daemon knows that the far end has gone */
     /* What has just been read or taken; may be NULL. */
     void (*was_read)(void *owner, struct wsp_view bytes);
     void (*was_taken)(void *owner, struct wsp_view bytes);
