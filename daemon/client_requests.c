@@ -277,6 +277,8 @@ int client_request(struct client *client, const struct wsp_wire_frame *frame)
         return 0;
     }
     row = row_find(message.type);
+    if (!row)
+        return 0; /* decode lets none pass that is not in the table */
     if (!(row->rules & RULE_CONNECTION)) {
         channel = client_channel_find(client, message.channel);
         if (!channel && !(row->rules & RULE_MAY_BE_NEW)) {

@@ -340,7 +340,7 @@ static int request_send(struct request *request)
 
 int control_answer(struct client *client)
 {
-    struct request *request = LIST_ENTRY(list_first(&client->requests), struct request, link);
+    struct request *request = LIST_ENTRY(client->requests.next, struct request, link);
     int r = 0;
 
     if (!request->is_made && wsp_buffer_len(&request->text) == 0) {

@@ -483,7 +483,8 @@ struct outgoing *share_next_outgoing(struct share *share)
     if (share->state != SHARE_OPEN || first == NULL)
         return NULL;
     channel = LIST_ENTRY(first, struct channel, sender_link);
-    outgoing = LIST_ENTRY(list_first(&channel->outbox), struct outgoing, link);
+    /* Who is among the senders has something. */
+    outgoing = LIST_ENTRY(channel->outbox.next, struct outgoing, link);
     outgoing->share = share;
     list_append(&channel->in_flight, &outgoing->link);
     list_remove(&channel->sender_link);

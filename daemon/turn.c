@@ -36,12 +36,17 @@ bool turn_has_next(const struct turn *turn)
     return !list_is_empty(&turn->phases[TURN_NEXT]);
 }
 
-static void run_first(struct list *tasks)
+/* False: there is none. */
+static bool run_first(struct list *tasks)
 {
-    struct task *task = LIST_ENTRY(list_first(tasks), struct task, link);
+    struct list *first = list_take_first(tasks);
+    struct task *task;
 
-    list_remove(&task->link);
+    if (first == NULL)
+        return false;
+    task = LIST_ENTRY(first, struct task, link);
     task->run(task->owner);
+    return true;
 }
 
 void turn_begin(struct turn *turn)
@@ -50,8 +55,8 @@ void turn_begin(struct turn *turn)
 
     list_init(&tasks);
     list_splice(&tasks, &turn->phases[TURN_NEXT]);
-    while (!list_is_empty(&tasks))
-        run_first(&tasks);
+    while (run_first(&tasks))
+        ;
 }
 
 /* The earliest phase of this turn that has a task, or NULL. */
