@@ -360,7 +360,7 @@ int tls_session_init(struct tls_session *session, struct tls *tls, const char *c
                      const char *host, bool is_address)
 {
     size_t len = strlen(host);
-    struct trust *trust;
+    struct trust *trust = NULL;
     int r;
 
     memset(session, 0, sizeof(*session));

@@ -22,7 +22,8 @@
 /* A loop as a test sees it. */
 struct loop {
     void (*attach)(struct wsplex *client);
-    void (*detach)(void);
+    void (*detach)(void);    /* also from within */
+    void (*end)(void);       /* once it is detached and no longer runs */
     void (*run)(void);       /* until quit, or for ten seconds at most */
     void (*quit)(void);      /* from within */
     void (*call_soon)(void); /* calls send_ping() from the loop itself */
@@ -58,9 +59,11 @@ static void libevent_attach(struct wsplex *client)
 static void libevent_detach(void)
 {
     libevent = wsplex_libevent_detach(libevent);
-    if (base)
-        event_base_free(base);
-    base = NULL;
+}
+
+static void libevent_end(void)
+{
+    event_base_free(base);
 }
 
 static void libevent_run(void)
@@ -113,7 +116,11 @@ static void systemd_attach(struct wsplex *client)
 static void systemd_detach(void)
 {
     adapter = wsplex_sd_event_detach(adapter);
-    event = sd_event_unref(event);
+}
+
+static void systemd_end(void)
+{
+    sd_event_unref(event);
 }
 
 static void systemd_run(void)
@@ -167,9 +174,13 @@ static void glib_detach(void)
         return;
     g_source_destroy(source);
     g_source_unref(source);
+    source = NULL;
+}
+
+static void glib_end(void)
+{
     g_main_loop_unref(main_loop);
     g_main_context_unref(context);
-    source = NULL;
 }
 
 static void call_later(guint n_ms, GSourceFunc function)
@@ -199,10 +210,11 @@ static void glib_call_soon(void)
 #endif
 
 static const struct loop loops[] = {
-    {libevent_attach, libevent_detach, libevent_run, libevent_quit, libevent_call_soon},
-    {systemd_attach, systemd_detach, systemd_run, systemd_quit, systemd_call_soon},
+    {libevent_attach, libevent_detach, libevent_end, libevent_run, libevent_quit,
+     libevent_call_soon},
+    {systemd_attach, systemd_detach, systemd_end, systemd_run, systemd_quit, systemd_call_soon},
 #ifdef HAVE_GLIB
-    {glib_attach, glib_detach, glib_run, glib_quit, glib_call_soon},
+    {glib_attach, glib_detach, glib_end, glib_run, glib_quit, glib_call_soon},
 #endif
 };
 
@@ -212,19 +224,22 @@ enum {
 
 /* --- the conversation --- */
 
-static pid_t serve(struct fake_daemon *daemon, int n_ms)
-{
-    pid_t pid = fork();
+static pid_t server;
 
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        for (int i = 0; i < n_ms; i++) {
-            fake_daemon_serve(daemon);
-            usleep(1000);
-        }
-        _exit(0);
+static void serve(struct fake_daemon *daemon)
+{
+    server = fork();
+    ck_assert_int_ge(server, 0);
+    while (server == 0) {
+        fake_daemon_serve(daemon);
+        usleep(1000);
     }
-    return pid;
+}
+
+static void stop_serving(void)
+{
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
 }
 
 static void on_open(const struct wsplex_event *e, void *userdata)
@@ -232,6 +247,13 @@ static void on_open(const struct wsplex_event *e, void *userdata)
     (void)e;
     (void)userdata;
     loop->call_soon();
+}
+
+static void on_open_stop_serving(const struct wsplex_event *e, void *userdata)
+{
+    (void)e;
+    (void)userdata;
+    stop_serving();
 }
 
 static void on_message(const struct wsplex_event *e, void *userdata)
@@ -265,11 +287,10 @@ START_TEST(a_conversation)
 {
     int how_to_end = _i / N_LOOPS;
     struct client_fixture f;
-    pid_t pid;
 
     loop = &loops[_i % N_LOOPS];
     client_fixture_init(&f);
-    pid = serve(&f.daemon, 10000);
+    serve(&f.daemon);
     open_in_loop(&f, &how_to_end);
     ck_assert_int_eq(wsplex_websocket_add_event_listener(websocket, "open", on_open, NULL, 0), 0);
     ck_assert_int_eq(wsplex_websocket_add_event_listener(websocket, "message", on_message, NULL, 0),
@@ -277,10 +298,10 @@ START_TEST(a_conversation)
     loop->run();
     client_fixture_assert_events(&f, "open echo\ntext ping\nclose clean 1000 \n");
     loop->detach();
+    loop->end();
     if (how_to_end == 1)
         f.client = NULL;
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    stop_serving();
     client_fixture_deinit(&f);
 }
 END_TEST
@@ -289,17 +310,18 @@ START_TEST(the_daemon_goes)
 {
     struct client_fixture f;
     int how_to_end = 0;
-    pid_t pid;
 
     loop = &loops[_i];
     client_fixture_init(&f);
-    pid = serve(&f.daemon, 50);
+    serve(&f.daemon);
     open_in_loop(&f, &how_to_end);
+    ck_assert_int_eq(
+        wsplex_websocket_add_event_listener(websocket, "open", on_open_stop_serving, NULL, 0), 0);
     fake_daemon_stop_listening(&f.daemon);
     loop->run();
     client_fixture_assert_events(&f, "open echo\nerror -104\nclose unclean 1006 \n");
     loop->detach();
-    waitpid(pid, NULL, 0);
+    loop->end();
     client_fixture_deinit(&f);
 }
 END_TEST

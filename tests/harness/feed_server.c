@@ -328,7 +328,7 @@ static int listen_on(const char *host, const char *port)
 
 static void announce(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     char host[64], port[8];
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
