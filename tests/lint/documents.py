@@ -59,5 +59,43 @@ def daemon_documented(tree):
     return compare(page, "option", options, set(re.findall(r"^\.It Fl -([\w-]+)", manual, re.M)))
 
 
-RULES = [named_files_exist, verbs_documented, daemon_documented]
+CONFORMANCE = "doc/conformance.md"
+TEST_NAMED = re.compile(r"`(tests/[\w./-]+)(: |::)(\w+)`")
+
+
+def defines_test(tree, path, name):
+    """A test of that name stands in the file, in the way of its language."""
+    form = rf"^START_TEST\({name}\)" if path.endswith(".c") else rf"^(async )?def {name}\("
+    return re.search(form, text_of(tree, path), re.M) is not None
+
+
+def rows_of(page):
+    """Line number and cells of each row of the page's tables, without their heads."""
+    lines = page.splitlines()
+    for number, line in enumerate(lines, 1):
+        is_ruler = line.startswith("| ---")
+        is_head = number < len(lines) and lines[number].startswith("| ---")
+        if line.startswith("|") and not is_ruler and not is_head:
+            yield number, [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+def clauses_have_tests(tree):
+    """Each clause in doc/conformance.md names tests that exist, or says why it has none."""
+    page = text_of(tree, CONFORMANCE)
+    problems = []
+    for number, cells in rows_of(page):
+        named = TEST_NAMED.findall(cells[-1])
+        if len(cells) != 3 or not all(cells):
+            problems.append(f"{CONFORMANCE}:{number}: not a section, a demand and what shows it")
+        elif not named and not cells[-1].startswith("— "):
+            problems.append(f"{CONFORMANCE}:{number}: neither a test nor a reason")
+        elif cells[-1].count("`tests/") != len(named):
+            problems.append(f"{CONFORMANCE}:{number}: a test is not named as file.c: name or file.py::name")
+        for path, _, name in named:
+            if not defines_test(tree, path, name):
+                problems.append(f"{CONFORMANCE}:{number}: there is no test {name} in {path}")
+    return problems
+
+
+RULES = [named_files_exist, verbs_documented, daemon_documented, clauses_have_tests]
 main(__name__, RULES)

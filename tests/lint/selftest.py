@@ -81,6 +81,8 @@ PLAIN = {
     ".Nd a WebSocket\n",
 }
 
+ROW = "| § | Says | Shown by |\n| --- | --- | --- |\n| 1 | MUST | "
+
 # (rule, file, what is added at its end or in its place, a word that the problem must contain)
 ADD, REPLACE = "a", "w"
 FAULTS = [
@@ -149,6 +151,11 @@ FAULTS = [
     (documents.verbs_documented, "ctl/main.c", ADD, 'verbs[] = {\n    {"dance", "", x},\n};\n', "dance"),
     (documents.verbs_documented, "ctl/main.c", ADD, '{"shoes", no_argument}\n', "shoes"),
     (documents.verbs_documented, "doc/wsplexctl.1", REPLACE, ".It Cm rest\n", "rest"),
+    (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "`tests/unit/test_gone.c: gone` |\n", "gone"),
+    (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "`tests/a.py::test_gone` |\n", "test_gone"),
+    (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "surely |\n", "neither"),
+    (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "— no, but `tests/a.py` |\n", "named as"),
+    (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "|\n", "not a section"),
     (documents.daemon_documented, "daemon/main.c", REPLACE, '    {"tune", FLAG_TUNE}\n', "tune"),
 ]  # fmt: skip
 
