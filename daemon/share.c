@@ -148,11 +148,11 @@ static void forsaken(struct share *share)
         give_up(share, WSP_CAUSE_CANCELLED, "nobody waits for it any more");
     } else if (!share->is_shared) {
         close_open(share, 1001, (struct wsp_view){0});
-    } else if (share->target->linger_ms == 0) {
+    } else if (share->linger_ms == 0) {
         close_open(share, 1000, (struct wsp_view){0});
     } else if (!share->is_lingering) {
         share->is_lingering = true;
-        timer_start(&share->linger, share->target->linger_ms);
+        timer_start(&share->linger, share->linger_ms);
     }
 }
 
@@ -360,6 +360,8 @@ static void attach(struct share *share, struct channel *channel, const struct ta
         channel->slow_consumer = share->is_shared ? SLOW_DISCONNECT : SLOW_BLOCK;
     list_append(&share->channels, &channel->share_link);
     share->n_channels++;
+    if (share->linger_ms < target->linger_ms)
+        share->linger_ms = target->linger_ms;
     channel->is_holding = true;
     share->n_holders++;
     stop_lingering(share);

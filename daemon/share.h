@@ -90,6 +90,7 @@ struct share {
     /* Channels whose policy is block and that are over their bound, the longest first. */
     struct list blocking;
     struct timer linger;
+    uint64_t linger_ms; /* the longest that a channel asked for */
     struct timer block; /* the first block-timeout that runs out */
     /* While channels are LEAVING: is what was sent taken at all? n_out_bytes when that was last looked at. */
     struct timer leaving;

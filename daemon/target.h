@@ -60,8 +60,10 @@ struct target {
     uint64_t queue_bytes;
     enum slow_consumer slow_consumer;
 
-    /* policy of the upstream: the first channel's values hold */
+    /* policy of the upstream: the longest that any of its channels asked for */
     uint64_t linger_ms;
+
+    /* policy of the upstream: the first channel's values hold */
     uint64_t block_timeout_ms;
     uint64_t connect_timeout_ms; /* resolving, connecting, TLS and the upgrade together */
     uint64_t close_timeout_ms;   /* the peer's Close frame, then its end of the connection */

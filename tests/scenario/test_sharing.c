@@ -318,6 +318,30 @@ START_TEST(linger_keeps_the_upstream_for_who_comes_in_time)
 }
 END_TEST
 
+START_TEST(longest_linger_of_all_that_joined_holds)
+{
+    struct upstream *peer;
+
+    stage.linger_ms = 100;
+    peer = a_and_b_share();
+    stage.linger_ms = 500;
+    opens(&c, STAGE_SHARED);
+    program_closes(&c, 1000, "");
+    program_deinit(&c);
+    stage.linger_ms = 0;
+    opens(&c, STAGE_SHARED);
+    program_closes(&a, 1000, "");
+    program_closes(&b, 1000, "");
+    program_closes(&c, 1000, "");
+    stage_wait(&stage, 499);
+    ck_assert(!peer->is_close_asked);
+    stage_wait(&stage, 1);
+    ck_assert(peer->is_close_asked);
+    program_deinit(&c);
+    all_deinit();
+}
+END_TEST
+
 START_TEST(linger_begins_anew_with_each_last_leave)
 {
     struct upstream *peer;
@@ -677,6 +701,7 @@ Suite *unit_suite(void)
     tcase_add_test(leaving, close_detaches_at_once_and_clean);
     tcase_add_test(leaving, last_leaver_is_not_told_twice);
     tcase_add_test(leaving, linger_keeps_the_upstream_for_who_comes_in_time);
+    tcase_add_test(leaving, longest_linger_of_all_that_joined_holds);
     tcase_add_test(leaving, linger_begins_anew_with_each_last_leave);
     tcase_add_test(leaving, linger_is_not_prolonged_by_what_still_comes);
     tcase_add_test(leaving, last_client_that_dies_starts_linger_too);
