@@ -80,10 +80,11 @@ static void connection_disown(struct wsplex *client, struct wsp_channel *channel
                               const char *text)
 {
     struct wsplex_websocket *websocket = channel->websocket;
+    struct wsp_local_failed failed = {.text = wsp_view_of_string(text)};
 
     if (!websocket)
         return;
-    wsp_websocket_failed(websocket, cause, 0, wsp_view_of_string(text));
+    wsp_websocket_failed(websocket, cause, &failed);
     websocket->channel = NULL;
     wsp_chain_append(&client->failing, &websocket->failing_link);
 }

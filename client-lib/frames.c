@@ -39,7 +39,7 @@ static int frame_out_of_memory(struct wsplex *client, struct wsp_channel *channe
 
     wsp_connection_orphan(client, channel);
     websocket->channel = NULL;
-    wsp_websocket_failed(websocket, -ENOMEM, 0, (struct wsp_view){0});
+    wsp_websocket_failed(websocket, -ENOMEM, NULL);
     wsp_websocket_closed(websocket, false, 1006, (struct wsp_view){0});
     return 0;
 }
@@ -123,11 +123,9 @@ static int frame_closing(struct wsp_channel *channel)
 
 static int frame_failed(struct wsp_channel *channel, const struct wsp_message *message)
 {
-    const struct wsp_local_failed *failed = &message->failed;
-
     channel->has_failed = true;
     if (channel->websocket)
-        wsp_websocket_failed(channel->websocket, failed->cause, failed->http_status, failed->text);
+        wsp_websocket_failed(channel->websocket, message->failed.cause, &message->failed);
     return 0;
 }
 

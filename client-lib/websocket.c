@@ -46,6 +46,7 @@ struct wsplex_websocket *wsp_websocket_destroy(struct wsplex_websocket *websocke
     free(websocket->protocol);
     free(websocket->extensions);
     free(websocket->failure.text);
+    free(websocket->failure.excerpt);
     free(websocket);
     return NULL;
 }

@@ -18,12 +18,16 @@
 #include "client-lib/events.h"
 #include "client-lib/wsplex.h"
 #include "proto/buffer.h"
+#include "proto/local/message.h"
 
 /* Why `error` is due. */
 struct wsp_failure {
     int cause; /* as in struct wsplex_event; 0: no `error` is due */
     int http_status;
-    char *text; /* owned; NULL: the cause's own sentence */
+    uint32_t retry_after;
+    char *text;    /* owned; NULL: the cause's own sentence */
+    char *excerpt; /* owned; NULL: none */
+    size_t excerpt_len;
 };
 
 struct wsplex_websocket {
@@ -74,9 +78,12 @@ void wsp_websocket_sent(struct wsplex_websocket *websocket, uint64_t n_bytes);
 /* CLOSING. */
 void wsp_websocket_closing(struct wsplex_websocket *websocket);
 
-/* FAILED, or a failure found here: an `error` becomes due. The first one stays. */
-void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause, int http_status,
-                          struct wsp_view text);
+/*
+ * FAILED, or a failure found here: an `error` becomes due. The first one stays. The cause stands in
+ * the place of the frame's; failed may be NULL: nothing more is known.
+ */
+void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause,
+                          const struct wsp_local_failed *failed);
 
 /* CLOSED: fires `error` if it is due, and `close`. */
 void wsp_websocket_closed(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,

@@ -30,6 +30,7 @@ static struct wsplex_event event_new(struct wsplex_websocket *websocket, const c
         .last_event_id = "",
         .reason = "",
         .cause_text = "",
+        .excerpt = "",
     };
 }
 
@@ -108,16 +109,24 @@ void wsp_websocket_closing(struct wsplex_websocket *websocket)
         websocket->ready_state = WSPLEX_CLOSING;
 }
 
-void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause, int http_status,
-                          struct wsp_view text)
+void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause,
+                          const struct wsp_local_failed *failed)
 {
     struct wsp_failure *failure = &websocket->failure;
 
     if (failure->cause != 0)
         return;
     failure->cause = cause;
-    failure->http_status = http_status;
-    failure->text = text.len > 0 ? wsp_view_to_string(text) : NULL;
+    if (!failed)
+        return;
+    failure->http_status = failed->http_status;
+    failure->retry_after = failed->retry_after;
+    if (failed->text.len > 0)
+        failure->text = wsp_view_to_string(failed->text);
+    if (failed->excerpt.len > 0)
+        failure->excerpt = wsp_view_to_string(failed->excerpt);
+    if (failure->excerpt)
+        failure->excerpt_len = failed->excerpt.len;
 }
 
 static void websocket_fire_error(struct wsplex_websocket *websocket)
@@ -127,6 +136,10 @@ static void websocket_fire_error(struct wsplex_websocket *websocket)
 
     event.cause = failure->cause;
     event.http_status = failure->http_status;
+    event.retry_after = failure->retry_after;
+    if (failure->excerpt)
+        event.excerpt = failure->excerpt;
+    event.excerpt_length = failure->excerpt_len;
     if (failure->text)
         event.cause_text = failure->text;
     else if (failure->cause > 0)
@@ -155,7 +168,7 @@ void wsp_websocket_closed(struct wsplex_websocket *websocket, bool was_clean, ui
     char text[WSP_MAX_CLOSE_REASON + 1] = "";
 
     if (websocket->is_given_up) {
-        wsp_websocket_failed(websocket, WSPLEX_CAUSE_CANCELLED, 0, (struct wsp_view){0});
+        wsp_websocket_failed(websocket, WSPLEX_CAUSE_CANCELLED, NULL);
         was_clean = false;
         code = 1006;
         reason.len = 0;
@@ -259,6 +272,7 @@ static int websocket_dispatch_event(struct wsplex_websocket *websocket,
     copy.last_event_id = copy.last_event_id ? copy.last_event_id : "";
     copy.reason = copy.reason ? copy.reason : "";
     copy.cause_text = copy.cause_text ? copy.cause_text : "";
+    copy.excerpt = copy.excerpt ? copy.excerpt : "";
     wsp_event_target_dispatch(&websocket->events, &copy);
     return 0;
 }

@@ -458,6 +458,16 @@ struct wsplex_event {
     int cause;
     int http_status;        /* the server's answer instead of 101; 0 if it did not come to that */
     const char *cause_text; /* a sentence for people, in English */
+
+    /*
+     * What else the server's answer said, if it answered with another status than 101: after how
+     * many seconds it wants to be asked again (Retry-After; 0 if it does not say), and how its body
+     * begins, at most 1 KiB. The excerpt is the server's word and valid UTF-8 whatever it sent; it
+     * may hold secrets and control characters: not for a log or a terminal as it is.
+     */
+    uint32_t retry_after;
+    const char *excerpt;   /* NUL-terminated; empty if there is none */
+    size_t excerpt_length; /* its bytes */
 };
 
 /* A handler or listener. userdata is what it was registered with. */

@@ -84,10 +84,11 @@
 #define WSP_MAX_N_INTERIM_ANSWERS 8
 
 /*
- * What is kept of the body of an answer that refuses: a line or two of text or JSON that says why.
- * More would only help a server to put a page of markup before somebody's eyes.
+ * What is kept of the body of an answer that refuses, and what FAILED carries of it: a JSON object
+ * or some lines of text that say why. More would only help a server to put a page of markup before
+ * somebody's eyes.
  */
-#define WSP_MAX_ANSWER_EXCERPT 256
+#define WSP_MAX_ANSWER_EXCERPT 1024
 
 /*
  * Frames of one message when nothing else is configured. Honest servers send 100,000 of a few bytes

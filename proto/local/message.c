@@ -140,6 +140,10 @@ static bool take_rest(struct wsp_view *from, struct wsp_view *ret_value)
     return wsp_view_take(from, from->len, ret_value);
 }
 
+/* What a sender that does not know the field has left out. */
+#define WSP_OPTIONAL(kind, name)                                        \
+    &&(from.len == 0 ? (memset(&ret->name, 0, sizeof(ret->name)), true) \
+                     : take_##kind(&from, &ret->name))
 #define WSP_FIELD(kind, name) &&take_##kind(&from, &ret->name)
 #define WSP_LOCAL(number, NAME, name, from_, scope, shape, since, fields)               \
     static bool take_message_##name(struct wsp_view from, struct wsp_local_##name *ret) \

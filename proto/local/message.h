@@ -96,7 +96,8 @@ enum {
  *   else       an enum wsp_fatal: NOT_UNDERSTOOD, WRONG_DIRECTION, BAD_CHANNEL, BAD_HEADER (MORE on
  *              a type that is always whole) or BAD_PAYLOAD
  *
- * Bytes behind the last field are ignored: there a later minor version puts its new fields.
+ * Bytes behind the last field are ignored: there a later minor version puts its new fields. An
+ * optional field that the payload ends before is 0 or empty.
  */
 int wsp_message_decode(const struct wsp_wire_frame *frame, enum wsp_side from,
                        struct wsp_message *ret_message);

@@ -257,6 +257,18 @@ void fake_daemon_send_failed(struct fake_daemon *daemon, uint32_t channel, uint1
     fake_daemon_send(daemon, &message);
 }
 
+void fake_daemon_send_refused(struct fake_daemon *daemon, uint32_t channel, uint16_t http_status,
+                              uint32_t retry_after, struct wsp_view excerpt)
+{
+    struct wsp_message message = {.type = WSP_LOCAL_FAILED, .channel = channel};
+
+    message.failed.cause = WSP_CAUSE_HANDSHAKE;
+    message.failed.http_status = http_status;
+    message.failed.retry_after = retry_after;
+    message.failed.excerpt = excerpt;
+    fake_daemon_send(daemon, &message);
+}
+
 void fake_daemon_send_closed(struct fake_daemon *daemon, uint32_t channel, bool was_clean,
                              uint16_t code, const char *reason)
 {

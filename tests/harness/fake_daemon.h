@@ -79,6 +79,8 @@ void fake_daemon_send_credit(struct fake_daemon *daemon, uint32_t channel, uint6
 void fake_daemon_send_sent(struct fake_daemon *daemon, uint32_t channel, uint64_t total);
 void fake_daemon_send_failed(struct fake_daemon *daemon, uint32_t channel, uint16_t cause,
                              uint16_t http_status, const char *text);
+void fake_daemon_send_refused(struct fake_daemon *daemon, uint32_t channel, uint16_t http_status,
+                              uint32_t retry_after, struct wsp_view excerpt);
 void fake_daemon_send_closed(struct fake_daemon *daemon, uint32_t channel, bool was_clean,
                              uint16_t code, const char *reason);
 void fake_daemon_send_simple(struct fake_daemon *daemon, uint32_t channel, uint8_t type);

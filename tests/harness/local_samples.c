@@ -82,9 +82,10 @@ static const struct local_sample samples[] = {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_FAILED, .channel = 7,
                     .failed = {.cause = WSP_CAUSE_HANDSHAKE, .http_status = 404,
-                               .text = BYTES("404")}},
-        .bytes = BYTES("\x09\0\0\0" "\x14" "\0" "\0\0" "\7\0\0\0"
-                       "\x13\0" "\x94\1" "\3\0" "404"),
+                               .text = BYTES("404"), .retry_after = 0x01020304,
+                               .excerpt = BYTES("why")}},
+        .bytes = BYTES("\x12\0\0\0" "\x14" "\0" "\0\0" "\7\0\0\0"
+                       "\x13\0" "\x94\1" "\3\0" "404" "\4\3\2\1" "\3\0" "why"),
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_CLOSED, .channel = 7,

@@ -148,6 +148,10 @@ static void show_rest(FILE *to, struct wsp_view *from, const char *field)
 #define WSP_FIELD(kind, name) \
     field = #name;            \
     SHOW_##kind
+#define WSP_OPTIONAL(kind, name) \
+    if (from.len > 0) {          \
+        WSP_FIELD(kind, name)    \
+    }
 #define WSP_LOCAL(number, NAME, name, from_, scope, shape, since, fields) \
     static void show_##name(FILE *to, struct wsp_view from, uint8_t type) \
     {                                                                     \
@@ -192,15 +196,16 @@ void local_text_write_frame(FILE *to, struct wsp_view frame)
 
 void local_text_write_types(FILE *to)
 {
-#define FROM_CLIENT           "client"
-#define FROM_DAEMON           "daemon"
-#define FROM_BOTH             "both"
-#define FROM_RETIRED          "nobody any more"
-#define SCOPE_CONNECTION      "0"
-#define SCOPE_CHANNEL         "its own"
-#define SHAPE_WHOLE           ""
-#define SHAPE_PIECES          "MORE"
-#define WSP_FIELD(kind, name) #kind " " #name ", "
+#define FROM_CLIENT              "client"
+#define FROM_DAEMON              "daemon"
+#define FROM_BOTH                "both"
+#define FROM_RETIRED             "nobody any more"
+#define SCOPE_CONNECTION         "0"
+#define SCOPE_CHANNEL            "its own"
+#define SHAPE_WHOLE              ""
+#define SHAPE_PIECES             "MORE"
+#define WSP_FIELD(kind, name)    #kind " " #name ", "
+#define WSP_OPTIONAL(kind, name) "optional " #kind " " #name ", "
 #define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)                   \
     {                                                                                      \
         const char list[] = "" fields;                                                     \

@@ -137,8 +137,10 @@ static void on_message(const struct wsplex_event *event, void *userdata)
 static void on_error(const struct wsplex_event *event, void *userdata)
 {
     tell_begin("error", userdata);
-    printf(", \"cause\": %d, \"status\": %d", event->cause, event->http_status);
+    printf(", \"cause\": %d, \"status\": %d, \"retry_after\": %u", event->cause, event->http_status,
+           event->retry_after);
     tell_text("text", event->cause_text, strlen(event->cause_text));
+    tell_text("excerpt", event->excerpt, event->excerpt_length);
     tell_end();
 }
 

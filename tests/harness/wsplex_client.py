@@ -114,6 +114,8 @@ class Failed:
     cause: str
     http_status: int
     text: str
+    retry_after: int = 0
+    excerpt: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,7 +307,9 @@ class Channel:
         fields = frame.fields()
         self.state = "failed"
         cause = CAUSES.get(fields.cause, str(fields.cause))
-        self._events.append(Failed(cause, fields.http_status, fields.text))
+        self._events.append(
+            Failed(cause, fields.http_status, fields.text, fields.retry_after, fields.excerpt)
+        )
 
     def _take_closed(self, frame):
         if self._incoming_type is not None:

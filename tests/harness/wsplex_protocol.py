@@ -27,7 +27,7 @@ FRAMES = """
 | 0x11 | OPENED | daemon | its own |  | str protocol, str extensions, epoch epoch, u64 next_number |
 | 0x12 | CLOSE | client | its own |  | u16 code, flag discard, str reason |
 | 0x13 | CLOSING | daemon | its own |  |  |
-| 0x14 | FAILED | daemon | its own |  | u16 cause, u16 http_status, str text |
+| 0x14 | FAILED | daemon | its own |  | u16 cause, u16 http_status, str text, optional u32 retry_after, optional str excerpt |
 | 0x15 | CLOSED | daemon | its own |  | flag was_clean, u16 code, str reason |
 | 0x16 | RELEASE | client | its own |  |  |
 | 0x20 | TEXT | both | its own | MORE | rest payload |
@@ -70,14 +70,19 @@ class Row:
     has_channel: bool
     has_pieces: bool
     fields: tuple  # of (kind, name)
+    optional: frozenset  # the names of those that may be missing at the end
 
 
 def _read_rows(table):
     for line in table.strip().splitlines():
         cells = (cell.strip() for cell in line[1:-1].split("|"))
         number, name, sender, channel, flag, fields = cells
-        kinds_and_names = tuple(tuple(field.split()) for field in fields.split(", ") if field)
-        yield Row(int(number, 16), name, sender, channel != "0", flag == "MORE", kinds_and_names)
+        words = [field.split() for field in fields.split(", ") if field]
+        yield Row(
+            int(number, 16), name, sender, channel != "0", flag == "MORE",
+            tuple((kind, name) for *_, kind, name in words),
+            frozenset(field[-1] for field in words if field[0] == "optional"),
+        )  # fmt: skip
 
 
 ROWS = {row.number: row for row in _read_rows(FRAMES)}
@@ -179,11 +184,15 @@ class Frame:
         return bool(self.flags & MORE)
 
     def fields(self):
-        """The fields as attributes; what is behind them is ignored."""
+        """The fields as attributes; what is behind them is ignored, what is optional may be missing."""
         data = self.payload
         values = {}
-        for kind, name in ROWS[self.type].fields:
-            values[name], data = _take_field(kind, data)
+        row = ROWS[self.type]
+        for kind, name in row.fields:
+            if not data and name in row.optional:
+                values[name] = _EMPTY.get(kind, 0)
+            else:
+                values[name], data = _take_field(kind, data)
         return types.SimpleNamespace(**values)
 
     def to_bytes(self):

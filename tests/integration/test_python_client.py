@@ -214,7 +214,9 @@ def test_failure_comes_with_its_cause(path):
     def script(peer):
         peer.greet()
         peer.expect(Type.OPEN, 1)
-        peer.send(Type.FAILED, 1, cause=19, http_status=404, text="not found")
+        peer.send(
+            Type.FAILED, 1, cause=19, http_status=503, text="not now", retry_after=30, excerpt="busy"
+        )
         peer.send(Type.CLOSED, 1, was_clean=False, code=1006)
         peer.expect(Type.RELEASE, 1)
         peer.expect(Type.OPEN, 1)
@@ -224,7 +226,7 @@ def test_failure_comes_with_its_cause(path):
 
     with FakeDaemon(path, script), Client(path) as client:
         channel = client.open("ws://h/", number=1)
-        assert channel.recv() == Failed("handshake", 404, "not found")
+        assert channel.recv() == Failed("handshake", 503, "not now", 30, "busy")
         assert channel.recv() == Closed(False, 1006, "")
         again = client.open("ws://h/", number=1)
         with pytest.raises(ChannelEnded, match="cause='999'"):
@@ -435,6 +437,7 @@ BREACHES = {
     "unknown channel": make_frame(Type.TEXT, 2),
     "MORE": make_frame(Type.SENT, 1, MORE),
     "cut": Frame(Type.FAILED, 1, 0, b"\1\0\0\0\2\0x"),
+    "cut in an optional field": Frame(Type.FAILED, 1, 0, b"\1\0\0\0\0\0\0\0"),
     "second HELLO": make_frame(Type.HELLO),
     "second OPENED": make_frame(Type.OPENED, 1),
     "another type": (make_frame(Type.TEXT, 1, MORE), make_frame(Type.BINARY, 1)),

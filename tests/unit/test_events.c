@@ -258,6 +258,9 @@ static void check_own(const struct wsplex_event *event, void *userdata)
                      0);
 }
 
+/* Up to the last member of the first version. */
+#define FIRST_SIZE offsetof(struct wsplex_event, retry_after)
+
 START_TEST(an_event_of_ones_own)
 {
     struct wsplex_event event = {
@@ -269,10 +272,38 @@ START_TEST(an_event_of_ones_own)
     ck_assert_int_eq(wsplex_websocket_dispatch_event(f.websocket, &event), 0);
     ck_assert_int_eq(wsplex_websocket_binary_type(f.websocket), WSPLEX_BINARY_TYPE_ARRAYBUFFER);
     ck_assert_int_eq(wsplex_websocket_ready_state(f.websocket), WSPLEX_CONNECTING);
-    event.size = sizeof(event) - sizeof(char *);
+    event.size = FIRST_SIZE - 1;
     ck_assert_int_eq(wsplex_websocket_dispatch_event(f.websocket, &event), -EINVAL);
     ck_assert_int_eq(fire(&f, ""), -EINVAL);
     ck_assert_int_eq(fire(&f, NULL), -EINVAL);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+static void check_no_excerpt(const struct wsplex_event *event, void *userdata)
+{
+    ++*(int *)userdata;
+    ck_assert_uint_eq(event->size, sizeof(*event));
+    ck_assert_uint_eq(event->retry_after, 0);
+    ck_assert_str_eq(event->excerpt, "");
+    ck_assert_uint_eq(event->excerpt_length, 0);
+}
+
+/* A program that was built against the first header: what lies behind its events is not looked at. */
+START_TEST(an_event_of_the_first_version_is_taken)
+{
+    struct wsplex_event event;
+    struct client_fixture f;
+    int n = 0;
+
+    memset(&event, 0xaa, sizeof(event));
+    memset(&event, 0, FIRST_SIZE);
+    event.size = FIRST_SIZE;
+    event.type = "close";
+    client_fixture_init_connecting(&f);
+    ck_assert_int_eq(wsplex_websocket_set_on_close(f.websocket, check_no_excerpt, &n), 0);
+    ck_assert_int_eq(wsplex_websocket_dispatch_event(f.websocket, &event), 0);
+    ck_assert_int_eq(n, 1);
     client_fixture_deinit(&f);
 }
 END_TEST
@@ -332,6 +363,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, a_handler_is_not_a_listener);
     tcase = unit_case(suite, "dispatch");
     tcase_add_test(tcase, an_event_of_ones_own);
+    tcase_add_test(tcase, an_event_of_the_first_version_is_taken);
     tcase_add_test(tcase, an_event_of_a_later_version_is_taken);
     tcase_add_test(tcase, freeing_in_a_listener_ends_the_event);
     return suite;

@@ -106,6 +106,15 @@ static size_t needed_len(const struct local_sample *sample)
     }
 }
 
+/* What stands before an optional field is whole as well. */
+static bool is_whole(const struct local_sample *sample, size_t len)
+{
+    size_t text_end = 6 + sample->message.failed.text.len;
+
+    return len >= needed_len(sample) ||
+           (sample->message.type == WSP_LOCAL_FAILED && (len == text_end || len == text_end + 4));
+}
+
 START_TEST(cut_payload_is_bad)
 {
     const struct local_sample *sample = local_sample_get((size_t)_i);
@@ -120,7 +129,7 @@ START_TEST(cut_payload_is_bad)
         guard_init(&guard, sample->bytes.data + WSP_WIRE_HEADER_LEN, len);
         frame = sample_frame(sample, guard.data, guard.len);
         r = wsp_message_decode(&frame, sample->from, &message);
-        ck_assert_int_eq(r, len < needed_len(sample) ? WSP_FATAL_BAD_PAYLOAD : 0);
+        ck_assert_int_eq(r, is_whole(sample, len) ? 0 : WSP_FATAL_BAD_PAYLOAD);
         ck_assert_int_eq(message.type, r == 0 ? sample->message.type : 0xaa);
         guard_deinit(&guard);
     }
@@ -143,6 +152,25 @@ START_TEST(bytes_behind_the_last_field_are_ignored)
                      sample->message.type != WSP_LOCAL_TEXT &&
                          sample->message.type != WSP_LOCAL_BINARY &&
                          sample->message.type != WSP_LOCAL_REPLY);
+}
+END_TEST
+
+START_TEST(optional_fields_that_are_missing_are_empty)
+{
+    struct wsp_message message;
+
+    memset(&message, 0xfe, sizeof(message));
+    ck_assert_int_eq(decode(WSP_LOCAL_FAILED, 1, WSP_SIDE_DAEMON, "\x13\0\xf7\1\0\0", 6, &message),
+                     0);
+    ck_assert_uint_eq(message.failed.http_status, 503);
+    ck_assert_uint_eq(message.failed.retry_after, 0);
+    ck_assert_uint_eq(message.failed.excerpt.len, 0);
+    memset(&message, 0xfe, sizeof(message));
+    ck_assert_int_eq(
+        decode(WSP_LOCAL_FAILED, 1, WSP_SIDE_DAEMON, "\x13\0\xf7\1\0\0\x1e\0\0\0", 10, &message),
+        0);
+    ck_assert_uint_eq(message.failed.retry_after, 30);
+    ck_assert_uint_eq(message.failed.excerpt.len, 0);
 }
 END_TEST
 
@@ -460,6 +488,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(table, sample_is_decoded, 0, LOCAL_N_SAMPLES);
     tcase_add_loop_test(table, cut_payload_is_bad, 0, LOCAL_N_SAMPLES);
     tcase_add_loop_test(table, bytes_behind_the_last_field_are_ignored, 0, LOCAL_N_SAMPLES);
+    tcase_add_test(table, optional_fields_that_are_missing_are_empty);
     tcase_add_loop_test(table, frame_must_suit_its_row, 0, LOCAL_N_SAMPLES);
     tcase_add_loop_test(table, unknown_type_is_skipped_unless_it_must_be_understood, 0, 256);
     tcase_add_test(values, texts_are_utf8);

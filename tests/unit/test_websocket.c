@@ -373,6 +373,44 @@ START_TEST(a_failure_fires_error_then_close)
 }
 END_TEST
 
+static void check_refusal(const struct wsplex_event *event, void *userdata)
+{
+    int *n = userdata;
+
+    ++*n;
+    ck_assert_int_eq(event->http_status, 503);
+    ck_assert_uint_eq(event->retry_after, 30);
+    unit_assert_bytes(event->excerpt, event->excerpt_length + 1, "bu\0sy", 6);
+    ck_assert_str_ne(event->cause_text, "");
+}
+
+static void check_no_excerpt(const struct wsplex_event *event, void *userdata)
+{
+    (void)userdata;
+    ck_assert_uint_eq(event->retry_after, 0);
+    ck_assert_str_eq(event->excerpt, "");
+    ck_assert_uint_eq(event->excerpt_length, 0);
+}
+
+START_TEST(error_has_what_a_refusing_server_said)
+{
+    struct client_fixture f;
+    int n = 0;
+
+    client_fixture_init_connecting(&f);
+    ck_assert_int_eq(
+        wsplex_websocket_add_event_listener(f.websocket, "error", check_refusal, &n, 0), 0);
+    ck_assert_int_eq(
+        wsplex_websocket_add_event_listener(f.websocket, "close", check_no_excerpt, NULL, 0), 0);
+    fake_daemon_send_refused(&f.daemon, 1, 503, 30, WSP_VIEW_LITERAL("bu\0sy"));
+    fake_daemon_send_closed(&f.daemon, 1, false, 1006, "");
+    client_fixture_expect(&f, WSP_LOCAL_RELEASE);
+    client_fixture_assert_events(&f, "error 19\nclose unclean 1006 \n");
+    ck_assert_int_eq(n, 1);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 /* -- channel numbers -- */
 
 START_TEST(a_number_is_used_again_after_release)
@@ -444,6 +482,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(tcase, a_message_may_be_as_long_as_hello_says, 0, 5);
     tcase_add_test(tcase, a_closing_server_makes_it_closing_then_closed);
     tcase_add_test(tcase, a_failure_fires_error_then_close);
+    tcase_add_test(tcase, error_has_what_a_refusing_server_said);
     tcase = unit_case(suite, "channel numbers");
     tcase_add_test(tcase, a_number_is_used_again_after_release);
     tcase_add_test(tcase, more_than_hello_allows_fail_the_latest);
