@@ -24,6 +24,16 @@ void inflow_deinit(struct inflow *inflow)
     wsp_buffer_deinit(&inflow->tail);
 }
 
+void inflow_inflate(struct inflow *inflow, struct wsp_deflate_mode mode)
+{
+    wsp_ws_reader_inflate(&inflow->reader, mode);
+}
+
+void inflow_allow(struct inflow *inflow, size_t len)
+{
+    wsp_ws_reader_allow(&inflow->reader, len);
+}
+
 void inflow_feed(struct inflow *inflow, struct wsp_view bytes)
 {
     wsp_ws_reader_feed(&inflow->reader, bytes);
@@ -31,7 +41,10 @@ void inflow_feed(struct inflow *inflow, struct wsp_view bytes)
 
 int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event)
 {
-    return wsp_ws_reader_next(&inflow->reader, ret_event);
+    int r = wsp_ws_reader_next(&inflow->reader, ret_event);
+
+    inflow->is_spent = r == WSP_WS_SPENT;
+    return r;
 }
 
 int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event)
@@ -58,7 +71,7 @@ static int inflow_keep(struct inflow *inflow)
         wsp_buffer_trim(&inflow->tail);
         return 0;
     }
-    if (inflow_has_waiting(inflow))
+    if (wsp_buffer_len(&inflow->tail) > 0)
         return 0;
     r = wsp_buffer_append(&inflow->tail, rest.data, rest.len);
     if (r < 0)
@@ -79,11 +92,12 @@ int inflow_settle(struct inflow *inflow)
 
 bool inflow_has_waiting(const struct inflow *inflow)
 {
-    return wsp_buffer_len(&inflow->tail) > 0;
+    return inflow->is_spent || wsp_buffer_len(&inflow->tail) > 0;
 }
 
 void inflow_discard(struct inflow *inflow)
 {
+    inflow->is_spent = false;
     wsp_ws_reader_feed(&inflow->reader, (struct wsp_view){0});
     wsp_buffer_consume(&inflow->tail, wsp_buffer_len(&inflow->tail));
     wsp_buffer_trim(&inflow->tail);

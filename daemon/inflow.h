@@ -19,16 +19,23 @@ struct inflow {
     struct share *share;
     struct wsp_ws_reader reader;
     struct wsp_buffer tail; /* where the reader's window is, when it is not in the scratch */
+    bool is_spent;          /* the turn's unpacked bytes: more may come out without further input */
 };
 
 /* Allocates nothing. max_fed: the most that is ever fed at once. */
 void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed);
 void inflow_deinit(struct inflow *inflow);
 
+/* Messages may come compressed from now on, before anything was fed. */
+void inflow_inflate(struct inflow *inflow, struct wsp_deflate_mode mode);
+
+/* A new turn: so many bytes may come out of compressed messages. */
+void inflow_allow(struct inflow *inflow, size_t len);
+
 /* Lends bytes, until inflow_settle. Only when nothing waits. */
 void inflow_feed(struct inflow *inflow, struct wsp_view bytes);
 
-/* The next event, as wsp_ws_reader_next. */
+/* The next event, as wsp_ws_reader_next; after WSP_WS_SPENT something waits. */
 int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event);
 
 /* Hands a message that inflow_next has just given to the share. 0 or -ENOMEM. */
@@ -38,7 +45,7 @@ int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event);
  * 0 or -ENOMEM. */
 int inflow_settle(struct inflow *inflow);
 
-/* Bytes wait from an earlier turn. */
+/* Bytes wait from an earlier turn, or what they unpack to. */
 bool inflow_has_waiting(const struct inflow *inflow);
 
 /* Throws away what waits. */

@@ -81,6 +81,14 @@
 #define RESERVED_GRACE_MS 10000
 #define MIN_RESERVED_RATE (256 * 1024)
 
+/* Bytes that come out of what an upstream has read compressed, in one turn: some milliseconds of
+ * work, as a scratch full that is not compressed makes. A thousand times what was read may wait in
+ * it. */
+#define MAX_UNPACKED_PER_TURN (1024 * 1024)
+
+/* Bytes of messages that are compressed for one write; packing costs some five times as much. */
+#define MAX_PACKED_PER_TURN (256 * 1024)
+
 /* Bytes that an upstream gathers for one write: four full TLS records, and what a socket usually
  * takes at once. */
 #define MAX_WRITE_PER_TURN (64 * 1024)

@@ -215,6 +215,7 @@ static int fill_options(struct request *request, const struct endpoint_options *
     int r;
 
     target->max_message = options->max_message;
+    target->is_deflated = options->is_deflated != 0;
     target->scope = request->uid;
     target->queue_bytes = options->queue_bytes;
     target->slow_consumer = (enum slow_consumer)options->slow_consumer;

@@ -16,7 +16,8 @@ struct mark {
     struct outgoing *outgoing;
     uint64_t end; /* in the count of n_taken */
     uint32_t payload_len;
-    bool is_last; /* the message ends here */
+    uint32_t message_len; /* bytes of the message that these stand for; more when they are packed */
+    bool is_last;         /* the message ends here */
 };
 
 _Static_assert(MAX_WRITE_PER_TURN <= UINT32_MAX, "a piece's length fits its mark");
@@ -28,12 +29,23 @@ void outflow_init(struct outflow *outflow, void (*random)(void *to, size_t len))
     wsp_buffer_init(&outflow->marks, MAX_MESSAGES_PER_WRITE * sizeof(struct mark));
 }
 
+void outflow_deflate(struct outflow *outflow, struct wsp_deflate_mode mode)
+{
+    wsp_deflater_init(&outflow->deflater, mode);
+}
+
 static bool mark_first(const struct outflow *outflow, struct mark *ret_mark)
 {
     if (wsp_buffer_len(&outflow->marks) == 0)
         return false;
     memcpy(ret_mark, wsp_buffer_peek(&outflow->marks), sizeof(*ret_mark));
     return true;
+}
+
+static void drop_packed(struct outflow *outflow)
+{
+    wsp_buffer_deinit(&outflow->packed);
+    charge_release(&outflow->charge);
 }
 
 void outflow_deinit(struct outflow *outflow)
@@ -48,6 +60,9 @@ void outflow_deinit(struct outflow *outflow)
     if (outflow->current != NULL)
         outgoing_drop(outflow->current);
     outflow->current = NULL;
+    outflow->is_packing = false;
+    drop_packed(outflow);
+    wsp_deflater_deinit(&outflow->deflater);
     wsp_buffer_deinit(&outflow->marks);
     wsp_buffer_deinit(&outflow->bytes);
 }
@@ -108,16 +123,72 @@ static int put_close(struct outflow *outflow)
     return 0;
 }
 
+static struct wsp_view view_of(const struct wsp_buffer *buffer)
+{
+    return (struct wsp_view){wsp_buffer_peek(buffer), wsp_buffer_len(buffer)};
+}
+
 static void begin_message(struct outflow *outflow, struct outgoing *outgoing)
 {
+    outflow->current = outgoing;
+    outflow->n_told = 0;
+    outflow->is_packing = true;
+    wsp_deflater_begin(&outflow->deflater, view_of(&outgoing->payload));
+}
+
+static void begin_frame(struct outflow *outflow, bool is_packed)
+{
+    const struct outgoing *outgoing = outflow->current;
     uint8_t key[WSP_FRAME_KEY];
 
     outflow->random(key, sizeof(key));
-    outflow->current = outgoing;
-    wsp_ws_outgoing_begin(
-        &outflow->frame, WSP_ROLE_CLIENT, outgoing->is_binary,
-        (struct wsp_view){wsp_buffer_peek(&outgoing->payload), wsp_buffer_len(&outgoing->payload)},
-        key);
+    if (is_packed)
+        wsp_ws_outgoing_begin_packed(&outflow->frame, WSP_ROLE_CLIENT, outgoing->is_binary,
+                                     view_of(&outflow->packed), key);
+    else
+        wsp_ws_outgoing_begin(&outflow->frame, WSP_ROLE_CLIENT, outgoing->is_binary,
+                              view_of(&outgoing->payload), key);
+}
+
+static void charge_packed(struct outflow *outflow)
+{
+    charge_force(&outflow->charge, outflow->current->share->owner, QUOTA_SENDING_BYTES,
+                 outflow->packed.capacity - outflow->charge.amount);
+}
+
+/* Goes on packing the current message, and begins its frame when it is known how long that is. 1: the turn's share is
+ * used up. */
+static int pack(struct outflow *outflow, size_t *n_left)
+{
+    size_t len = outflow->deflater.message.len;
+    int r;
+
+    if (*n_left == 0)
+        return 1;
+    r = wsp_deflater_step(&outflow->deflater, *n_left, &outflow->packed);
+    if (r < 0)
+        return r;
+    *n_left -= len - outflow->deflater.message.len;
+    if (r == WSP_DEFLATE_PLAIN)
+        drop_packed(outflow);
+    else
+        charge_packed(outflow);
+    if (r == WSP_MORE)
+        return 1;
+    outflow->is_packing = false;
+    begin_frame(outflow, r == 0);
+    return 0;
+}
+
+/* How far the current message has got with what is written of its frame: to its end with the last byte of that. */
+static uint64_t message_at(const struct outflow *outflow)
+{
+    uint64_t packed_len = wsp_buffer_len(&outflow->packed);
+    uint64_t at = outflow->frame.payload_at;
+
+    if (packed_len == 0)
+        return at;
+    return at * wsp_buffer_len(&outflow->current->payload) / packed_len;
 }
 
 /* As much of the current message as there is room for. */
@@ -139,11 +210,15 @@ static int put_piece(struct outflow *outflow)
     wsp_buffer_commit(&outflow->bytes, wsp_ws_outgoing_fill(&outflow->frame, to, len));
     mark.end = outflow->n_taken + wsp_buffer_len(&outflow->bytes);
     mark.payload_len = (uint32_t)(payload_before - outflow->frame.payload.len);
+    mark.message_len = (uint32_t)(message_at(outflow) - outflow->n_told);
+    outflow->n_told += mark.message_len;
     mark.is_last = wsp_ws_outgoing_left(&outflow->frame) == 0;
     memcpy(to_mark, &mark, sizeof(mark));
     wsp_buffer_commit(&outflow->marks, sizeof(mark));
-    if (mark.is_last)
+    if (mark.is_last) {
         outflow->current = NULL;
+        drop_packed(outflow);
+    }
     return 0;
 }
 
@@ -156,6 +231,7 @@ static bool is_full(const struct outflow *outflow)
 
 int outflow_fill(struct outflow *outflow, struct share *share)
 {
+    size_t n_left = MAX_PACKED_PER_TURN;
     int r = 0;
 
     while (r == 0 && !outflow->is_closed) {
@@ -163,10 +239,12 @@ int outflow_fill(struct outflow *outflow, struct share *share)
 
         if (is_full(outflow))
             return 1;
-        if (outflow->current != NULL)
+        if (outflow->current != NULL && !outflow->is_packing)
             r = put_piece(outflow);
         else if (outflow->has_pong)
             r = put_pong(outflow);
+        else if (outflow->is_packing)
+            r = pack(outflow, &n_left);
         else if (outflow->has_close)
             r = put_close(outflow);
         else if ((next = share_next_outgoing(share)) != NULL)
@@ -181,7 +259,7 @@ int outflow_fill(struct outflow *outflow, struct share *share)
 
 struct wsp_view outflow_peek(const struct outflow *outflow)
 {
-    return (struct wsp_view){wsp_buffer_peek(&outflow->bytes), wsp_buffer_len(&outflow->bytes)};
+    return view_of(&outflow->bytes);
 }
 
 /* How much of a mark's payload lies in the bytes that were taken up to now but not before. */
@@ -202,8 +280,12 @@ void outflow_taken(struct outflow *outflow, size_t len)
     wsp_buffer_consume(&outflow->bytes, len);
     outflow->n_taken += len;
     while (mark_first(outflow, &mark) && mark.end - mark.payload_len <= outflow->n_taken) {
-        size_t n = newly_taken(&mark, before, outflow->n_taken);
         bool is_taken = mark.end <= outflow->n_taken;
+        size_t n = is_taken ? mark.message_len : 0;
+
+        /* Half a piece of a packed message is no message's half. */
+        if (mark.message_len == mark.payload_len)
+            n = newly_taken(&mark, before, outflow->n_taken);
 
         if (is_taken)
             wsp_buffer_consume(&outflow->marks, sizeof(mark));

@@ -25,6 +25,11 @@ struct outflow {
     uint64_t n_taken;         /* bytes, ever */
     struct outgoing *current; /* not whole in bytes yet, the rest of it in frame */
     struct wsp_ws_outgoing frame;
+    struct wsp_deflater deflater; /* all zero: packs nothing */
+    struct wsp_buffer packed;     /* the current message, where that is smaller than itself */
+    struct charge charge;         /* SENDING_BYTES, of packed */
+    uint64_t n_told;              /* bytes of the current message that its marks stand for */
+    bool is_packing;              /* its frame has not begun */
     uint8_t pong[WSP_MAX_CONTROL_PAYLOAD];
     uint8_t pong_len;
     uint8_t close_reason[WSP_MAX_CLOSE_REASON];
@@ -40,6 +45,9 @@ void outflow_init(struct outflow *outflow, void (*random)(void *to, size_t len))
 void outflow_deinit(
     struct outflow *outflow); /* drops what is in flight; takes one that was deinited */
 
+/* Messages are compressed from now on, where that makes them smaller. */
+void outflow_deflate(struct outflow *outflow, struct wsp_deflate_mode mode);
+
 /* A pong with this payload (at most 125 bytes). Of those that have to wait only the newest is sent
  * (RFC 6455, section 5.5.3), so a flood of pings costs nothing. */
 void outflow_pong(struct outflow *outflow, struct wsp_view payload);
@@ -49,7 +57,7 @@ void outflow_pong(struct outflow *outflow, struct wsp_view payload);
 void outflow_close(struct outflow *outflow, uint16_t code, struct wsp_view reason);
 
 /* Puts what there is until the buffer is full. 0: nothing more waits, or all waits for the share to
- * wake the upstream; 1: the buffer or the turn's share of messages is full; -ENOMEM; -EINVAL for a
+ * wake the upstream; 1: the buffer or the turn's share of messages or of packing is full; -ENOMEM; -EINVAL for a
  * close that cannot be sent. */
 int outflow_fill(struct outflow *outflow, struct share *share);
 

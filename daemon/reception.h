@@ -47,7 +47,7 @@ struct reception {
 void reception_init(struct share *share);
 void reception_deinit(struct share *share);
 
-/* How much may be read at once: max, or less where the owner has so much that it could not go on. */
+/* How much may be read, or unpacked, at once: max, or less where the owner has so much that it could not go on. */
 size_t reception_read_len(const struct share *share, size_t max);
 
 /* What had been read is understood, for now: a message under way holds message_len bytes and can

@@ -64,6 +64,7 @@ static void write_target(struct writer *writer, const struct target *target)
     }
     write_text(writer, target->ca_file);
     write_number(writer, target->max_message);
+    write_number(writer, target->is_deflated);
 }
 
 struct share_key *share_key_new(const struct target *target)

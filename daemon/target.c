@@ -56,6 +56,7 @@ struct target *target_new(void)
     if (target != NULL) {
         *target = (struct target){
             .max_message = WSP_DEFAULT_MAX_MESSAGE,
+            .is_deflated = true,
             .queue_bytes = TARGET_DEFAULT_QUEUE_BYTES,
             .slow_consumer = SLOW_DEFAULT,
             .linger_ms = TARGET_DEFAULT_LINGER_MS,

@@ -20,6 +20,8 @@
 struct upgrade {
     struct wsp_response_reader reader;
     struct wsp_view *protocols; /* the reader looks at them when it judges */
+    struct wsp_deflate_params offer;
+    char offer_text[WSP_DEFLATE_TEXT_LEN]; /* empty: nothing is offered */
 };
 
 /* Statuses that people meet, and what they mean here. */
@@ -118,6 +120,7 @@ static int write_request(const struct upgrade *upgrade, const struct target *tar
         .host = wsp_view_of_string(target->url.host_header),
         .protocols = upgrade->protocols,
         .n_protocols = target->protocols.n_items,
+        .extensions = wsp_view_of_string(upgrade->offer_text),
         .user_agent = WSP_VIEW_LITERAL(PACKAGE "/" VERSION),
     };
     int r;
@@ -157,6 +160,7 @@ static int expect(struct upgrade *upgrade, const struct target *target,
         .protocols = upgrade->protocols,
         .n_protocols = target->protocols.n_items,
         .is_protocol_needed = true,
+        .extensions = wsp_view_of_string(upgrade->offer_text),
         .max_head_bytes = WSP_MAX_HTTP_HEAD,
         .max_head_fields = WSP_MAX_HTTP_N_FIELDS,
     };
@@ -195,6 +199,10 @@ int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_s
 
     if (upgrade == NULL)
         return -ENOMEM;
+    /* The server may bound our window, as browsers let it; nothing else is asked of it. */
+    upgrade->offer.client_max_window_bits = WSP_DEFLATE_BITS_ANY;
+    if (target->is_deflated)
+        wsp_deflate_params_write(&upgrade->offer, upgrade->offer_text);
     r = protocols_new(&target->protocols, &upgrade->protocols);
     if (r < 0)
         goto free_upgrade;
@@ -233,6 +241,7 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
                  struct failure *ret_failure)
 {
     struct wsp_response response;
+    struct wsp_deflate_agreement deflate;
     int r;
 
     wsp_response_reader_feed(&upgrade->reader, input);
@@ -241,10 +250,15 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
         return r;
     if (r == WSP_MORE)
         return UPGRADE_MORE;
+    if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED)
+        r = wsp_deflate_judge(response.extensions,
+                              upgrade->offer_text[0] != '\0' ? &upgrade->offer : NULL, &deflate,
+                              &response.text);
     if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED) {
         *ret_answer = (struct upgrade_answer){
             .protocol = response.protocol,
             .extensions = response.extensions,
+            .deflate = deflate,
             .rest = response.rest,
         };
         return 0;

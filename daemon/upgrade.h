@@ -12,6 +12,7 @@
 #include "daemon/failure.h"
 #include "daemon/target.h"
 #include "proto/buffer.h"
+#include "proto/websocket/offer.h"
 
 struct upgrade;
 
@@ -33,7 +34,8 @@ enum upgrade_result {
 /* What is in force; the views live as long as the upgrade, rest as long as the input. */
 struct upgrade_answer {
     struct wsp_view protocol, extensions;
-    struct wsp_view rest; /* what follows the answer: the server's first frames */
+    struct wsp_deflate_agreement deflate; /* what the extensions come to */
+    struct wsp_view rest;                 /* what follows the answer: the server's first frames */
 };
 
 /* The next bytes of the answer. 0 with *ret_answer, an upgrade_result, or -ENOMEM. */

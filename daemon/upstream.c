@@ -27,8 +27,8 @@
  * Deaf: what still comes is read and thrown away, so that our Close is not lost to a reset. A write that fails is not
  * the end: what the server said before it hung up, its Close above all, is read first.
  *
- * Reading: one scratch full per turn. When the share pauses in the midst of it, or the turn's events are used up, the
- * rest waits in inflow, and nothing is read until that is done; so at most one scratch full is held.
+ * Reading: one scratch full per turn. When the share pauses in the midst of it, or the turn's events or unpacked bytes
+ * are used up, the rest waits in inflow, and nothing is read until that is done; so at most one scratch full is held.
  */
 #include "daemon/upstream.h"
 
@@ -294,12 +294,17 @@ static int upstream_pull(struct upstream *u)
 {
     unsigned n_left = MAX_EVENTS_PER_TURN;
 
+    inflow_allow(&u->inflow, reception_read_len(u->share, MAX_UNPACKED_PER_TURN));
     while (!u->is_deaf && !u->is_paused && n_left > 0) {
         struct wsp_ws_event event;
         int r = inflow_next(&u->inflow, &event);
 
         if (r == WSP_MORE)
             break;
+        if (r == WSP_WS_SPENT) {
+            n_left = 0;
+            break;
+        }
         if (r == WSP_BROKEN)
             upstream_got_violation(u);
         else if (r == 0)
@@ -330,6 +335,10 @@ static void upstream_opened(struct upstream *u, const struct upgrade_answer *ans
 
     timer_stop(&u->deadline);
     u->state = OPEN;
+    if (answer->deflate.is_on) {
+        inflow_inflate(&u->inflow, answer->deflate.from_server);
+        outflow_deflate(&u->outflow, answer->deflate.from_client);
+    }
     r = share_opened(u->share, answer->protocol, answer->extensions);
     u->upgrade = upgrade_free(u->upgrade);
     if (r < 0) {

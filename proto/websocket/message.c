@@ -61,6 +61,11 @@ enum {
 /* Packed bytes that are unmasked at a time. */
 #define UNMASK_ROOM 1024
 
+/* What a packed byte comes to at most: four times a match of 258 bytes, told by a bit for its length and one for its
+ * distance (RFC 1951). And packed bytes that zlib has taken, while what they come to is still to come out. */
+#define MAX_INFLATION     1032
+#define MAX_BYTES_IN_ZLIB 16
+
 /* Within this file, beside the results of pull.h: the state has moved on and there is nothing to say. */
 #define GO_ON 3
 
@@ -154,6 +159,8 @@ static uint64_t most_payload(const struct wsp_ws_reader *reader, size_t held)
 
     if (!reader->is_compressed)
         return most - held;
+    if (most >= UINT64_MAX / WSP_MAX_DEFLATE_EXPANSION)
+        return UINT64_MAX;
     return (most + 1) * WSP_MAX_DEFLATE_EXPANSION - reader->n_packed;
 }
 
@@ -553,4 +560,18 @@ bool wsp_ws_reader_is_amid(const struct wsp_ws_reader *reader)
 size_t wsp_ws_reader_held(const struct wsp_ws_reader *reader)
 {
     return reader->assembly.capacity;
+}
+
+size_t wsp_ws_reader_may_hold(const struct wsp_ws_reader *reader)
+{
+    size_t most = reader->assembly.max;
+    uint64_t missing = reader->frame.payload_len - reader->frame_at + MAX_BYTES_IN_ZLIB;
+    uint64_t len;
+
+    if (!reader->is_compressed || !reader->frame.is_final || reader->state != STATE_DATA ||
+        missing > most / MAX_INFLATION)
+        return most;
+    len = wsp_buffer_len(&reader->assembly) + missing * MAX_INFLATION;
+    /* A buffer doubles. */
+    return len > most / 2 ? most : (size_t)(2 * len);
 }

@@ -150,11 +150,8 @@ bool wsp_ws_reader_is_amid(const struct wsp_ws_reader *reader);
 size_t wsp_ws_reader_held(const struct wsp_ws_reader *reader);
 
 /* What these bytes can come to until the message is whole: the length that its frames have told, or
- * max_message where they have not told all of it. */
-static inline size_t wsp_ws_reader_may_hold(const struct wsp_ws_reader *reader)
-{
-    return reader->assembly.max;
-}
+ * what that can be unpacked to, or max_message where they have not told all of it. */
+size_t wsp_ws_reader_may_hold(const struct wsp_ws_reader *reader);
 
 /* After WSP_BROKEN: 1002, 1007 or 1009, and the rule in one line (a constant). */
 static inline uint16_t wsp_ws_reader_broken_code(const struct wsp_ws_reader *reader)

@@ -343,7 +343,11 @@ void server_says(struct server *server, const void *bytes, size_t len)
 
 void server_accepts(struct server *server, const char *protocol)
 {
+    static const struct wsp_deflate_params offered = {.client_max_window_bits =
+                                                          WSP_DEFLATE_BITS_ANY};
     char input[WSP_HANDSHAKE_ACCEPT_INPUT], accept[WSP_HANDSHAKE_ACCEPT];
+    struct wsp_deflate_agreement agreement;
+    const char *why;
     uint8_t digest[WSP_HANDSHAKE_DIGEST];
 
     allocation_suspend();
@@ -351,13 +355,17 @@ void server_accepts(struct server *server, const char *protocol)
     ck_assert_int_eq(crypto_sha1(input, sizeof(input), digest), 0);
     wsp_handshake_accept(digest, accept);
     ck_assert_int_eq(wsp_handshake_write_accept(&server->to_daemon, accept,
-                                                wsp_view_of_string(protocol), (struct wsp_view){0},
-                                                NULL, 0),
+                                                wsp_view_of_string(protocol),
+                                                wsp_view_of_string(server->extensions), NULL, 0),
                      0);
     allocation_resume();
     server->is_upgraded = true;
     wsp_ws_reader_deinit(&server->reader);
     wsp_ws_reader_init(&server->reader, WSP_ROLE_SERVER, &no_limits);
+    if (wsp_deflate_judge(wsp_view_of_string(server->extensions), &offered, &agreement, &why) ==
+            0 &&
+        agreement.is_on)
+        wsp_ws_reader_inflate(&server->reader, agreement.from_client);
     server_poke(server);
 }
 

@@ -17,6 +17,7 @@
 #include "daemon/upstream.h"
 #include "proto/websocket/handshake.h"
 #include "proto/websocket/message.h"
+#include "proto/websocket/offer.h"
 #include "tests/harness/stage.h"
 
 enum { SERVER_SCRATCH = 256 * 1024 };
@@ -49,6 +50,7 @@ struct server {
     struct wsp_request_reader request;
     struct wsp_client_request asked;
     bool is_upgraded;
+    const char *extensions; /* that it answers; NULL: none */
     struct wsp_ws_reader reader;
     struct wsp_buffer head; /* of the request, as it came */
     char heard[STAGE_MAX_TRANSCRIPT];

@@ -3,7 +3,8 @@
 
 Server runs websockets_server.py or ws_server.js, which listen with and without TLS on 127.0.0.1 and
 ::1. What a connection gets depends on its path: /echo... sends every message back, any other tells of
-it. The test sees each connection and gives it orders, a JSON object a line:
+it. deflate has the parameters of permessage-deflate that the server answers with, by their names in
+RFC 7692; without, it does as its library does. The test sees each connection and gives it orders, a JSON object a line:
 
     events  open {id, path, headers, protocol}, message {id, binary, length, sha256, [text]},
             pong {id, data}, close {id, code, reason}
@@ -79,7 +80,7 @@ class Connection:
 
 
 class Server(Process):
-    def __init__(self, kind, certificate):
+    def __init__(self, kind, certificate, deflate=None):
         self.kind = kind
         here = os.path.join(TOP, "tests", "harness")
         if kind == "ws":
@@ -88,7 +89,7 @@ class Server(Process):
             command = ["/usr/bin/python3", os.path.join(here, "websockets_server.py")]
         modules = os.environ.get("WSPLEX_NODE_MODULES", "")
         super().__init__(
-            [*command, certificate.chain, certificate.key], env={"NODE_PATH": modules}
+            [*command, certificate.chain, certificate.key, json.dumps(deflate)], env={"NODE_PATH": modules}
         )
         self.name = kind
         self._urls = self._wait_event("listening")["urls"]

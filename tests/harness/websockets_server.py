@@ -12,6 +12,7 @@ import ssl
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 PROTOCOLS = ["chat.v2", "chat.v1"]
 SHOWN_LEN = 1024
@@ -74,10 +75,13 @@ async def run(order):
         await obey(order)
 
 
-async def main(chain, key):
+async def main(chain, key, deflate):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(chain, key)
     options = {"max_size": None, "ping_interval": None, "subprotocols": PROTOCOLS}
+    if json.loads(deflate) is not None:
+        options["compression"] = None
+        options["extensions"] = [ServerPerMessageDeflateFactory(**json.loads(deflate))]
     urls = {}
     for scheme, context in (("ws", None), ("wss", tls)):
         for host, written in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):

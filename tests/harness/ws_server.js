@@ -58,14 +58,25 @@ const orders = {
   terminate: (connection) => connection.terminate(),
 };
 
-async function main(chain, key) {
+// The names that ws has for the parameters; every message is compressed, however short.
+function compression(deflate) {
+  if (!deflate) return false;
+  const options = { threshold: 0 };
+  for (const [name, value] of Object.entries(deflate)) {
+    options[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
+  }
+  return options;
+}
+
+async function main(chain, key, deflate) {
+  const perMessageDeflate = compression(JSON.parse(deflate));
   const tls = { cert: fs.readFileSync(chain), key: fs.readFileSync(key) };
   const handleProtocols = (asked) => PROTOCOLS.find((protocol) => asked.has(protocol)) || false;
   const urls = {};
   for (const scheme of ['ws', 'wss']) {
     for (const [host, written] of [['127.0.0.1', '127.0.0.1'], ['::1', '[::1]']]) {
       const server = scheme === 'wss' ? https.createServer(tls) : http.createServer();
-      new WebSocketServer({ server, handleProtocols, maxPayload: 0 }).on('connection', serve);
+      new WebSocketServer({ server, handleProtocols, perMessageDeflate, maxPayload: 0 }).on('connection', serve);
       await new Promise((resolve) => server.listen(0, host, resolve));
       urls[`${scheme} ${host}`] = `${scheme}://${written}:${server.address().port}`;
     }

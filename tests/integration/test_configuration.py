@@ -149,7 +149,8 @@ def test_options_of_a_free_url(daemon, one_server):
         for name, value in [
             ("linger", "soon"), ("queue", "1"), ("lingre", "1s"), ("connect-timeout", "1s"),
             ("share", "yes"), ("protocols", "x"), ("headers", "X: y"), ("max-message", "0"),
-            ("max-message", "32MiB"), ("ca-file", "relative.pem"), ("ca-file", "/nonexistent.pem"), ("", "x"),
+            ("max-message", "32MiB"), ("ca-file", "relative.pem"), ("ca-file", "/nonexistent.pem"), ("deflate", "some"),
+            ("", "x"),
         ]:  # fmt: skip
             cause, text = refusal(client, url, options={name: value})
             assert cause == "option", (name, value, text)

@@ -265,6 +265,7 @@ def differences(ca_file):
     yield "order of protocols", {"protocols": ["chat.v2", "chat.v1"]}
     yield "ca-file", {"options": {"ca-file": ca_file}}
     yield "max-message", {"options": {"max-message": "1MiB"}}
+    yield "deflate", {"options": {"deflate": "no"}}
 
 
 def test_who_differs_in_identity_does_not_share(daemon, server, authority, folder):

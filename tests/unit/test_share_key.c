@@ -153,6 +153,11 @@ static void other_max_message(struct target *t)
     t->max_message++;
 }
 
+static void no_deflate(struct target *t)
+{
+    t->is_deflated = false;
+}
+
 static void (*const differences[])(struct target *) = {
     NULL,
     other_scope,
@@ -171,6 +176,7 @@ static void (*const differences[])(struct target *) = {
     no_ca_file,
     empty_ca_file,
     other_max_message,
+    no_deflate,
 };
 
 enum { N_DIFFERENCES = sizeof(differences) / sizeof(differences[0]) };
