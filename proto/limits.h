@@ -96,6 +96,14 @@
  */
 #define WSP_DEFAULT_MAX_FRAGMENTS 1000000
 
+/* --- a proxy --- */
+
+/*
+ * The head of a proxy's answer to CONNECT: a status, perhaps some challenges, of which the longest
+ * kinds carry tokens of a few KiB.
+ */
+#define WSP_MAX_TUNNEL_HEAD 16384
+
 /* --- RFC 7692 --- */
 
 /*

@@ -15,33 +15,15 @@
 #include <string.h>
 
 #include "proto/rules.h"
+#include "proto/websocket/basic.h"
 
 /* -- digests -- */
 
 static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/* One group of base64: one to three bytes become four characters (RFC 4648, section 4). */
-static void encode_group(const uint8_t *bytes, size_t n_bytes, char ret[4])
-{
-    static const char alphabet[64] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    unsigned bits = 0;
-
-    for (size_t i = 0; i < 3; i++)
-        bits = bits << 8 | (i < n_bytes ? bytes[i] : 0);
-    for (size_t i = 0; i < 4; i++)
-        ret[i] = i <= n_bytes ? alphabet[bits >> (18 - 6 * i) & 0x3f] : '=';
-}
-
-static void encode(const uint8_t *bytes, size_t len, char *ret)
-{
-    for (size_t i = 0; i < len; i += 3, ret += 4)
-        encode_group(bytes + i, len - i < 3 ? len - i : 3, ret);
-}
-
 void wsp_handshake_key(const uint8_t nonce[WSP_HANDSHAKE_NONCE], char ret_key[WSP_HANDSHAKE_KEY])
 {
-    encode(nonce, WSP_HANDSHAKE_NONCE, ret_key);
+    wsp_base64_encode(nonce, WSP_HANDSHAKE_NONCE, ret_key);
 }
 
 void wsp_handshake_accept_input(const char key[WSP_HANDSHAKE_KEY],
@@ -55,7 +37,7 @@ void wsp_handshake_accept_input(const char key[WSP_HANDSHAKE_KEY],
 void wsp_handshake_accept(const uint8_t digest[WSP_HANDSHAKE_DIGEST],
                           char ret_accept[WSP_HANDSHAKE_ACCEPT])
 {
-    encode(digest, WSP_HANDSHAKE_DIGEST, ret_accept);
+    wsp_base64_encode(digest, WSP_HANDSHAKE_DIGEST, ret_accept);
 }
 
 /* -- writing: the first failure is kept, and at the end undoes everything -- */
@@ -162,31 +144,14 @@ static bool are_protocols(const struct wsp_view *protocols, size_t n_protocols)
     return true;
 }
 
-/* User and password hold no control characters (RFC 7617, section 2). */
-static bool is_credential(struct wsp_view text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < ' ' || text.data[i] == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static bool are_credentials(const struct wsp_request *request)
-{
-    struct wsp_view username = request->username;
-
-    return is_credential(username) && is_credential(request->password) &&
-           (username.len == 0 || memchr(username.data, ':', username.len) == NULL);
-}
-
 static bool is_request(const struct wsp_request *request)
 {
     return is_word(request->target) && request->target.data[0] == '/' && is_word(request->host) &&
            are_protocols(request->protocols, request->n_protocols) &&
            is_value(request->extensions) && is_value(request->origin) &&
            is_value(request->user_agent) &&
-           (!request->has_credentials || are_credentials(request)) &&
+           (!request->has_credentials ||
+            wsp_basic_is_valid(request->username, request->password)) &&
            are_headers(request->headers, request->n_headers);
 }
 
@@ -212,30 +177,11 @@ static void put_protocols(struct writer *writer, const struct wsp_view *protocol
         put_text(writer, "\r\n");
 }
 
-/* The byte at index of "username:password", which stands nowhere as a whole. */
-static uint8_t credentials_byte(const struct wsp_request *request, size_t index)
-{
-    if (index < request->username.len)
-        return request->username.data[index];
-    index -= request->username.len;
-    return index == 0 ? ':' : request->password.data[index - 1];
-}
-
 static void put_credentials(struct writer *writer, const struct wsp_request *request)
 {
-    size_t len = request->username.len + 1 + request->password.len;
-
-    put_text(writer, "Authorization: Basic ");
-    for (size_t i = 0; i < len && writer->error == 0; i += 3) {
-        uint8_t group[3];
-        char text[4];
-        size_t n = 0;
-
-        for (; n < 3 && i + n < len; n++)
-            group[n] = credentials_byte(request, i + n);
-        encode_group(group, n, text);
-        put(writer, (struct wsp_view){(const uint8_t *)text, sizeof(text)});
-    }
+    put_text(writer, "Authorization: ");
+    if (writer->error == 0)
+        writer->error = wsp_basic_append(writer->out, request->username, request->password);
     put_text(writer, "\r\n");
 }
 
