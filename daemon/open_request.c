@@ -216,6 +216,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
 
     target->max_message = options->max_message;
     target->is_deflated = options->is_deflated != 0;
+    target->is_taking_over = options->is_taking_over != 0;
+    target->window_bits = (uint8_t)options->window_bits;
     target->scope = request->uid;
     target->queue_bytes = options->queue_bytes;
     target->slow_consumer = (enum slow_consumer)options->slow_consumer;

@@ -19,6 +19,7 @@
 #include "daemon/quota.h"
 #include "proto/limits.h"
 #include "proto/rules.h"
+#include "proto/websocket/deflate.h"
 
 enum {
 #define LIMIT_DEFAULT(NAME, name, limit, text) QUOTA_DEFAULT_##NAME = (limit),

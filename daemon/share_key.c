@@ -65,6 +65,8 @@ static void write_target(struct writer *writer, const struct target *target)
     write_text(writer, target->ca_file);
     write_number(writer, target->max_message);
     write_number(writer, target->is_deflated);
+    write_number(writer, target->is_taking_over);
+    write_number(writer, target->window_bits);
 }
 
 struct share_key *share_key_new(const struct target *target)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/rules.h"
+#include "proto/websocket/deflate.h"
 
 const char *slow_consumer_to_string(enum slow_consumer policy)
 {
@@ -57,6 +58,8 @@ struct target *target_new(void)
         *target = (struct target){
             .max_message = WSP_DEFAULT_MAX_MESSAGE,
             .is_deflated = true,
+            .is_taking_over = true,
+            .window_bits = WSP_DEFLATE_MAX_BITS,
             .queue_bytes = TARGET_DEFAULT_QUEUE_BYTES,
             .slow_consumer = SLOW_DEFAULT,
             .linger_ms = TARGET_DEFAULT_LINGER_MS,

@@ -52,8 +52,10 @@ struct target {
     struct strings headers;
     char *ca_file; /* NULL: the system's trust store */
     uint64_t max_message;
-    bool is_deflated; /* permessage-deflate is offered to the server */
-    uid_t scope;      /* only channels of this uid meet here */
+    bool is_deflated;    /* permessage-deflate is offered to the server, */
+    bool is_taking_over; /* with context takeover, in both directions */
+    uint8_t window_bits; /* and windows of at most this */
+    uid_t scope;         /* only channels of this uid meet here */
 
     /* policy of each channel: what its own target says, also where it joins an upstream that
      * stands */

@@ -190,6 +190,21 @@ static int protocols_new(const struct strings *strings, struct wsp_view **ret_vi
     return 0;
 }
 
+/* RFC 7692, section 7.1. Nothing is asked of the server that its owner does not want; our window it may always bound, as
+ * browsers let it. */
+static void make_offer(struct upgrade *upgrade, const struct target *target)
+{
+    bool is_bounded = target->window_bits < WSP_DEFLATE_MAX_BITS;
+
+    upgrade->offer = (struct wsp_deflate_params){
+        .server_no_context_takeover = !target->is_taking_over,
+        .client_no_context_takeover = !target->is_taking_over,
+        .server_max_window_bits = is_bounded ? target->window_bits : 0,
+        .client_max_window_bits = is_bounded ? target->window_bits : WSP_DEFLATE_BITS_ANY,
+    };
+    wsp_deflate_params_write(&upgrade->offer, upgrade->offer_text);
+}
+
 int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_sha1_fn sha1,
                 struct wsp_buffer *out, struct upgrade **ret_upgrade, struct failure *ret_failure)
 {
@@ -199,10 +214,8 @@ int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_s
 
     if (upgrade == NULL)
         return -ENOMEM;
-    /* The server may bound our window, as browsers let it; nothing else is asked of it. */
-    upgrade->offer.client_max_window_bits = WSP_DEFLATE_BITS_ANY;
     if (target->is_deflated)
-        wsp_deflate_params_write(&upgrade->offer, upgrade->offer_text);
+        make_offer(upgrade, target);
     r = protocols_new(&target->protocols, &upgrade->protocols);
     if (r < 0)
         goto free_upgrade;

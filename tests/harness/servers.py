@@ -2,7 +2,7 @@
 """WebSocket servers for tests: two that wsplex did not write, and one that does what its script says.
 
 Server runs websockets_server.py or ws_server.js, which listen with and without TLS on 127.0.0.1 and
-::1. What a connection gets depends on its path: /echo... sends every message back, any other tells of
+::1. What a connection gets depends on its path: /echo... sends every message back, /pieces... does so in three frames, any other tells of
 it. deflate has the parameters of permessage-deflate that the server answers with, by their names in
 RFC 7692; without, it does as its library does. The test sees each connection and gives it orders, a JSON object a line:
 

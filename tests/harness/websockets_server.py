@@ -33,10 +33,18 @@ async def serve(connection):
         async for message in connection:
             if connection.path.startswith("/echo"):
                 await connection.send(message)
+            elif connection.path.startswith("/pieces"):
+                await connection.send(pieces(message) if message else message)
             else:
                 tell_message(number, message)
     await connection.wait_closed()
     tell("close", id=number, code=connection.close_code, reason=connection.close_reason)
+
+
+def pieces(message):
+    third = len(message) // 3 + 1
+    for at in range(0, len(message), third):
+        yield message[at : at + third]
 
 
 def tell_message(number, message):

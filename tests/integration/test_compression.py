@@ -11,7 +11,7 @@ from wsplex_client import Closed, Message, Opened
 
 MIB = 1 << 20
 # Around the lengths that RFC 6455 writes differently, the least that is compressed, and one of many turns.
-LENGTHS = [0, 1, 63, 64, 125, 126, 127, 65535, 65536, 65537, 600000]
+LENGTHS = [0, 1, 63, 64, 125, 126, 127, 65535, 65536, 65537, MIB]
 
 MODES = {
     "as offered": {},
@@ -54,13 +54,17 @@ def parameters(extensions):
     return {name: int(value) if value else True for name, _, value in pairs}
 
 
+def alike_of(length):
+    return ("{'number': 1234.5, 'name': 'value'}, " * (length // 37 + 1))[:length]
+
+
 def payloads(length):
     """Noise, which is sent as it is; text; and what compresses well, twice for its reference to itself."""
     yield binary_of(length)
     yield text_of(length)
     for _ in range(2):
         yield bytes(length)
-        yield ("{'number': 1234.5, 'name': 'value'}, " * (length // 37 + 1))[:length]
+        yield alike_of(length)
 
 
 def test_every_length_comes_back(daemon, compressing):
@@ -72,6 +76,31 @@ def test_every_length_comes_back(daemon, compressing):
             for data in payloads(length):
                 channel.send(data)
                 assert channel.wait(Message).data == data, (length, type(data))
+        assert channel.buffered_amount == 0
+        channel.close(1000)
+        assert channel.wait(Closed) == Closed(True, 1000, "")
+
+
+def test_every_length_comes_back_in_pieces(daemon, compressing):
+    """Compressed messages in several frames, each of which begins wherever it likes."""
+    server, _ = compressing
+    with daemon.client() as client:
+        channel = client.open(server.url(new_path("pieces")))
+        for length in LENGTHS:
+            for data in payloads(length):
+                channel.send(data)
+                assert channel.wait(Message).data == data, (length, type(data))
+        channel.close(1000)
+        assert channel.wait(Closed) == Closed(True, 1000, "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_longest_message_comes_back(daemon, certificate, kind):
+    with Server(kind, certificate, deflate={}) as server, daemon.client() as client:
+        channel = client.open(server.url(new_path("echo"), "wss"))
+        for data in (binary_of(16 * MIB), alike_of(16 * MIB)):
+            channel.send(data)
+            assert channel.wait(Message).data == data
         assert channel.buffered_amount == 0
         channel.close(1000)
         assert channel.wait(Closed) == Closed(True, 1000, "")
@@ -93,6 +122,39 @@ def test_an_endpoint_may_turn_it_off(make_daemon, willing):
         channel = client.open("wsplex-endpoint:plain", sharing="default")
         assert channel.wait(Opened).extensions == ""
     assert not willing.connection(path).header("sec-websocket-extensions")
+
+
+ASKED = {
+    "no takeover": (
+        "deflate-context-takeover = no",
+        "server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+        {"server_no_context_takeover": True, "client_no_context_takeover": True},
+    ),
+    "a small window": (
+        "deflate-window-bits = 9",
+        "server_max_window_bits=9; client_max_window_bits=9",
+        {"server_max_window_bits": 9, "client_max_window_bits": 9},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ASKED)
+def test_an_endpoint_asks_for_less(make_daemon, certificate, kind, name):
+    options, asked, agreed = ASKED[name]
+    path = new_path("echo")
+    with Server(kind, certificate, deflate={}) as server:
+        daemon = make_daemon(f'endpoint "small" {{ url = "{server.url(path)}" share = no {options} }}')
+        with daemon.client() as client:
+            channel = client.open("wsplex-endpoint:small", sharing="default")
+            assert parameters(channel.wait(Opened).extensions).items() <= agreed.items()
+            for data in payloads(65536):
+                channel.send(data)
+                assert channel.wait(Message).data == data
+            channel.close(1000)
+            channel.wait(Closed)
+        offer = server.connection(path).header("sec-websocket-extensions")
+        assert offer == [f"permessage-deflate; {asked}"]
 
 
 # --- by script ---

@@ -150,6 +150,7 @@ def test_options_of_a_free_url(daemon, one_server):
             ("linger", "soon"), ("queue", "1"), ("lingre", "1s"), ("connect-timeout", "1s"),
             ("share", "yes"), ("protocols", "x"), ("headers", "X: y"), ("max-message", "0"),
             ("max-message", "32MiB"), ("ca-file", "relative.pem"), ("ca-file", "/nonexistent.pem"), ("deflate", "some"),
+            ("deflate-context-takeover", "server"), ("deflate-window-bits", "7"), ("deflate-window-bits", "16"),
             ("", "x"),
         ]:  # fmt: skip
             cause, text = refusal(client, url, options={name: value})

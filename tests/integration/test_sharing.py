@@ -266,6 +266,8 @@ def differences(ca_file):
     yield "ca-file", {"options": {"ca-file": ca_file}}
     yield "max-message", {"options": {"max-message": "1MiB"}}
     yield "deflate", {"options": {"deflate": "no"}}
+    yield "deflate-context-takeover", {"options": {"deflate-context-takeover": "no"}}
+    yield "deflate-window-bits", {"options": {"deflate-window-bits": "12"}}
 
 
 def test_who_differs_in_identity_does_not_share(daemon, server, authority, folder):

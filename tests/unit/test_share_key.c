@@ -158,6 +158,16 @@ static void no_deflate(struct target *t)
     t->is_deflated = false;
 }
 
+static void no_takeover(struct target *t)
+{
+    t->is_taking_over = false;
+}
+
+static void other_window(struct target *t)
+{
+    t->window_bits = 9;
+}
+
 static void (*const differences[])(struct target *) = {
     NULL,
     other_scope,
@@ -177,6 +187,8 @@ static void (*const differences[])(struct target *) = {
     empty_ca_file,
     other_max_message,
     no_deflate,
+    no_takeover,
+    other_window,
 };
 
 enum { N_DIFFERENCES = sizeof(differences) / sizeof(differences[0]) };
