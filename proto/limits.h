@@ -120,6 +120,9 @@
  */
 #define WSP_MAX_URL 16384
 
+/* The path of a Unix socket: what its address holds on Linux, without the zero at the end. */
+#define WSP_MAX_SOCKET_PATH 107
+
 /* One subprotocol name, and how many. Registered names stay under 60 bytes; some pass tokens
  * here. */
 #define WSP_MAX_SUBPROTOCOL    4096

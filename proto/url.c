@@ -71,6 +71,7 @@ struct href {
     enum wsp_host_kind host_kind;
     uint16_t port;
     bool is_default_port;
+    struct mark whole;  /* what stands behind it is no part of the href */
     struct mark prefix; /* scheme:// */
     struct mark username;
     struct mark password;
@@ -80,6 +81,7 @@ struct href {
     struct mark query;
     struct mark resource;
     struct mark fragment;
+    struct mark socket_path; /* decoded */
 };
 
 static size_t href_len(const struct href *href)
@@ -235,19 +237,76 @@ static void put_resource(struct href *href, const struct wsp_url_parts *parts)
     href->resource = mark_from(href, start);
 }
 
-static int href_write(struct href *href, const struct wsp_url_parts *parts,
-                      wsp_to_ascii_fn to_ascii)
+static void put_fragment(struct href *href, const struct wsp_url_parts *parts)
 {
-    put(href, wsp_scheme_facts(href->scheme)->name);
+    if (!parts->has_fragment)
+        return;
+    put(href, "#");
+    href->fragment = put_encoded(href, parts->fragment, WSP_PERCENT_FRAGMENT);
+}
+
+static void put_url(struct href *href, const struct wsp_url_parts *parts, wsp_to_ascii_fn to_ascii)
+{
     put(href, "://");
     href->prefix = mark_from(href, 0);
     put_credentials(href, parts);
     put_host(href, parts, to_ascii);
     put_resource(href, parts);
-    if (parts->has_fragment) {
-        put(href, "#");
-        href->fragment = put_encoded(href, parts->fragment, WSP_PERCENT_FRAGMENT);
+    put_fragment(href, parts);
+    href->whole = mark_from(href, 0);
+}
+
+/* Writes what the mark's text means when it is decoded. */
+static void put_socket_path(struct href *href, struct mark encoded)
+{
+    size_t start = href_len(href), len;
+    uint8_t *room;
+
+    if (href->error == 0)
+        href->error = wsp_buffer_reserve(&href->text, encoded.len, &room);
+    if (href->error != 0)
+        return;
+    len = wsp_percent_decode(
+        (char *)room, (const char *)wsp_buffer_peek(&href->text) + encoded.start, encoded.len);
+    if (memchr(room, '\0', len) != NULL)
+        href->error = WSP_URL_BAD_SOCKET;
+    else if (len > WSP_MAX_SOCKET_PATH)
+        href->error = WSP_URL_LONG_SOCKET;
+    wsp_buffer_commit(&href->text, len);
+    href->socket_path = mark_from(href, start);
+}
+
+/* Without a path of the request, which is / then, the href has none either. */
+static void put_unix_url(struct href *href, const struct wsp_url_parts *parts)
+{
+    struct mark socket;
+
+    put(href, parts->slashes.len > 0 ? "://" : ":");
+    socket = put_encoded(href, parts->socket, WSP_PERCENT_PATH);
+    if (parts->has_path) {
+        put(href, ":");
+        put_resource(href, parts);
+    } else if (parts->has_query) {
+        put(href, "?");
+        put_encoded(href, parts->query, WSP_PERCENT_QUERY);
     }
+    put_fragment(href, parts);
+    href->whole = mark_from(href, 0);
+    if (!parts->has_path)
+        put_resource(href, parts);
+    put_socket_path(href, socket);
+}
+
+static int href_write(struct href *href, const struct wsp_url_parts *parts,
+                      wsp_to_ascii_fn to_ascii)
+{
+    const struct wsp_scheme_facts *facts = wsp_scheme_facts(href->scheme);
+
+    put(href, facts->name);
+    if (facts->is_unix)
+        put_unix_url(href, parts);
+    else
+        put_url(href, parts, to_ascii);
     return href->error == -ENOBUFS ? WSP_URL_TOO_LONG : href->error;
 }
 
@@ -265,6 +324,15 @@ static const char *block_add(char **next, const struct href *href, struct mark m
     return string;
 }
 
+/* A Unix socket has no host; what asks for one all the same gets the name of this machine. */
+static void url_set_local(struct wsp_url *url)
+{
+    url->host = url->hostname = url->host_header = "localhost";
+    url->origin = "null";
+    url->port = wsp_scheme_facts(url->scheme)->default_port;
+    url->is_default_port = true;
+}
+
 /* Makes the object's strings, all of them in one block. */
 static int url_init(struct wsp_url *ret, const struct href *href, const struct wsp_url_parts *parts)
 {
@@ -278,13 +346,12 @@ static int url_init(struct wsp_url *ret, const struct href *href, const struct w
         .has_fragment = parts->has_fragment,
     };
     const size_t n_brackets = href->host_kind == WSP_HOST_IPV6 ? 1 : 0;
-    const struct mark whole = {0, href_len(href)};
     const struct mark hostname = {href->host.start + n_brackets, href->host.len - 2 * n_brackets};
     const struct {
         const char **string;
         struct mark mark;
     } strings[] = {
-        {&url.href, whole},
+        {&url.href, href->whole},
         {&url.username, href->username},
         {&url.password, href->password},
         {&url.host, href->host},
@@ -293,6 +360,7 @@ static int url_init(struct wsp_url *ret, const struct href *href, const struct w
         {&url.query, href->query},
         {&url.fragment, href->fragment},
         {&url.resource, href->resource},
+        {&url.socket_path, href->socket_path},
         /* The origin is scheme://host_header: the latter overwrites the NUL of the former. */
         {&url.origin, href->prefix},
         {&url.host_header, href->host_and_port},
@@ -312,6 +380,8 @@ static int url_init(struct wsp_url *ret, const struct href *href, const struct w
             next--; /* see the table */
         *strings[i].string = block_add(&next, href, strings[i].mark);
     }
+    if (wsp_scheme_facts(href->scheme)->is_unix)
+        url_set_local(&url);
     *ret = url;
     return 0;
 }
@@ -331,7 +401,7 @@ static int url_make(struct wsp_url *ret, const struct wsp_url_parts *parts,
 }
 
 static int url_parse(struct wsp_url *ret, const char *input, size_t len, const struct wsp_url *base,
-                     wsp_to_ascii_fn to_ascii, bool is_for_websocket)
+                     wsp_to_ascii_fn to_ascii, enum wsp_url_use use)
 {
     struct wsp_url_parts parts;
     struct wsp_span clean;
@@ -345,9 +415,9 @@ static int url_parse(struct wsp_url *ret, const char *input, size_t len, const s
     copy = input_clean(input, len, &clean);
     if (copy == NULL)
         return -ENOMEM;
-    r = wsp_url_cut(clean, base, &parts);
+    r = wsp_url_cut(clean, base, use, &parts);
     if (r == 0) {
-        if (is_for_websocket)
+        if (use == WSP_URL_USE_WEBSOCKET)
             parts.scheme = wsp_scheme_facts(parts.scheme)->for_websocket;
         r = url_make(ret, &parts, to_ascii);
     }
@@ -358,14 +428,20 @@ static int url_parse(struct wsp_url *ret, const char *input, size_t len, const s
 int wsp_url_parse(struct wsp_url *ret, const char *input, size_t len, const struct wsp_url *base,
                   wsp_to_ascii_fn to_ascii)
 {
-    return url_parse(ret, input, len, base, to_ascii, false);
+    return url_parse(ret, input, len, base, to_ascii, WSP_URL_USE_STANDARD);
+}
+
+int wsp_url_parse_proxy(struct wsp_url *ret, const char *input, size_t len,
+                        wsp_to_ascii_fn to_ascii)
+{
+    return url_parse(ret, input, len, NULL, to_ascii, WSP_URL_USE_PROXY);
 }
 
 int wsp_url_parse_websocket(struct wsp_url *ret, const char *input, size_t len,
                             const struct wsp_url *base, wsp_to_ascii_fn to_ascii)
 {
     struct wsp_url url;
-    int r = url_parse(&url, input, len, base, to_ascii, true);
+    int r = url_parse(&url, input, len, base, to_ascii, WSP_URL_USE_WEBSOCKET);
 
     if (r != 0)
         return r;

@@ -40,6 +40,10 @@ enum wsp_scheme {
     WSP_SCHEME_WSS,
     WSP_SCHEME_HTTP,
     WSP_SCHEME_HTTPS,
+    WSP_SCHEME_WS_UNIX, /* ours; wsp_url_parse_websocket() alone knows these two */
+    WSP_SCHEME_WSS_UNIX,
+    WSP_SCHEME_SOCKS5, /* wsp_url_parse_proxy() alone knows these two */
+    WSP_SCHEME_SOCKS5H,
 };
 
 enum wsp_host_kind {
@@ -60,7 +64,12 @@ enum wsp_host_kind {
     X(WSP_URL_BAD_IPV4, "the URL's host ends in a number but is not an IPv4 address")             \
     X(WSP_URL_BAD_IPV6, "the URL's host is not an IPv6 address in brackets, as in [2001:db8::1]") \
     X(WSP_URL_BAD_PORT, "the URL's port is not a number from 0 to 65535")                         \
-    X(WSP_URL_FRAGMENT, "the URL has a fragment; a WebSocket URL must not contain #")
+    X(WSP_URL_FRAGMENT, "the URL has a fragment; a WebSocket URL must not contain #")             \
+    X(WSP_URL_BAD_SOCKET,                                                                         \
+      "the URL does not name a Unix socket; write ws+unix:/path/of/socket:/request/path")         \
+    X(WSP_URL_LONG_SOCKET,                                                                        \
+      "the path of the URL's Unix socket is too long; it may have " WSP_URL_TEXT_(                \
+          WSP_MAX_SOCKET_PATH) " bytes")
 
 /* The value of a macro as text. */
 #define WSP_URL_TEXT_(macro)  WSP_URL_TEXT__(macro)
@@ -90,11 +99,12 @@ struct wsp_url {
     const char *resource;    /* the request target: path, and ?query where there is one (RFC 6455,
                                 section 3: the resource name) */
     const char *origin;      /* scheme://host_header, what MessageEvent.origin shows */
+    const char *socket_path; /* of ws+unix and wss+unix, decoded; empty for the others */
     enum wsp_scheme scheme;
     enum wsp_host_kind host_kind;
     uint16_t port;        /* the effective one, 80 or 443 where the URL names none */
     bool is_default_port; /* port is the scheme's default, and so not in href */
-    bool is_secure;       /* wss or https */
+    bool is_secure;       /* wss, wss+unix or https */
     bool has_query;       /* there is a ?, even with nothing after it */
     bool has_fragment;    /* there is a #, even with nothing after it */
     char *block;          /* private: where all the strings live */
@@ -117,9 +127,27 @@ int wsp_url_parse(struct wsp_url *ret, const char *input, size_t len, const stru
  * What the WebSocket constructor makes of its first argument (WHATWG WebSockets, constructor, steps
  * 1 to 6): the URL parser, then http becomes ws and https becomes wss, then a fragment is refused.
  * The result's scheme is WSP_SCHEME_WS or WSP_SCHEME_WSS. Otherwise as wsp_url_parse().
+ *
+ * An extension is the URL of a WebSocket server on a Unix socket, as other libraries have it:
+ *
+ *     ws+unix:/run/server.sock:/request/path?query
+ *
+ * and wss+unix for TLS. The socket's absolute path ends at the first colon (%3A stands for one in
+ * it), is percent-encoded and otherwise taken as it is: its dots are the kernel's to follow. What
+ * comes behind the colon is the request's, / without it. An empty authority may stand before the
+ * path (ws+unix:///run/server.sock). The href is as it was given; host, hostname and host_header are
+ * localhost, the port is the default one, and the origin is null, as the URL standard has it of
+ * schemes that it does not know. Such a URL is no base for a relative one.
  */
 int wsp_url_parse_websocket(struct wsp_url *ret, const char *input, size_t len,
                             const struct wsp_url *base, wsp_to_ascii_fn to_ascii);
+
+/*
+ * The URL of a proxy: http, https, socks5 or socks5h (default ports 80, 443, 1080), parsed by the
+ * rules of special schemes. Otherwise as wsp_url_parse() without a base.
+ */
+int wsp_url_parse_proxy(struct wsp_url *ret, const char *input, size_t len,
+                        wsp_to_ascii_fn to_ascii);
 
 /* Frees what the URL owns and makes it empty. NULL and an all-zero struct are fine. */
 void wsp_url_deinit(struct wsp_url *url);

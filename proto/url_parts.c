@@ -13,11 +13,21 @@
 
 #include "proto/ascii.h"
 
+enum {
+    ANY = WSP_URL_USE_STANDARD | WSP_URL_USE_WEBSOCKET,
+    UNIX = WSP_URL_USE_WEBSOCKET,
+    PROXY = WSP_URL_USE_PROXY,
+};
+
 static const struct wsp_scheme_facts schemes[] = {
-    [WSP_SCHEME_WS] = {"ws", 80, false, WSP_SCHEME_WS},
-    [WSP_SCHEME_WSS] = {"wss", 443, true, WSP_SCHEME_WSS},
-    [WSP_SCHEME_HTTP] = {"http", 80, false, WSP_SCHEME_WS},
-    [WSP_SCHEME_HTTPS] = {"https", 443, true, WSP_SCHEME_WSS},
+    [WSP_SCHEME_WS] = {"ws", ANY, 80, false, false, WSP_SCHEME_WS},
+    [WSP_SCHEME_WSS] = {"wss", ANY, 443, true, false, WSP_SCHEME_WSS},
+    [WSP_SCHEME_HTTP] = {"http", ANY | PROXY, 80, false, false, WSP_SCHEME_WS},
+    [WSP_SCHEME_HTTPS] = {"https", ANY | PROXY, 443, true, false, WSP_SCHEME_WSS},
+    [WSP_SCHEME_WS_UNIX] = {"ws+unix", UNIX, 80, false, true, WSP_SCHEME_WS_UNIX},
+    [WSP_SCHEME_WSS_UNIX] = {"wss+unix", UNIX, 443, true, true, WSP_SCHEME_WSS_UNIX},
+    [WSP_SCHEME_SOCKS5] = {"socks5", PROXY, 1080, false, false, WSP_SCHEME_SOCKS5},
+    [WSP_SCHEME_SOCKS5H] = {"socks5h", PROXY, 1080, false, false, WSP_SCHEME_SOCKS5H},
 };
 
 #define N_SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
@@ -65,7 +75,8 @@ static bool is_in_scheme(char c)
 }
 
 /* The states "scheme start" and "scheme". Where there is no scheme, rest is left as it is. */
-static int cut_scheme(struct wsp_span *rest, enum wsp_scheme *ret_scheme, bool *ret_has_scheme)
+static int cut_scheme(struct wsp_span *rest, enum wsp_url_use use, enum wsp_scheme *ret_scheme,
+                      bool *ret_has_scheme)
 {
     struct wsp_span name = {rest->text, 0};
 
@@ -77,7 +88,8 @@ static int cut_scheme(struct wsp_span *rest, enum wsp_scheme *ret_scheme, bool *
     if (name.len == rest->len || rest->text[name.len] != ':')
         return 0;
     for (size_t i = 0; i < N_SCHEMES; i++) {
-        if (wsp_ascii_equals(name.text, name.len, schemes[i].name)) {
+        if ((schemes[i].uses & use) != 0 &&
+            wsp_ascii_equals(name.text, name.len, schemes[i].name)) {
             wsp_span_skip(rest, name.len + 1);
             *ret_scheme = (enum wsp_scheme)i;
             *ret_has_scheme = true;
@@ -137,6 +149,26 @@ static void cut_authority(struct wsp_span rest, struct wsp_url_parts *parts)
     cut_host(authority, parts);
 }
 
+/* Ours: the path of a socket, and behind a colon that of the request. */
+static int cut_socket(struct wsp_span rest, struct wsp_url_parts *parts)
+{
+    parts->slashes = (struct wsp_span){rest.text, 0};
+    if (rest.len >= 2 && rest.text[0] == '/' && rest.text[1] == '/') {
+        parts->slashes.len = 2;
+        wsp_span_skip(&rest, 2);
+    }
+    parts->socket = rest;
+    parts->has_path = cut_at_first(&parts->socket, ':', &parts->path);
+    if (parts->socket.len < 2 || parts->socket.text[0] != '/')
+        return WSP_URL_BAD_SOCKET;
+    if (parts->path.len > 0) {
+        if (!wsp_url_is_slash(parts->path.text[0]))
+            return WSP_URL_BAD_SOCKET;
+        wsp_span_skip(&parts->path, 1);
+    }
+    return 0;
+}
+
 /* --- resolve --- */
 
 static void take_authority_of_base(struct wsp_url_parts *parts, const struct wsp_url *base)
@@ -170,17 +202,18 @@ static void resolve(struct wsp_span rest, struct wsp_url_parts *parts, const str
 }
 
 /* Everything up to the writing: what the input means, given the base. */
-int wsp_url_cut(struct wsp_span rest, const struct wsp_url *base, struct wsp_url_parts *ret_parts)
+int wsp_url_cut(struct wsp_span rest, const struct wsp_url *base, enum wsp_url_use use,
+                struct wsp_url_parts *ret_parts)
 {
     struct wsp_url_parts parts = {.scheme = WSP_SCHEME_WS};
     bool has_scheme;
     size_t n_slashes = 0;
-    int r = cut_scheme(&rest, &parts.scheme, &has_scheme);
+    int r = cut_scheme(&rest, use, &parts.scheme, &has_scheme);
 
     if (r != 0)
         return r;
     if (!has_scheme) {
-        if (base == NULL)
+        if (base == NULL || schemes[base->scheme].is_unix)
             return WSP_URL_RELATIVE;
         parts.scheme = base->scheme;
     }
@@ -188,10 +221,13 @@ int wsp_url_cut(struct wsp_span rest, const struct wsp_url *base, struct wsp_url
     parts.has_query = cut_at_first(&rest, '?', &parts.query);
     while (n_slashes < rest.len && wsp_url_is_slash(rest.text[n_slashes]))
         n_slashes++;
-    if (base != NULL && base->scheme == parts.scheme && n_slashes < 2)
+    if (schemes[parts.scheme].is_unix)
+        r = cut_socket(rest, &parts);
+    else if (base != NULL && base->scheme == parts.scheme && n_slashes < 2)
         resolve(rest, &parts, base);
     else
         cut_authority(rest, &parts);
-    *ret_parts = parts;
-    return 0;
+    if (r == 0)
+        *ret_parts = parts;
+    return r;
 }

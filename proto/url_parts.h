@@ -22,11 +22,20 @@ struct wsp_span {
     size_t len;
 };
 
-/* What the standards say of a scheme. */
+/* Who parses: each knows schemes that others do not. */
+enum wsp_url_use {
+    WSP_URL_USE_STANDARD = 1,
+    WSP_URL_USE_WEBSOCKET = 2,
+    WSP_URL_USE_PROXY = 4,
+};
+
+/* What is known of a scheme. */
 struct wsp_scheme_facts {
     const char *name;
+    unsigned uses; /* bits of enum wsp_url_use */
     uint16_t default_port;
     bool is_secure;
+    bool is_unix;                  /* a socket's path stands where others have an authority */
     enum wsp_scheme for_websocket; /* what the WebSocket constructor makes of it */
 };
 
@@ -40,6 +49,9 @@ struct wsp_url_parts {
     struct wsp_span password;
     struct wsp_span host;
     struct wsp_span port;
+    struct wsp_span slashes; /* of is_unix: // or nothing */
+    struct wsp_span socket;  /* of is_unix: its path */
+    bool has_path;           /* of is_unix: there is a colon behind the socket's path */
     struct wsp_span directory;
     struct wsp_span path;
     struct wsp_span query;
@@ -54,10 +66,11 @@ const struct wsp_scheme_facts *wsp_scheme_facts(enum wsp_scheme scheme);
 /*
  * Cuts the input apart, which has neither tabs nor newlines nor blanks around it, and completes it
  * from the base (may be NULL). Returns 0 and the parts, which last as long as input and base;
- * WSP_URL_BAD_SCHEME or WSP_URL_RELATIVE. Whether the parts are good is for their own parsers to
- * say.
+ * WSP_URL_BAD_SCHEME (also when the scheme is not for this use), WSP_URL_RELATIVE or
+ * WSP_URL_BAD_SOCKET. Whether the parts are good is for their own parsers to say.
  */
-int wsp_url_cut(struct wsp_span input, const struct wsp_url *base, struct wsp_url_parts *ret_parts);
+int wsp_url_cut(struct wsp_span input, const struct wsp_url *base, enum wsp_url_use use,
+                struct wsp_url_parts *ret_parts);
 
 /* Whether the character separates segments of a path. Special schemes take a backslash for a
  * slash. */

@@ -46,6 +46,29 @@ static void require_sound(const struct wsp_url *url)
     wsp_url_deinit(&again);
 }
 
+static bool is_unix(enum wsp_scheme scheme)
+{
+    return scheme == WSP_SCHEME_WS_UNIX || scheme == WSP_SCHEME_WSS_UNIX;
+}
+
+/* A URL of a Unix socket, which is the constructor's alone. */
+static void require_sound_unix(const struct wsp_url *url)
+{
+    size_t len = strlen(url->socket_path);
+    struct wsp_url again;
+
+    require_printable(url->href);
+    require_printable(url->resource);
+    require(strlen(url->href) <= WSP_MAX_URL);
+    require(len > 1 && len <= WSP_MAX_SOCKET_PATH && url->socket_path[0] == '/');
+    require(*url->path == '/' && strcmp(url->origin, "null") == 0);
+    require(wsp_url_parse_websocket(&again, url->href, strlen(url->href), NULL, NULL) == 0);
+    require(strcmp(again.href, url->href) == 0);
+    require(strcmp(again.socket_path, url->socket_path) == 0);
+    require(strcmp(again.resource, url->resource) == 0);
+    wsp_url_deinit(&again);
+}
+
 /* The WebSocket constructor refuses what is no URL and what has a fragment, and nothing else. */
 static void require_agreement(const char *text, size_t len, const struct wsp_url *base)
 {
@@ -56,21 +79,38 @@ static void require_agreement(const char *text, size_t len, const struct wsp_url
 
     require(wsp_url_problem_to_string(r) != NULL);
     if (r_websocket == 0) {
-        require(websocket.scheme == WSP_SCHEME_WS || websocket.scheme == WSP_SCHEME_WSS);
         require(!websocket.has_fragment);
-        require_sound(&websocket);
+        if (is_unix(websocket.scheme)) {
+            require(r == WSP_URL_BAD_SCHEME);
+            require_sound_unix(&websocket);
+        } else {
+            require(websocket.scheme == WSP_SCHEME_WS || websocket.scheme == WSP_SCHEME_WSS);
+            require_sound(&websocket);
+        }
     }
     if (r == 0) {
         require(r_websocket == (url.has_fragment ? WSP_URL_FRAGMENT : 0));
         require(r_websocket != 0 || strcmp(url.resource, websocket.resource) == 0);
         require_sound(&url);
         wsp_url_deinit(&url);
-    } else {
+    } else if (r != WSP_URL_BAD_SCHEME) {
         /* ws: is shorter than http:, so only the latter may be too long. */
         require(r_websocket == r || r == WSP_URL_TOO_LONG);
     }
     if (r_websocket == 0)
         wsp_url_deinit(&websocket);
+}
+
+static void require_proxy(const char *text, size_t len)
+{
+    struct wsp_url url;
+
+    if (wsp_url_parse_proxy(&url, text, len, idna_to_ascii) != 0)
+        return;
+    require_printable(url.href);
+    require(*url.hostname != '\0' && *url.socket_path == '\0');
+    require(url.scheme != WSP_SCHEME_WS && url.scheme != WSP_SCHEME_WSS && !is_unix(url.scheme));
+    wsp_url_deinit(&url);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -90,5 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         text = newline + 1;
     }
     require_agreement(text, len, NULL);
+    require_proxy(text, len);
     return 0;
 }

@@ -253,7 +253,7 @@ END_TEST
 
 START_TEST(every_problem_has_its_own_text)
 {
-    for (int i = WSP_URL_NO_PROBLEM + 1; i <= WSP_URL_FRAGMENT; i++) {
+    for (int i = WSP_URL_NO_PROBLEM + 1; i <= WSP_URL_LONG_SOCKET; i++) {
         for (int j = WSP_URL_NO_PROBLEM; j < i; j++)
             ck_assert_str_ne(wsp_url_problem_to_string(i), wsp_url_problem_to_string(j));
     }
