@@ -49,6 +49,23 @@ bool wsp_view_take_literal(struct wsp_view *view, struct wsp_view literal)
     return true;
 }
 
+bool wsp_view_read_number(struct wsp_view view, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < view.len; i++) {
+        if (!wsp_ascii_is_digit((char)view.data[i]))
+            return false;
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, view.data[i] - '0', &number))
+            number = UINT64_MAX;
+    }
+    if (view.len == 0)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
 bool wsp_token_is(struct wsp_view token, const char *name)
 {
     return wsp_ascii_equals((const char *)token.data, token.len, name);

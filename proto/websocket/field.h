@@ -36,6 +36,12 @@ bool wsp_view_take_literal(struct wsp_view *view, struct wsp_view literal);
 /* RFC 9110, section 5.6.2, within the length that rules.h sets for names. */
 bool wsp_view_is_token(struct wsp_view view);
 
+/*
+ * Whether view is digits and nothing else; the number then, UINT64_MAX for what is too large. Of
+ * seconds, bytes, parts of a date.
+ */
+bool wsp_view_read_number(struct wsp_view view, uint64_t *ret_number);
+
 /* Whether token is name, whatever the case of ASCII letters. */
 bool wsp_token_is(struct wsp_view token, const char *name);
 

@@ -22,6 +22,7 @@
 #include "proto/buffer.h"
 #include "proto/limits.h"
 #include "proto/pull.h"
+#include "proto/websocket/body.h"
 #include "proto/websocket/head.h"
 
 enum {
@@ -97,7 +98,6 @@ int wsp_handshake_write_request(struct wsp_buffer *out, const struct wsp_request
     X(PROTOCOL_TWICE, "the server answered with more than one subprotocol")                \
     X(PROTOCOL_NOT_ASKED, "the server answered with a subprotocol that was not asked for") \
     X(PROTOCOL_MISSING, "the server took none of the subprotocols asked for")              \
-    X(EXTENSIONS_TWICE, "Sec-WebSocket-Extensions appears more than once")                 \
     X(EXTENSIONS_MALFORMED, "Sec-WebSocket-Extensions is malformed")                       \
     X(EXTENSION_NOT_ASKED, "the server answered with an extension that was not offered")
 
@@ -117,6 +117,7 @@ struct wsp_asked {
     struct wsp_view extensions; /* the offer that was sent */
     size_t max_head_bytes;      /* per head */
     size_t max_head_fields;
+    int64_t now_s; /* since 1970-01-01 00:00:00 UTC, for a Retry-After that is a date */
 };
 
 /*
@@ -129,10 +130,10 @@ struct wsp_response {
     unsigned status;             /* 0 when there is no valid head */
     struct wsp_view reason;      /* the phrase; bytes of the server, not for a log as they are */
     struct wsp_view protocol;    /* the subprotocol in force, or empty */
-    struct wsp_view extensions;  /* the extensions in force as answered, or empty */
-    struct wsp_view retry_after; /* value of the field, or empty; seconds or a date */
-    int64_t retry_after_s;       /* seconds, when it is such a number; else -1 */
-    struct wsp_view excerpt;     /* of a refusal: the first bytes of its body, as they stand */
+    struct wsp_view extensions;  /* the extensions in force as answered, in one list; or empty */
+    struct wsp_view retry_after; /* value of the one field, or empty; seconds or a date */
+    int64_t retry_after_s;       /* from now on, 0 for what is over; -1: nothing is said */
+    struct wsp_view excerpt;     /* of a refusal: the first bytes of its body, without chunks */
     struct wsp_view rest;        /* ACCEPTED: what follows the head, the server's first frames */
 };
 
@@ -142,7 +143,8 @@ struct wsp_response_reader {
     unsigned n_interim;
     bool is_judged;
     enum wsp_verdict verdict;
-    uint64_t body_left; /* bytes of body that are announced and have not come */
+    struct wsp_buffer extensions; /* where the answer has several fields of them */
+    struct wsp_body body;         /* REFUSED */
     uint16_t excerpt_len;
     uint8_t excerpt[WSP_MAX_ANSWER_EXCERPT];
 };
@@ -165,8 +167,8 @@ void wsp_response_reader_feed(struct wsp_response_reader *reader, struct wsp_vie
 int wsp_response_reader_next(struct wsp_response_reader *reader, struct wsp_response *ret_response);
 
 /*
- * After REFUSED: would more input make the excerpt longer? False when it is full, when the body has
- * ended by its Content-Length or when the status has none.
+ * After REFUSED: would more input make the excerpt longer? False when it is full, and when the body
+ * is over or is none that can be shown (body.h).
  */
 bool wsp_response_reader_wants_body(const struct wsp_response_reader *reader);
 

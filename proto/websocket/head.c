@@ -339,6 +339,11 @@ bool wsp_head_find(const struct wsp_head *head, const char *name, size_t *index,
     return false;
 }
 
+bool wsp_head_find_only(const struct wsp_head *head, const char *name, struct wsp_view *ret_value)
+{
+    return wsp_head_count(head, name) == 1 && wsp_head_find(head, name, NULL, ret_value);
+}
+
 size_t wsp_head_count(const struct wsp_head *head, const char *name)
 {
     struct wsp_view value;

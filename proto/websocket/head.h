@@ -134,6 +134,9 @@ struct wsp_field wsp_head_field(const struct wsp_head *head, size_t index);
 bool wsp_head_find(const struct wsp_head *head, const char *name, size_t *index,
                    struct wsp_view *ret_value);
 
+/* The value of the one field called name; false when there is none, or more than one. */
+bool wsp_head_find_only(const struct wsp_head *head, const char *name, struct wsp_view *ret_value);
+
 /* How many fields are called name. */
 size_t wsp_head_count(const struct wsp_head *head, const char *name);
 

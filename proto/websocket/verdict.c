@@ -1,5 +1,6 @@
 /*
- * verdict: the opening handshake (RFC 6455, section 4): the judging half; handshake.c is the writing one.
+ * verdict: the opening handshake (RFC 6455, section 4.1): an answer, judged; handshake.c writes,
+ * request.c judges what a server is asked.
  *
  * Between head.c, which reads HTTP, and message.c, which takes over with the first byte after the
  * answer; see handshake.h for the contract.
@@ -9,7 +10,7 @@
  *     status                what follows
  *     101                   the checks of section 4.1, in its order; then ACCEPTED
  *     100, 102 to 199       the next head, at most WSP_MAX_N_INTERIM_ANSWERS times
- *     200 and above         REFUSED; what comes of the body goes to the excerpt
+ *     200 and above         REFUSED; what comes of the body (body.c) goes to the excerpt
  *
  * Invariant: a judgement, once given, stays.
  *
@@ -17,14 +18,12 @@
  */
 #include <string.h>
 
-#include "proto/rules.h"
+#include "proto/websocket/body.h"
+#include "proto/websocket/date.h"
 #include "proto/websocket/handshake.h"
 
 #define STATUS_SWITCHING   101
 #define STATUS_FIRST_FINAL 200
-
-/* The body ends with the connection, or in a way that the excerpt need not know. */
-#define BODY_UNTIL_CLOSE UINT64_MAX
 
 const char *wsp_verdict_to_string(enum wsp_verdict verdict)
 {
@@ -37,30 +36,6 @@ const char *wsp_verdict_to_string(enum wsp_verdict verdict)
     return (size_t)verdict < sizeof(texts) / sizeof(texts[0]) ? texts[verdict] : "unknown verdict";
 }
 
-/* The one value of a field; false when it is absent or stands there more than once. */
-static bool find_single(const struct wsp_head *head, const char *name, struct wsp_view *ret_value)
-{
-    return wsp_head_count(head, name) == 1 && wsp_head_find(head, name, NULL, ret_value);
-}
-
-/* A number of seconds or bytes; false when value is none. Too large a number becomes UINT64_MAX. */
-static bool read_number(struct wsp_view value, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9')
-            return false;
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, value.data[i] - '0', &number))
-            number = UINT64_MAX;
-    }
-    if (value.len == 0)
-        return false;
-    *ret_number = number;
-    return true;
-}
-
 /* -- client: the conditions of section 4.1 on a 101, in the order of the standard -- */
 
 static enum wsp_verdict check_version(const struct wsp_response_reader *reader)
@@ -68,14 +43,15 @@ static enum wsp_verdict check_version(const struct wsp_response_reader *reader)
     return wsp_head_minor(&reader->head) >= 1 ? WSP_VERDICT_ACCEPTED : WSP_VERDICT_OLD_HTTP;
 }
 
-/* Item 2: exactly "websocket", in any case; not a list that has it. */
+/* Item 2: exactly "websocket", in any case; not a list that has it, and so not two fields either
+ * (RFC 9110, section 5.3: they would be such a list). */
 static enum wsp_verdict check_upgrade(const struct wsp_response_reader *reader)
 {
     struct wsp_view value;
 
     if (wsp_head_count(&reader->head, "Upgrade") == 0)
         return WSP_VERDICT_UPGRADE_MISSING;
-    if (!find_single(&reader->head, "Upgrade", &value) || !wsp_token_is(value, "websocket"))
+    if (!wsp_head_find_only(&reader->head, "Upgrade", &value) || !wsp_token_is(value, "websocket"))
         return WSP_VERDICT_UPGRADE_WRONG;
     return WSP_VERDICT_ACCEPTED;
 }
@@ -98,7 +74,7 @@ static enum wsp_verdict check_accept(const struct wsp_response_reader *reader)
 
     if (wsp_head_count(&reader->head, "Sec-WebSocket-Accept") == 0)
         return WSP_VERDICT_ACCEPT_MISSING;
-    if (!find_single(&reader->head, "Sec-WebSocket-Accept", &value))
+    if (!wsp_head_find_only(&reader->head, "Sec-WebSocket-Accept", &value))
         return WSP_VERDICT_ACCEPT_TWICE;
     return wsp_view_equals(value, expected) ? WSP_VERDICT_ACCEPTED : WSP_VERDICT_ACCEPT_WRONG;
 }
@@ -134,14 +110,13 @@ static bool are_params(struct wsp_view element)
     return r == WSP_MORE;
 }
 
-/* Item 5, and section 11.3.2: one field in an answer. Parameters are the extension's to judge. */
+/* Item 5. A server must send one field (section 11.3.2), but several say the same as one (section
+ * 9.1), and proxies split and join them. Parameters are the extension's to judge. */
 static enum wsp_verdict check_extensions(const struct wsp_response_reader *reader)
 {
     struct wsp_head_list list = wsp_head_list(&reader->head, "Sec-WebSocket-Extensions");
     struct wsp_view element;
 
-    if (wsp_head_count(&reader->head, "Sec-WebSocket-Extensions") > 1)
-        return WSP_VERDICT_EXTENSIONS_TWICE;
     while (wsp_head_list_next(&list, &element)) {
         struct wsp_param param;
 
@@ -162,25 +137,24 @@ static bool was_asked(const struct wsp_asked *asked, struct wsp_view protocol)
     return false;
 }
 
-/* Item 6; section 11.3.4: once; the WHATWG standard: one that was asked for must come. */
+/* Item 6; section 11.3.4: one field of one token; the WHATWG standard: one that was asked for must
+ * come. */
 static enum wsp_verdict check_protocol(const struct wsp_response_reader *reader)
 {
     size_t n_fields = wsp_head_count(&reader->head, "Sec-WebSocket-Protocol");
     struct wsp_head_list list = wsp_head_list(&reader->head, "Sec-WebSocket-Protocol");
-    struct wsp_view first;
-    struct wsp_view second;
+    struct wsp_view value;
 
     if (n_fields == 0)
         return reader->asked.is_protocol_needed && reader->asked.n_protocols > 0
                    ? WSP_VERDICT_PROTOCOL_MISSING
                    : WSP_VERDICT_ACCEPTED;
-    if (n_fields > 1)
+    if (wsp_head_find_only(&reader->head, "Sec-WebSocket-Protocol", &value) &&
+        was_asked(&reader->asked, value))
+        return WSP_VERDICT_ACCEPTED;
+    if (n_fields > 1 || (wsp_head_list_next(&list, &value) && wsp_head_list_next(&list, &value)))
         return WSP_VERDICT_PROTOCOL_TWICE;
-    if (!wsp_head_list_next(&list, &first))
-        return WSP_VERDICT_PROTOCOL_NOT_ASKED;
-    if (wsp_head_list_next(&list, &second))
-        return WSP_VERDICT_PROTOCOL_TWICE;
-    return was_asked(&reader->asked, first) ? WSP_VERDICT_ACCEPTED : WSP_VERDICT_PROTOCOL_NOT_ASKED;
+    return WSP_VERDICT_PROTOCOL_NOT_ASKED;
 }
 
 static enum wsp_verdict judge(const struct wsp_response_reader *reader)
@@ -207,6 +181,7 @@ void wsp_response_reader_init(struct wsp_response_reader *reader, const struct w
 {
     *reader = (struct wsp_response_reader){.asked = *asked};
     wsp_head_init(&reader->head, WSP_HEAD_RESPONSE, asked->max_head_bytes, asked->max_head_fields);
+    wsp_buffer_init(&reader->extensions, SIZE_MAX);
 }
 
 void wsp_response_reader_deinit(struct wsp_response_reader *reader)
@@ -214,6 +189,7 @@ void wsp_response_reader_deinit(struct wsp_response_reader *reader)
     if (reader == NULL)
         return;
     wsp_head_deinit(&reader->head);
+    wsp_buffer_deinit(&reader->extensions);
 }
 
 void wsp_response_reader_feed(struct wsp_response_reader *reader, struct wsp_view input)
@@ -221,19 +197,33 @@ void wsp_response_reader_feed(struct wsp_response_reader *reader, struct wsp_vie
     wsp_head_feed(&reader->head, input);
 }
 
-/* How long the body is, as far as an excerpt must know (RFC 9112, section 6.3). */
-static uint64_t body_len(const struct wsp_head *head)
+/* Several fields of extensions, in one list. 0, or -ENOMEM: may be repeated. */
+static int join_extensions(struct wsp_response_reader *reader)
 {
-    unsigned status = wsp_head_status(head);
-    struct wsp_view value;
-    uint64_t len;
+    struct wsp_head_list list = wsp_head_list(&reader->head, "Sec-WebSocket-Extensions");
+    struct wsp_view element;
+    int r = 0;
 
-    if (status == 204 || status == 304)
+    wsp_buffer_truncate(&reader->extensions, 0);
+    while (r == 0 && wsp_head_list_next(&list, &element)) {
+        if (wsp_buffer_len(&reader->extensions) > 0)
+            r = wsp_buffer_append(&reader->extensions, ", ", 2);
+        if (r == 0)
+            r = wsp_buffer_append(&reader->extensions, element.data, element.len);
+    }
+    return r;
+}
+
+/* The final head is whole. 0, or -ENOMEM: may be repeated. */
+static int judge_final(struct wsp_response_reader *reader)
+{
+    reader->verdict = judge(reader);
+    if (reader->verdict == WSP_VERDICT_REFUSED)
+        wsp_body_init(&reader->body, &reader->head);
+    if (reader->verdict != WSP_VERDICT_ACCEPTED ||
+        wsp_head_count(&reader->head, "Sec-WebSocket-Extensions") < 2)
         return 0;
-    if (wsp_head_count(head, "Transfer-Encoding") > 0 ||
-        !wsp_head_find(head, "Content-Length", NULL, &value) || !read_number(value, &len))
-        return BODY_UNTIL_CLOSE;
-    return len;
+    return join_extensions(reader);
 }
 
 /* Reads up to the final answer and judges it. */
@@ -252,8 +242,9 @@ static int read_answer(struct wsp_response_reader *reader)
             return r;
         if (wsp_head_status(head) == STATUS_SWITCHING ||
             wsp_head_status(head) >= STATUS_FIRST_FINAL) {
-            reader->verdict = judge(reader);
-            reader->body_left = body_len(head);
+            r = judge_final(reader);
+            if (r < 0)
+                return r;
             break;
         }
         if (reader->n_interim == WSP_MAX_N_INTERIM_ANSWERS) {
@@ -270,18 +261,46 @@ static int read_answer(struct wsp_response_reader *reader)
 static void take_excerpt(struct wsp_response_reader *reader)
 {
     struct wsp_view input = wsp_head_rest(&reader->head);
-    size_t len = sizeof(reader->excerpt) - reader->excerpt_len;
+    struct wsp_view piece;
 
-    if (len > input.len)
-        len = input.len;
-    if (len > reader->body_left)
-        len = (size_t)reader->body_left;
-    if (len > 0)
-        memcpy(reader->excerpt + reader->excerpt_len, input.data, len);
-    reader->excerpt_len = (uint16_t)(reader->excerpt_len + len);
-    if (reader->body_left != BODY_UNTIL_CLOSE)
-        reader->body_left -= len;
+    while (reader->excerpt_len < sizeof(reader->excerpt) &&
+           wsp_body_next(&reader->body, &input, &piece)) {
+        size_t room = sizeof(reader->excerpt) - reader->excerpt_len;
+        size_t len = piece.len < room ? piece.len : room;
+
+        memcpy(reader->excerpt + reader->excerpt_len, piece.data, len);
+        reader->excerpt_len = (uint16_t)(reader->excerpt_len + len);
+    }
     wsp_head_feed(&reader->head, (struct wsp_view){0});
+}
+
+/* RFC 9110, section 10.2.3: seconds, or a date, which the server's own clock says more of than ours.
+ * What is over is 0. */
+static int64_t read_retry_after(const struct wsp_response_reader *reader, struct wsp_view value)
+{
+    int64_t now_s = reader->asked.now_s;
+    int64_t date_s;
+    struct wsp_view date;
+    uint64_t seconds;
+
+    if (wsp_view_read_number(value, &seconds))
+        return seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds;
+    if (!wsp_date_read(value, now_s, &date_s))
+        return -1;
+    if (wsp_head_find(&reader->head, "Date", NULL, &date))
+        wsp_date_read(date, now_s, &now_s);
+    return date_s > now_s ? date_s - now_s : 0;
+}
+
+static void fill_accepted(const struct wsp_response_reader *reader, struct wsp_response *response)
+{
+    const struct wsp_head *head = &reader->head;
+
+    wsp_head_find_only(head, "Sec-WebSocket-Protocol", &response->protocol);
+    if (!wsp_head_find_only(head, "Sec-WebSocket-Extensions", &response->extensions))
+        response->extensions = (struct wsp_view){wsp_buffer_peek(&reader->extensions),
+                                                 wsp_buffer_len(&reader->extensions)};
+    response->rest = wsp_head_rest(head);
 }
 
 static struct wsp_response response_of(const struct wsp_response_reader *reader)
@@ -293,7 +312,6 @@ static struct wsp_response response_of(const struct wsp_response_reader *reader)
         .retry_after_s = -1,
         .excerpt = {reader->excerpt, reader->excerpt_len},
     };
-    uint64_t seconds;
 
     if (reader->verdict == WSP_VERDICT_BAD_HEAD) {
         response.text = wsp_head_flaw_to_string(wsp_head_get_flaw(head));
@@ -301,14 +319,10 @@ static struct wsp_response response_of(const struct wsp_response_reader *reader)
     }
     response.status = wsp_head_status(head);
     response.reason = wsp_head_reason(head);
-    if (reader->verdict == WSP_VERDICT_ACCEPTED) {
-        find_single(head, "Sec-WebSocket-Protocol", &response.protocol);
-        find_single(head, "Sec-WebSocket-Extensions", &response.extensions);
-        response.rest = wsp_head_rest(head);
-    }
-    if (wsp_head_find(head, "Retry-After", NULL, &response.retry_after) &&
-        read_number(response.retry_after, &seconds))
-        response.retry_after_s = seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds;
+    if (reader->verdict == WSP_VERDICT_ACCEPTED)
+        fill_accepted(reader, &response);
+    if (wsp_head_find_only(head, "Retry-After", &response.retry_after))
+        response.retry_after_s = read_retry_after(reader, response.retry_after);
     return response;
 }
 
@@ -330,171 +344,6 @@ int wsp_response_reader_next(struct wsp_response_reader *reader, struct wsp_resp
 
 bool wsp_response_reader_wants_body(const struct wsp_response_reader *reader)
 {
-    return reader->is_judged && reader->verdict == WSP_VERDICT_REFUSED && reader->body_left > 0 &&
-           reader->excerpt_len < sizeof(reader->excerpt);
-}
-
-/* -- server: the conditions of section 4.2.1 on a request -- */
-
-static bool is_new_enough(const struct wsp_head *head)
-{
-    return wsp_head_minor(head) >= 1;
-}
-
-static bool is_get(const struct wsp_head *head)
-{
-    return wsp_view_equals(wsp_head_method(head), WSP_VIEW_LITERAL("GET"));
-}
-
-static bool has_host(const struct wsp_head *head)
-{
-    struct wsp_view value;
-
-    return find_single(head, "Host", &value) && value.len > 0;
-}
-
-/* What follows the head must be frames and nothing else. */
-static bool has_no_body(const struct wsp_head *head)
-{
-    struct wsp_view value;
-    size_t index = 0;
-
-    while (wsp_head_find(head, "Content-Length", &index, &value)) {
-        if (!wsp_view_equals(value, WSP_VIEW_LITERAL("0")))
-            return false;
-    }
-    return wsp_head_count(head, "Transfer-Encoding") == 0;
-}
-
-static bool wants_websocket(const struct wsp_head *head)
-{
-    return wsp_head_list_has(head, "Upgrade", "websocket");
-}
-
-static bool wants_upgrade(const struct wsp_head *head)
-{
-    return wsp_head_list_has(head, "Connection", "Upgrade");
-}
-
-static bool has_version(const struct wsp_head *head)
-{
-    struct wsp_view value;
-
-    return find_single(head, "Sec-WebSocket-Version", &value) &&
-           wsp_view_equals(value, WSP_VIEW_LITERAL("13"));
-}
-
-static bool is_base64_character(uint8_t c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
-           c == '/';
-}
-
-/* Base64 of 16 bytes: 22 characters and two for filling. */
-static bool has_key(const struct wsp_head *head)
-{
-    struct wsp_view value;
-
-    if (!find_single(head, "Sec-WebSocket-Key", &value) || value.len != WSP_HANDSHAKE_KEY ||
-        memcmp(value.data + WSP_HANDSHAKE_KEY - 2, "==", 2) != 0)
-        return false;
-    for (size_t i = 0; i < WSP_HANDSHAKE_KEY - 2; i++) {
-        if (!is_base64_character(value.data[i]))
-            return false;
-    }
-    return true;
-}
-
-static const struct {
-    bool (*holds)(const struct wsp_head *head);
-    unsigned status;
-    const char *why;
-} conditions[] = {
-    {is_new_enough, 505, "the request is not HTTP/1.1"},
-    {is_get, 405, "the method is not GET"},
-    {has_host, 400, "the request has no Host field, or more than one"},
-    {has_no_body, 400, "the request has a body"},
-    {wants_websocket, 426, "Upgrade does not name \"websocket\""},
-    {wants_upgrade, 426, "Connection does not name \"Upgrade\""},
-    {has_version, 426, "Sec-WebSocket-Version is not 13"},
-    {has_key, 400, "Sec-WebSocket-Key is not 16 bytes in base64"},
-};
-
-/* -- server: reading the request -- */
-
-void wsp_request_reader_init(struct wsp_request_reader *reader, size_t max_head_bytes,
-                             size_t max_head_fields)
-{
-    *reader = (struct wsp_request_reader){0};
-    wsp_head_init(&reader->head, WSP_HEAD_REQUEST, max_head_bytes, max_head_fields);
-}
-
-void wsp_request_reader_deinit(struct wsp_request_reader *reader)
-{
-    if (reader == NULL)
-        return;
-    wsp_head_deinit(&reader->head);
-}
-
-void wsp_request_reader_feed(struct wsp_request_reader *reader, struct wsp_view input)
-{
-    wsp_head_feed(&reader->head, input);
-}
-
-static int refuse(struct wsp_request_reader *reader, unsigned status, const char *why)
-{
-    reader->status = status;
-    reader->why = why;
-    return WSP_BROKEN;
-}
-
-static unsigned status_for_flaw(enum wsp_head_flaw flaw)
-{
-    switch (flaw) {
-    case WSP_HEAD_TOO_LARGE:
-    case WSP_HEAD_TOO_MANY_FIELDS: return 431;
-    case WSP_HEAD_BAD_VERSION: return 505;
-    default: return 400;
-    }
-}
-
-int wsp_request_reader_next(struct wsp_request_reader *reader,
-                            struct wsp_client_request *ret_request)
-{
-    struct wsp_client_request request = {.head = &reader->head};
-    struct wsp_view key;
-    int r = wsp_head_next(&reader->head);
-
-    if (r == WSP_BROKEN) {
-        enum wsp_head_flaw flaw = wsp_head_get_flaw(&reader->head);
-
-        return refuse(reader, status_for_flaw(flaw), wsp_head_flaw_to_string(flaw));
-    }
-    if (r != 0)
-        return r;
-    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
-        if (!conditions[i].holds(&reader->head))
-            return refuse(reader, conditions[i].status, conditions[i].why);
-    }
-    request.target = wsp_head_target(&reader->head);
-    wsp_head_find(&reader->head, "Host", NULL, &request.host);
-    wsp_head_find(&reader->head, "Origin", NULL, &request.origin);
-    wsp_head_find(&reader->head, "Sec-WebSocket-Key", NULL, &key);
-    memcpy(request.key, key.data, sizeof(request.key));
-    request.rest = wsp_head_rest(&reader->head);
-    *ret_request = request;
-    return 0;
-}
-
-bool wsp_client_request_has_protocol(const struct wsp_client_request *request,
-                                     struct wsp_view protocol)
-{
-    struct wsp_head_list list = wsp_head_list(request->head, "Sec-WebSocket-Protocol");
-    struct wsp_view element;
-
-    while (wsp_head_list_next(&list, &element)) {
-        if (wsp_view_equals(element, protocol))
-            return true;
-    }
-    return false;
+    return reader->is_judged && reader->verdict == WSP_VERDICT_REFUSED &&
+           !wsp_body_is_over(&reader->body) && reader->excerpt_len < sizeof(reader->excerpt);
 }

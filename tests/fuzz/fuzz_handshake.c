@@ -24,7 +24,8 @@ static const struct wsp_view protocols[] = {{(const uint8_t *)"chat", 4},
 
 static struct wsp_asked asked_by(unsigned flags)
 {
-    struct wsp_asked asked = {.max_head_bytes = MAX_BYTES, .max_head_fields = MAX_FIELDS};
+    struct wsp_asked asked = {
+        .max_head_bytes = MAX_BYTES, .max_head_fields = MAX_FIELDS, .now_s = 784111777};
 
     memcpy(asked.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", sizeof(asked.accept));
     if (flags & 2) {
@@ -54,6 +55,8 @@ static void run_answer(struct wsp_buffer *story, struct chunks *chunks)
     if (r != WSP_MORE) {
         require((r == 0) == (response.verdict <= WSP_VERDICT_REFUSED));
         require(response.excerpt.len == 0 || response.verdict == WSP_VERDICT_REFUSED);
+        require(response.excerpt.len <= WSP_MAX_ANSWER_EXCERPT);
+        require(response.retry_after_s >= -1);
         story_tell(story, "%u %u %lld %s", (unsigned)response.verdict, response.status,
                    (long long)response.retry_after_s, response.text);
         story_tell_bytes(story, response.reason);
