@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 int address_parse(union address *ret_address, const char *text, uint16_t port)
 {
@@ -48,6 +49,16 @@ bool address_is_same(const union address *x, const union address *y)
         return x->v4.sin_port == y->v4.sin_port && x->v4.sin_addr.s_addr == y->v4.sin_addr.s_addr;
     return x->v6.sin6_port == y->v6.sin6_port && x->v6.sin6_scope_id == y->v6.sin6_scope_id &&
            IN6_ARE_ADDR_EQUAL(&x->v6.sin6_addr, &y->v6.sin6_addr);
+}
+
+void address_unmap(union address *address)
+{
+    union address v4 = {.v4 = {.sin_family = AF_INET, .sin_port = address->v6.sin6_port}};
+
+    if (address->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+        return;
+    memcpy(&v4.v4.sin_addr, &address->v6.sin6_addr.s6_addr[12], sizeof(v4.v4.sin_addr));
+    *address = v4;
 }
 
 socklen_t address_len(const union address *address)

@@ -31,6 +31,9 @@ void address_set(union address *ret_address, const struct sockaddr *from, uint16
 /* Both lead to the same place; padding and flow labels do not count. */
 bool address_is_same(const union address *x, const union address *y);
 
+/* An IPv4 address that is written as IPv6 (::ffff:192.0.2.1) becomes what it is. */
+void address_unmap(union address *address);
+
 socklen_t address_len(const union address *address);
 
 /* "192.0.2.1:443", "[2001:db8::1]:443". */

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
  * connect: from a host name to a connected TCP socket; see connect.h.
- * Neighbours: resolver gives addresses, race says when to try which, the kernel answers; dial gets the socket.
- * Invariant: an attempt has a descriptor exactly while it runs.
+ * Neighbours: resolver gives addresses, race says when to try which, gate who may; the kernel answers, dial gets the
+ * socket. Invariant: an attempt has a descriptor exactly while it runs, and a pass exactly while it runs or waits.
+ *
+ * For race an attempt that waits at a gate is one under way: after its 250 ms the next address has its turn. Where a
+ * server has several addresses, those who find the first one taken so come to the next.
  */
 #include "daemon/connect.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/race.h"
+#include "daemon/shortage.h"
 #include "proto/local/errors.h"
 
 enum { MAX_ATTEMPTS = RACE_N_FAMILIES * MAX_ADDRESSES_PER_FAMILY };
@@ -23,15 +26,14 @@ struct attempt {
     struct connect *connect;
     struct watch watch;
     const union address *address;
-    int fd;    /* -1 once it has failed */
-    int error; /* errno */
+    struct pass *pass; /* of the address; NULL once it has failed, or without gates */
+    int fd;            /* -1 while it waits, and once it has failed */
+    int error;         /* errno */
 };
 
 struct connect {
     struct loop *loop;
-    const char *host;
-    connect_done_fn done;
-    void *owner;
+    struct connect_request request;
     struct lookup *lookup;
     struct race race;
     struct task failed; /* TURN_NEXT: attempts that failed before race could be told */
@@ -42,8 +44,58 @@ struct connect {
     } sides[RACE_N_FAMILIES];
     struct attempt attempts[MAX_ATTEMPTS];
     unsigned n_attempts;
-    bool is_own_fault; /* no descriptor, no memory: nothing that the server could help */
+    bool is_short; /* of descriptors, of memory: nothing that the server could help */
+    bool is_resting;
 };
+
+static bool attempt_is_waiting(const struct attempt *attempt)
+{
+    return attempt->pass != NULL && !pass_is_granted(attempt->pass);
+}
+
+/* --- resting --- */
+
+/* The first attempt that waits; NULL when there is none, or another one runs. */
+static const struct attempt *connect_resting(const struct connect *connect)
+{
+    const struct attempt *first = NULL;
+
+    for (unsigned i = connect->n_attempts; i-- > 0;) {
+        const struct attempt *attempt = &connect->attempts[i];
+
+        if (attempt->fd >= 0)
+            return NULL;
+        if (attempt_is_waiting(attempt))
+            first = attempt;
+    }
+    return first;
+}
+
+/* After any change of an attempt. */
+static void connect_tell_rest(struct connect *connect)
+{
+    bool is_resting = connect_resting(connect) != NULL;
+
+    if (connect->is_resting == is_resting)
+        return;
+    connect->is_resting = is_resting;
+    if (connect->request.rests != NULL)
+        connect->request.rests(connect->request.owner, is_resting);
+}
+
+uint64_t connect_waits_since_ms(const struct connect *connect)
+{
+    uint64_t latest = 0;
+
+    for (unsigned i = 0; i < connect->n_attempts; i++) {
+        const struct attempt *attempt = &connect->attempts[i];
+        uint64_t since = attempt_is_waiting(attempt) ? pass_waits_since_ms(attempt->pass) : 0;
+
+        if (since > latest)
+            latest = since;
+    }
+    return latest;
+}
 
 /* --- texts --- */
 
@@ -54,53 +106,72 @@ static size_t text_add(char *to, size_t len, size_t used, const char *separator,
     return used + (size_t)(n > 0 ? n : 0);
 }
 
-/* "; 192.0.2.1:443: Connection refused; [2001:db8::1]:443: no answer yet" */
-static void attempts_to_text(const struct connect *connect, char *to, size_t len, size_t used)
+static const char *attempt_state(const struct attempt *attempt)
+{
+    if (attempt->fd >= 0)
+        return "no answer yet";
+    return attempt_is_waiting(attempt) ? "waiting for another connection to open"
+                                       : strerror(attempt->error);
+}
+
+/* "; 192.0.2.1:443: Connection refused; [2001:db8::1]:443: no answer yet", of all but one. */
+static void attempts_to_text(const struct connect *connect, const struct attempt *except, char *to,
+                             size_t len, size_t used)
 {
     for (unsigned i = 0; i < connect->n_attempts; i++) {
         const struct attempt *attempt = &connect->attempts[i];
         char address[ADDRESS_TEXT_LEN];
 
+        if (attempt == except)
+            continue;
         address_format(attempt->address, address);
         used = text_add(to, len, used, "; ", address);
-        used = text_add(to, len, used, ": ",
-                        attempt->fd >= 0 ? "no answer yet" : strerror(attempt->error));
+        used = text_add(to, len, used, ": ", attempt_state(attempt));
     }
 }
 
 void connect_describe(const struct connect *connect, char *to, size_t len)
 {
+    const struct attempt *waiting = connect_resting(connect);
+    char lead[ADDRESS_TEXT_LEN + 48] = "connecting";
+
     if (connect->n_attempts == 0) {
-        snprintf(to, len, "asking for the addresses of %s", connect->host);
+        snprintf(to, len, "asking for the addresses of %s", connect->request.host);
         return;
     }
-    attempts_to_text(connect, to, len, text_add(to, len, 0, "", "connecting"));
+    if (waiting != NULL)
+        snprintf(lead, sizeof(lead), "waiting for another connection to %s to open",
+                 pass_place(waiting->pass));
+    attempts_to_text(connect, waiting, to, len, text_add(to, len, 0, "", lead));
 }
 
 /* --- attempts --- */
 
 static void attempt_stop(struct attempt *attempt)
 {
-    if (attempt->fd < 0)
-        return;
-    watch_deinit(&attempt->watch);
-    close(attempt->fd);
+    if (attempt->fd >= 0) {
+        watch_deinit(&attempt->watch);
+        close(attempt->fd);
+    }
     attempt->fd = -1;
+    attempt->pass = pass_free(attempt->pass);
 }
 
 static void connect_won(struct connect *connect, struct attempt *attempt)
 {
     union address address = *attempt->address;
+    struct pass *pass = attempt->pass;
     int fd = attempt->fd;
 
     watch_deinit(&attempt->watch);
     attempt->fd = -1;
+    attempt->pass = NULL;
     for (unsigned i = 0; i < connect->n_attempts; i++)
         attempt_stop(&connect->attempts[i]);
     race_deinit(&connect->race);
     connect->lookup = lookup_free(connect->lookup);
     task_cancel(&connect->failed);
-    connect->done(connect->owner, fd, &address, NULL);
+    connect->request.done(connect->request.owner, fd, &address, pass, NULL);
 }
 
 static void attempt_ready(void *owner, unsigned events)
@@ -116,12 +187,16 @@ static void attempt_ready(void *owner, unsigned events)
         connect_won(connect, attempt);
         return;
     }
+    /* Any other error means that nobody was there to say anything. */
+    if (attempt->error == ECONNREFUSED)
+        pass_answered(attempt->pass);
     attempt_stop(attempt);
+    connect_tell_rest(connect);
     race_failed(&connect->race);
 }
 
 /* 0, or the errno that ended the attempt before it began. */
-static int attempt_start(struct attempt *attempt)
+static int attempt_open(struct attempt *attempt)
 {
     const union address *address = attempt->address;
     int on = 1;
@@ -141,9 +216,42 @@ static int attempt_start(struct attempt *attempt)
     return 0;
 }
 
-static bool is_own_fault(int error)
+/* error: why it has not even begun, or 0. */
+static void attempt_began(struct attempt *attempt, int error)
 {
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+    struct connect *connect = attempt->connect;
+
+    if (error != 0) {
+        attempt->error = error;
+        connect->is_short |= is_shortage(error);
+        attempt_stop(attempt);
+        connect->n_untold++;
+        turn_schedule(loop_turn(connect->loop), TURN_NEXT, &connect->failed);
+    }
+    connect_tell_rest(connect);
+}
+
+static void attempt_granted(void *owner)
+{
+    attempt_began(owner, attempt_open(owner));
+}
+
+/* 0, also when the attempt has to wait; or an errno. */
+static int attempt_enter(struct attempt *attempt)
+{
+    const struct connect_request *request = &attempt->connect->request;
+    union address address = *attempt->address;
+    char place[ADDRESS_TEXT_LEN];
+    int r;
+
+    if (request->gates == NULL)
+        return attempt_open(attempt);
+    address_unmap(&address);
+    address_format(&address, place);
+    r = gate_enter(request->gates, place, request->uid, attempt_granted, attempt, &attempt->pass);
+    if (r < 0)
+        return -r;
+    return pass_is_granted(attempt->pass) ? attempt_open(attempt) : 0;
 }
 
 static void connect_attempt(void *owner, enum race_family family, unsigned index)
@@ -153,13 +261,8 @@ static void connect_attempt(void *owner, enum race_family family, unsigned index
 
     attempt->connect = connect;
     attempt->address = &connect->sides[family].addresses[index];
-    attempt->error = attempt_start(attempt);
-    if (attempt->error == 0)
-        return;
-    connect->is_own_fault |= is_own_fault(attempt->error);
-    attempt_stop(attempt);
-    connect->n_untold++;
-    turn_schedule(loop_turn(connect->loop), TURN_NEXT, &connect->failed);
+    attempt->fd = -1;
+    attempt_began(attempt, attempt_enter(attempt));
 }
 
 static void connect_tell_failed(void *owner)
@@ -183,15 +286,15 @@ static void connect_over(void *owner)
 
     if (connect->n_attempts == 0) {
         /* Of two reasons the one for IPv4 says more: a name without IPv6 addresses is nothing special. */
-        failure_set(&failure, WSP_CAUSE_RESOLVE, 0, "%s cannot be resolved: %s", connect->host,
-                    connect->sides[RACE_IPV4].why);
+        failure_set(&failure, WSP_CAUSE_RESOLVE, 0, "%s cannot be resolved: %s",
+                    connect->request.host, connect->sides[RACE_IPV4].why);
     } else {
         text[0] = '\0';
-        attempts_to_text(connect, text, sizeof(text), 0);
-        failure_set(&failure, connect->is_own_fault ? WSP_CAUSE_INTERNAL : WSP_CAUSE_CONNECT, 0,
-                    "cannot connect to %s%s", connect->host, text);
+        attempts_to_text(connect, NULL, text, sizeof(text), 0);
+        failure_set(&failure, connect->is_short ? WSP_CAUSE_INTERNAL : WSP_CAUSE_CONNECT, 0,
+                    "cannot connect to %s%s", connect->request.host, text);
     }
-    connect->done(connect->owner, -1, NULL, &failure);
+    connect->request.done(connect->request.owner, -1, NULL, NULL, &failure);
 }
 
 static void connect_answered(void *owner, enum race_family family, const union address *addresses,
@@ -204,8 +307,8 @@ static void connect_answered(void *owner, enum race_family family, const union a
     race_answer(&connect->race, family, n);
 }
 
-int connect_new(struct loop *loop, struct resolver *resolver, const char *host, uint16_t port,
-                connect_done_fn done, void *owner, struct connect **ret_connect)
+int connect_new(struct loop *loop, struct resolver *resolver, const struct connect_request *request,
+                struct connect **ret_connect)
 {
     struct connect *connect = calloc(1, sizeof(*connect));
     int r;
@@ -213,14 +316,13 @@ int connect_new(struct loop *loop, struct resolver *resolver, const char *host, 
     if (connect == NULL)
         return -ENOMEM;
     connect->loop = loop;
-    connect->host = host;
-    connect->done = done;
-    connect->owner = owner;
+    connect->request = *request;
     task_init(&connect->failed, connect_tell_failed, connect);
     r = race_init(&connect->race, loop_clock(loop), connect_attempt, connect_over, connect);
     if (r < 0)
         goto free_connect;
-    r = resolver_lookup(resolver, host, port, connect_answered, connect, &connect->lookup);
+    r = resolver_lookup(resolver, request->host, request->port, connect_answered, connect,
+                        &connect->lookup);
     if (r < 0)
         goto free_connect;
     *ret_connect = connect;

@@ -1,34 +1,51 @@
 /* SPDX-License-Identifier: MIT
  *
  * connect: from a host name to a connected TCP socket: asks resolver, tries the addresses as race
- * says, and can tell what each of them answered.
- * Neighbours: resolver and race beside it, dial above.
+ * says, each when its gate lets it, and can tell what each of them answered.
+ * Neighbours: resolver, race and gate beside it, dial above.
  * Invariant: done is called exactly once, from the loop, unless the connect is freed before.
  */
 #ifndef WSPLEX_DAEMON_CONNECT_H
 #define WSPLEX_DAEMON_CONNECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/address.h"
 #include "daemon/failure.h"
+#include "daemon/gate.h"
 #include "daemon/loop.h"
 #include "daemon/resolver.h"
 
 struct connect;
 
-/* A socket (non-blocking, close-on-exec, without Nagle's delay) that is the receiver's, and the
- * address it reached; or -1 and why there is none. The connect may be freed in it. */
+/* A socket (non-blocking, close-on-exec, without Nagle's delay) that is the receiver's, the address
+ * it reached, and the pass of that address, the receiver's as well, NULL without gates; or -1 and
+ * why there is none. The connect may be freed in it. */
 typedef void (*connect_done_fn)(void *owner, int fd, const union address *address,
-                                const struct failure *failure);
+                                struct pass *pass, const struct failure *failure);
 
-/* host is a name in ASCII or an address without brackets; it stays valid until the connect is
- * freed. 0 with *ret_connect, which is the caller's; -ENOMEM. */
-int connect_new(struct loop *loop, struct resolver *resolver, const char *host, uint16_t port,
-                connect_done_fn done, void *owner, struct connect **ret_connect);
+struct connect_request {
+    const char *host; /* a name in ASCII or an address without brackets; outlives the connect */
+    uint16_t port;
+    struct gates *gates; /* NULL: many may connect to one address at once, as to a proxy */
+    uid_t uid;           /* whose turn it is at a gate */
+    connect_done_fn done;
+    /* All that it does from now on is to wait at gates; or no longer. May be NULL. From the loop. */
+    void (*rests)(void *owner, bool is_resting);
+    void *owner;
+};
 
-/* How far it has come: "connecting; 192.0.2.1:443: no answer yet". Cut to fit. */
+/* 0 with *ret_connect, which is the caller's; -ENOMEM. */
+int connect_new(struct loop *loop, struct resolver *resolver, const struct connect_request *request,
+                struct connect **ret_connect);
+
+/* How far it has come: "connecting; 192.0.2.1:443: no answer yet", "waiting for another connection
+ * to 192.0.2.1:443 to open". Cut to fit. */
 void connect_describe(const struct connect *connect, char *to, size_t len);
+
+/* While it rests: since when none of the lines in which it waits has moved. */
+uint64_t connect_waits_since_ms(const struct connect *connect);
 
 /* At any time. Takes NULL; returns NULL. */
 struct connect *connect_free(struct connect *connect);

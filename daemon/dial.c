@@ -2,7 +2,8 @@
  *
  * dial: from a target to a transport, step by step; see dial.h.
  * Neighbours: connect, transport_socket and transport_tls do the steps; upstream asked.
- * Invariant: a dial has a connect, then a transport in its handshake, never both.
+ * Invariant: a dial has a connect, then a transport in its handshake, never both; the pass of the address that was
+ * reached is with the one who goes on with it.
  *
  *  step       | ends with         | next
  *  connect    | a socket          | ws: done; wss: handshake
@@ -30,12 +31,14 @@ struct remote_dialer {
     struct loop *loop;
     struct resolver *resolver;
     struct tls *tls;
+    struct gates gates;
 };
 
 struct dial {
     struct remote_dialer *dialer;
     const struct target *target;
     dial_done_fn done;
+    dial_rests_fn rests;
     void *owner;
     struct connect *connect;
     struct transport *transport;
@@ -48,6 +51,7 @@ static void dial_free(struct dial *dial)
         return;
     connect_free(dial->connect);
     transport_free(dial->transport);
+    pass_free(dial->result.pass);
     free(dial);
 }
 
@@ -60,6 +64,7 @@ static void dial_done(struct dial *dial)
 
     result.transport = dial->transport;
     dial->transport = NULL;
+    dial->result.pass = NULL;
     dial_free(dial);
     done(owner, &result);
 }
@@ -68,6 +73,7 @@ static void dial_failed(struct dial *dial, const struct failure *failure)
 {
     dial->result.failure = *failure;
     dial->transport = transport_free(dial->transport);
+    dial->result.pass = pass_free(dial->result.pass);
     dial_done(dial);
 }
 
@@ -76,6 +82,7 @@ static void dial_has_handshaken(void *owner, const struct failure *failure)
     struct dial *dial = owner;
 
     if (failure != NULL) {
+        pass_answered(dial->result.pass);
         dial_failed(dial, failure);
         return;
     }
@@ -96,7 +103,14 @@ static int dial_transport(struct dial *dial, int fd, struct failure *ret_failure
                              &dial->transport, ret_failure);
 }
 
-static void dial_connected(void *owner, int fd, const union address *address,
+static void dial_rests(void *owner, bool is_resting)
+{
+    struct dial *dial = owner;
+
+    dial->rests(dial->owner, is_resting);
+}
+
+static void dial_connected(void *owner, int fd, const union address *address, struct pass *pass,
                            const struct failure *failure)
 {
     struct dial *dial = owner;
@@ -108,6 +122,7 @@ static void dial_connected(void *owner, int fd, const union address *address,
         return;
     }
     dial->connect = connect_free(dial->connect);
+    dial->result.pass = pass;
     address_format(address, dial->result.address);
     r = dial_transport(dial, fd, &trouble);
     if (r < 0)
@@ -121,10 +136,19 @@ static void dial_connected(void *owner, int fd, const union address *address,
 }
 
 static int remote_dial(struct dialer *dialer, const struct target *target, dial_done_fn done,
-                       void *owner, struct dial **ret_dial)
+                       dial_rests_fn rests, void *owner, struct dial **ret_dial)
 {
     struct remote_dialer *remote = (struct remote_dialer *)(void *)dialer;
     struct dial *dial = calloc(1, sizeof(*dial));
+    struct connect_request request = {
+        .host = target->url.hostname,
+        .port = target->url.port,
+        .gates = &remote->gates,
+        .uid = target->scope,
+        .done = dial_connected,
+        .rests = dial_rests,
+        .owner = dial,
+    };
     int r;
 
     if (dial == NULL)
@@ -132,9 +156,9 @@ static int remote_dial(struct dialer *dialer, const struct target *target, dial_
     dial->dialer = remote;
     dial->target = target;
     dial->done = done;
+    dial->rests = rests;
     dial->owner = owner;
-    r = connect_new(remote->loop, remote->resolver, target->url.hostname, target->url.port,
-                    dial_connected, dial, &dial->connect);
+    r = connect_new(remote->loop, remote->resolver, &request, &dial->connect);
     if (r < 0) {
         dial_free(dial);
         return r;
@@ -151,6 +175,11 @@ static void remote_describe(const struct dial *dial, char *to, size_t len)
         snprintf(to, len, "in the TLS handshake with %s", dial->result.address);
 }
 
+static uint64_t remote_waits_since(const struct dial *dial)
+{
+    return connect_waits_since_ms(dial->connect);
+}
+
 int dialer_new(struct loop *loop, struct dialer **ret_dialer)
 {
     struct remote_dialer *remote = calloc(1, sizeof(*remote));
@@ -161,9 +190,11 @@ int dialer_new(struct loop *loop, struct dialer **ret_dialer)
     remote->dialer = (struct dialer){
         .dial = remote_dial,
         .describe = remote_describe,
+        .waits_since_ms = remote_waits_since,
         .cancel = dial_free,
     };
     remote->loop = loop;
+    gates_init(&remote->gates, loop_clock(loop), loop_turn(loop));
     r = resolver_new(loop, &remote->resolver);
     if (r < 0)
         goto free_dialer;
@@ -186,6 +217,7 @@ struct dialer *dialer_free(struct dialer *dialer)
         return NULL;
     resolver_free(remote->resolver);
     tls_free(remote->tls);
+    gates_deinit(&remote->gates);
     free(remote);
     return NULL;
 }

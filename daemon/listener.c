@@ -19,17 +19,13 @@
 #include <unistd.h>
 
 #include "daemon/limits.h"
+#include "daemon/shortage.h"
 
 static int problem(char ret_problem[LISTENER_PROBLEM_LEN], int error, const char *path,
                    const char *what)
 {
     snprintf(ret_problem, LISTENER_PROBLEM_LEN, "%.150s: %s: %s", path, what, strerror(error));
     return -error;
-}
-
-static bool is_shortage(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 static void listener_ready(void *owner, unsigned events)

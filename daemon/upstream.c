@@ -10,7 +10,7 @@
  *  UPGRADING | 101, and every rule holds        | OPEN      | share_opened; what follows the answer is frames
  *            | another answer                   | ENDED     | handshake, with the status
  *            | the stream ends or fails         | ENDED     | handshake
- *  (both)    | connect timeout                  | ENDED     | timeout, with how far it came
+ *  (both)    | connect timeout, see opening.h   | ENDED     | timeout, with how far it came
  *            | close asked                      | ENDED     | given up
  *  OPEN      | message                          | OPEN      | share_received
  *            | ping                             | OPEN      | pong, before the next message
@@ -39,6 +39,7 @@
 
 #include "daemon/inflow.h"
 #include "daemon/limits.h"
+#include "daemon/opening.h"
 #include "daemon/outflow.h"
 #include "daemon/upgrade.h"
 #include "proto/local/errors.h"
@@ -50,15 +51,15 @@ struct upstream {
     const struct upstream_context *context;
     struct share *share;
     enum state state;
-    struct dial *dial;           /* DIALING */
+    struct opening opening;      /* DIALING, UPGRADING */
     struct transport *transport; /* from UPGRADING on */
     struct upgrade *upgrade;     /* UPGRADING */
     struct inflow inflow;
     struct outflow outflow;
-    struct timer deadline;
-    struct task write; /* TURN_WRITE */
-    struct task next;  /* TURN_NEXT: what the turn's budget left over */
-    struct task ended; /* TURN_CHECK */
+    struct timer deadline; /* CLOSING */
+    struct task write;     /* TURN_WRITE */
+    struct task next;      /* TURN_NEXT: what the turn's budget left over */
+    struct task ended;     /* TURN_CHECK */
     bool is_paused;
     bool is_writing;       /* the transport has taken bytes, and the share is being told */
     bool is_write_blocked; /* until the transport is writable */
@@ -67,8 +68,6 @@ struct upstream {
     bool is_deaf, is_broken, is_close_received, is_shut;
     /* As far as it is known; broken: the failure; close received: code and reason. */
     struct ending ending;
-    char address[sizeof(((struct dial_result *)NULL)->address)];
-    char tls[sizeof(((struct dial_result *)NULL)->tls)];
 };
 
 /* --- the end --- */
@@ -76,9 +75,7 @@ struct upstream {
 static void upstream_release(struct upstream *u)
 {
     timer_stop(&u->deadline);
-    if (u->dial != NULL)
-        u->context->dialer->cancel(u->dial);
-    u->dial = NULL;
+    opening_deinit(&u->opening);
     u->transport = transport_free(u->transport);
     task_cancel(&u->write);
     task_cancel(&u->next);
@@ -333,7 +330,6 @@ static void upstream_opened(struct upstream *u, const struct upgrade_answer *ans
 {
     int r;
 
-    timer_stop(&u->deadline);
     u->state = OPEN;
     if (answer->deflate.is_on) {
         inflow_inflate(&u->inflow, answer->deflate.from_server);
@@ -356,6 +352,8 @@ static void upstream_read_answer(struct upstream *u, struct wsp_view bytes)
     struct failure failure;
     int r = upgrade_read(u->upgrade, bytes, &answer, &failure);
 
+    if (r != UPGRADE_MORE)
+        opening_answered(&u->opening);
     if (r < 0)
         upstream_trouble(u, r);
     else if (r == UPGRADE_FAILED)
@@ -376,6 +374,7 @@ static void upstream_stream_over(struct upstream *u, ssize_t n)
         transport_describe(u->transport, &why);
     switch (u->state) {
     case UPGRADING:
+        opening_answered(&u->opening);
         failure_set(&failure, WSP_CAUSE_HANDSHAKE, 0, "no answer to the upgrade request: %.200s",
                     n == 0 ? "the server ended the connection" : why.text);
         upstream_fail(u, &failure);
@@ -432,50 +431,26 @@ static void upstream_next(void *owner)
 
 /* --- deadlines --- */
 
+/* The server has taken too long for its part of the closing handshake. */
 static void upstream_deadline(void *owner)
 {
-    struct upstream *u = owner;
-    unsigned long long timeout_ms = u->share->target->connect_timeout_ms;
-    struct failure failure;
-    char progress[sizeof(failure.text)];
-
-    switch (u->state) {
-    case DIALING:
-        u->context->dialer->describe(u->dial, progress, sizeof(progress));
-        failure_set(&failure, WSP_CAUSE_TIMEOUT, 0, "not open after %llu ms: %.200s", timeout_ms,
-                    progress);
-        upstream_fail(u, &failure);
-        break;
-    case UPGRADING:
-        failure_set(&failure, WSP_CAUSE_TIMEOUT, 0,
-                    "not open after %llu ms: %s has not answered the upgrade request", timeout_ms,
-                    u->address);
-        upstream_fail(u, &failure);
-        break;
-    case CLOSING:
-        closing_ending(u, WSP_CAUSE_TIMEOUT, "the server did not answer the Close in time");
-        break;
-    case OPEN:
-    case ENDED: break;
-    }
+    closing_ending(owner, WSP_CAUSE_TIMEOUT, "the server did not answer the Close in time");
 }
 
 /* --- the beginning --- */
 
-static void upstream_dialed(void *owner, struct dial_result *result)
+static void upstream_not_dialed(void *owner, const struct failure *failure)
+{
+    upstream_fail(owner, failure);
+}
+
+static void upstream_dialed(void *owner, struct transport *transport)
 {
     struct upstream *u = owner;
     struct failure failure;
     int r;
 
-    u->dial = NULL;
-    memcpy(u->address, result->address, sizeof(u->address));
-    memcpy(u->tls, result->tls, sizeof(u->tls));
-    if (result->transport == NULL) {
-        upstream_fail(u, &result->failure);
-        return;
-    }
-    u->transport = result->transport;
+    u->transport = transport;
     u->transport->ready = upstream_ready;
     u->transport->owner = u;
     u->state = UPGRADING;
@@ -522,10 +497,13 @@ static int upstream_ops_start(void *context, struct share *share, struct upstrea
     r = timer_init(&u->deadline, u->context->clock, upstream_deadline, u);
     if (r < 0)
         goto free_upstream;
-    r = u->context->dialer->dial(u->context->dialer, share->target, upstream_dialed, u, &u->dial);
+    r = opening_init(&u->opening, u->context->clock, u->context->dialer, share->target,
+                     upstream_dialed, upstream_not_dialed, u);
     if (r < 0)
         goto free_upstream;
-    timer_start(&u->deadline, share->target->connect_timeout_ms);
+    r = opening_start(&u->opening);
+    if (r < 0)
+        goto free_upstream;
     *ret_upstream = u;
     return 0;
 
@@ -587,10 +565,10 @@ const struct upstream_ops *upstream_remote_ops(void)
 
 const char *upstream_address(const struct upstream *upstream)
 {
-    return upstream->address;
+    return upstream->opening.address;
 }
 
 const char *upstream_tls(const struct upstream *upstream)
 {
-    return upstream->tls;
+    return upstream->opening.tls;
 }

@@ -293,12 +293,13 @@ static struct remotes *remotes_of_dialer(struct dialer *dialer)
 }
 
 static int script_dial(struct dialer *dialer, const struct target *target, dial_done_fn done,
-                       void *owner, struct dial **ret_dial)
+                       dial_rests_fn rests, void *owner, struct dial **ret_dial)
 {
     struct remotes *remotes = remotes_of_dialer(dialer);
     struct remote *remote = calloc(1, sizeof(*remote));
     struct dial *dial = calloc(1, sizeof(*dial));
 
+    (void)rests;
     require(remote != NULL && dial != NULL && remotes->starting != NULL);
     *dial = (struct dial){remote, done, owner};
     remote->remotes = remotes;
@@ -321,6 +322,13 @@ static void script_describe(const struct dial *dial, char *to, size_t len)
 {
     require(dial->remote->dial == dial);
     snprintf(to, len, "connecting, as scripted");
+}
+
+static uint64_t script_waits_since(const struct dial *dial)
+{
+    (void)dial;
+    require(false); /* it never rests */
+    return 0;
 }
 
 static void script_cancel(struct dial *dial)
@@ -552,7 +560,7 @@ void remotes_init(struct remotes *remotes, struct clock *clock, struct turn *tur
                     .random = no_random,
                     .sha1 = crypto_sha1},
         .ops = {ops_start, ops_wake, ops_pause, ops_close, ops_break_off, ops_free},
-        .dialer = {script_dial, script_describe, script_cancel},
+        .dialer = {script_dial, script_describe, script_waits_since, script_cancel},
         .owner = owner,
     };
     list_init(&remotes->all);

@@ -215,7 +215,7 @@ static struct server *server_of_dialer(struct dialer *dialer)
 }
 
 static int script_dial(struct dialer *dialer, const struct target *target, dial_done_fn done,
-                       void *owner, struct dial **ret_dial)
+                       dial_rests_fn rests, void *owner, struct dial **ret_dial)
 {
     struct server *server = server_of_dialer(dialer);
     struct dial *dial = malloc(sizeof(*dial));
@@ -228,6 +228,7 @@ static int script_dial(struct dialer *dialer, const struct target *target, dial_
     server->dial = dial;
     server->n_dials++;
     server->done = done;
+    server->rests = rests;
     server->done_owner = owner;
     *ret_dial = dial;
     return 0;
@@ -237,6 +238,11 @@ static void script_describe(const struct dial *dial, char *to, size_t len)
 {
     ck_assert_ptr_eq(dial->server->dial, dial);
     snprintf(to, len, "connecting, as scripted");
+}
+
+static uint64_t script_waits_since(const struct dial *dial)
+{
+    return dial->server->waits_since_ms;
 }
 
 static void script_cancel(struct dial *dial)
@@ -265,6 +271,10 @@ void server_is_reached(struct server *server)
     struct dial_result result = {.transport = &server->transport};
 
     ck_assert(!server->is_connected);
+    allocation_suspend();
+    ck_assert_int_eq(gate_enter(&server->gates, "192.0.2.1:443", 0, NULL, NULL, &result.pass), 0);
+    allocation_resume();
+    ck_assert(pass_is_granted(result.pass));
     server->is_connected = true;
     server->is_shut = server->is_upgraded = false;
     server->wanted = 0;
@@ -285,6 +295,11 @@ void server_is_not_reached(struct server *server, uint16_t cause, const char *te
     dial_is_done(server, &result);
 }
 
+void server_rests(struct server *server, bool is_resting)
+{
+    server->rests(server->done_owner, is_resting);
+}
+
 /* --- the script --- */
 
 static const struct wsp_ws_limits no_limits = {
@@ -297,7 +312,8 @@ void server_init(struct server *server, struct stage *stage)
     memset(server, 0, offsetof(struct server, scratch));
     memset(&server->done, 0, sizeof(*server) - offsetof(struct server, done));
     server->stage = stage;
-    server->dialer = (struct dialer){script_dial, script_describe, script_cancel};
+    server->dialer =
+        (struct dialer){script_dial, script_describe, script_waits_since, script_cancel};
     server->context = (struct upstream_context){
         .clock = &stage->clock.clock,
         .turn = &stage->turn,
@@ -307,6 +323,7 @@ void server_init(struct server *server, struct stage *stage)
         .random = crypto_random,
         .sha1 = crypto_sha1,
     };
+    gates_init(&server->gates, &stage->clock.clock, &stage->turn);
     server->transport.ops = &memory_ops;
     task_init(&server->ready, server_is_ready, server);
     wsp_buffer_init(&server->to_daemon, MAX_IN_FLIGHT);
@@ -318,6 +335,8 @@ void server_init(struct server *server, struct stage *stage)
 
 void server_deinit(struct server *server)
 {
+    ck_assert_ptr_null(server->gates.tree);
+    gates_deinit(&server->gates);
     ck_assert_msg(!server->is_connected, "the daemon still holds the transport");
     ck_assert_ptr_null(server->dial);
     wsp_buffer_deinit(&server->to_daemon);

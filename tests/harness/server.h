@@ -27,10 +27,13 @@ struct server {
     struct dialer dialer;
     struct upstream_context context;
     uint8_t scratch[SERVER_SCRATCH];
+    struct gates gates; /* each dial that succeeds has a pass of "192.0.2.1:443" */
 
     /* the dial under way */
     dial_done_fn done;
+    dial_rests_fn rests;
     void *done_owner;
+    uint64_t waits_since_ms; /* what it says while it rests */
     struct dial *dial;
     unsigned n_dials, n_cancels;
 
@@ -67,6 +70,9 @@ void server_run(struct server *server);
 /* The dial succeeds or fails; then server_run. */
 void server_is_reached(struct server *server);
 void server_is_not_reached(struct server *server, uint16_t cause, const char *text);
+
+/* The dial waits for others, or no longer. */
+void server_rests(struct server *server, bool is_resting);
 
 /* Bytes as they are; none of the functions that send runs a turn. */
 void server_says(struct server *server, const void *bytes, size_t len);

@@ -134,6 +134,105 @@ START_TEST(dial_has_until_the_connect_timeout)
 }
 END_TEST
 
+/* RFC 6455, section 4.1: what others take for their opening is not ours. */
+START_TEST(connect_timeout_rests_while_others_go_first)
+{
+    uint64_t timeout_ms;
+
+    opens(&a, STAGE_PRIVATE);
+    timeout_ms = last_target->connect_timeout_ms;
+    stage_wait(&stage, timeout_ms - 1000);
+    server_rests(&server, true);
+    server.waits_since_ms = clock_now_ms(&stage.clock.clock);
+    stage_wait(&stage, timeout_ms - 1);
+    server_rests(&server, false);
+    stage_wait(&stage, 999);
+    ck_assert_str_eq(program_heard(&a), "");
+    stage_wait(&stage, 1);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    ck_assert_ptr_nonnull(strstr(why(&a), "not open after 30000 ms: connecting, as scripted"));
+    leave(&a);
+}
+END_TEST
+
+START_TEST(rest_goes_on_while_others_get_answers)
+{
+    uint64_t timeout_ms;
+
+    opens(&a, STAGE_PRIVATE);
+    timeout_ms = last_target->connect_timeout_ms;
+    server_rests(&server, true);
+    server.waits_since_ms = clock_now_ms(&stage.clock.clock);
+    for (int i = 0; i < 10; i++) {
+        stage_wait(&stage, timeout_ms - 1);
+        server.waits_since_ms = clock_now_ms(&stage.clock.clock);
+    }
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "");
+    stage_wait(&stage, timeout_ms - 1);
+    ck_assert_str_eq(program_heard(&a), "");
+    stage_wait(&stage, 1);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    ck_assert_ptr_nonnull(strstr(why(&a), "not open after 329990 ms: connecting, as scripted"));
+    leave(&a);
+}
+END_TEST
+
+static bool is_place_free(void)
+{
+    struct pass *pass;
+    bool is_free;
+
+    ck_assert_int_eq(gate_enter(&server.gates, "192.0.2.1:443", 0, NULL, NULL, &pass), 0);
+    is_free = pass_is_granted(pass);
+    pass_free(pass);
+    return is_free;
+}
+
+START_TEST(place_is_held_until_the_upgrade_is_answered)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_is_reached(&server);
+    ck_assert(!is_place_free());
+    server_says(&server, "HTTP/1.1 101 Switching", 22);
+    server_run(&server);
+    ck_assert(!is_place_free());
+    server_says(&server, " Protocols\r\n\r\n", 14);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
+    ck_assert(is_place_free());
+    leave(&a);
+}
+END_TEST
+
+START_TEST(place_is_free_when_open_closed_lost_or_too_late)
+{
+    opens(&a, STAGE_PRIVATE);
+    server_opens(&server, "");
+    ck_assert(is_place_free());
+    leave(&a);
+    server_hangs_up(&server);
+    server_run(&server);
+
+    for (int way = 0; way < 3; way++) {
+        opens(&a, STAGE_PRIVATE);
+        server_is_reached(&server);
+        ck_assert(!is_place_free());
+        if (way == 0)
+            program_closes(&a, 1000, "");
+        else if (way == 1)
+            server_hangs_up(&server);
+        else
+            stage_wait(&stage, last_target->connect_timeout_ms);
+        server_run(&server);
+        ck_assert(is_place_free());
+        leave(&a);
+    }
+}
+END_TEST
+
 START_TEST(close_while_dialing_gives_up)
 {
     opens(&a, STAGE_PRIVATE);
@@ -664,6 +763,10 @@ Suite *unit_suite(void)
     tcase_add_test(opening, unreached_server_is_told_as_the_dialer_says);
     tcase_add_test(opening, dial_has_until_the_connect_timeout);
     tcase_add_test(opening, close_while_dialing_gives_up);
+    tcase_add_test(opening, connect_timeout_rests_while_others_go_first);
+    tcase_add_test(opening, rest_goes_on_while_others_get_answers);
+    tcase_add_test(opening, place_is_held_until_the_upgrade_is_answered);
+    tcase_add_test(opening, place_is_free_when_open_closed_lost_or_too_late);
     tcase_add_test(opening, frames_glued_to_the_answer_are_messages);
     tcase_add_test(opening, answer_may_come_byte_by_byte);
     tcase_add_loop_test(opening, other_answers_are_told_by_status_or_rule, 0,

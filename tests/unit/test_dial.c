@@ -27,7 +27,7 @@ static struct dialer *dialer;
 static struct target *target;
 static struct dial *dial;
 static struct dial_result result;
-static bool is_done;
+static bool is_done, is_resting;
 static int listener = -1;
 static unsigned port;
 
@@ -46,6 +46,7 @@ static void teardown(void)
     dialer->cancel(dial);
     transport_free(result.transport);
     result.transport = NULL;
+    result.pass = pass_free(result.pass);
     target_free(target);
     dialer = dialer_free(dialer);
     dialer_free(NULL);
@@ -79,6 +80,12 @@ static void done(void *owner, struct dial_result *got)
     loop_stop(loop);
 }
 
+static void rests(void *owner, bool is_resting_now)
+{
+    ck_assert_ptr_eq(owner, &result);
+    is_resting = is_resting_now;
+}
+
 static void begin(const char *scheme_and_host)
 {
     char url[200];
@@ -86,7 +93,7 @@ static void begin(const char *scheme_and_host)
     snprintf(url, sizeof(url), "%s:%u/?token=secret", scheme_and_host, port);
     target = target_new();
     ck_assert_int_eq(wsp_url_parse_websocket(&target->url, url, strlen(url), NULL, NULL), 0);
-    ck_assert_int_eq(dialer->dial(dialer, target, done, &result, &dial), 0);
+    ck_assert_int_eq(dialer->dial(dialer, target, done, rests, &result, &dial), 0);
     ck_assert(!is_done);
 }
 
@@ -251,6 +258,108 @@ START_TEST(cancelled_dial_says_how_far_it_came)
 }
 END_TEST
 
+/* A dial beside the fixture's own, which it waits for. */
+static struct second {
+    struct target *target;
+    struct dial *dial;
+    struct dial_result result;
+    bool is_done, is_resting;
+} second;
+
+static void second_is_done(void *owner, struct dial_result *got)
+{
+    ck_assert_ptr_eq(owner, &second);
+    second.is_done = true;
+    second.result = *got;
+    loop_stop(loop);
+}
+
+static void second_rests(void *owner, bool is_resting_now)
+{
+    ck_assert_ptr_eq(owner, &second);
+    second.is_resting = is_resting_now;
+    if (is_resting_now)
+        loop_stop(loop);
+}
+
+static void second_begins(const char *scheme_and_host)
+{
+    char url[200];
+
+    second = (struct second){.target = target_new()};
+    snprintf(url, sizeof(url), "%s:%u/", scheme_and_host, port);
+    ck_assert_int_eq(wsp_url_parse_websocket(&second.target->url, url, strlen(url), NULL, NULL), 0);
+    ck_assert_int_eq(
+        dialer->dial(dialer, second.target, second_is_done, second_rests, &second, &second.dial),
+        0);
+}
+
+static void second_ends(void)
+{
+    transport_free(second.result.transport);
+    pass_free(second.result.pass);
+    target_free(second.target);
+}
+
+/* RFC 6455, section 4.1: however the address is written. */
+static const char *const same_place[] = {"ws://127.0.0.1", "ws://[::ffff:127.0.0.1]",
+                                         "ws://localhost"};
+
+START_TEST(second_waits_until_the_first_gives_its_pass_back)
+{
+    char text[200], expected[100];
+    uint64_t begin_ms = clock_now_ms(loop_clock(loop));
+
+    bind_to("127.0.0.1", true);
+    begin("ws://127.0.0.1");
+    run();
+    ck_assert_ptr_nonnull(result.pass);
+    second_begins(same_place[_i]);
+    while (!second.is_resting)
+        ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert(!second.is_done);
+    dialer->describe(second.dial, text, sizeof(text));
+    snprintf(expected, sizeof(expected), "waiting for another connection to 127.0.0.1:%u to open",
+             port);
+    ck_assert_msg(strstr(text, expected) == text, "%s", text);
+    ck_assert_uint_ge(dialer->waits_since_ms(second.dial), begin_ms);
+    result.pass = pass_free(result.pass);
+    while (!second.is_done)
+        ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert(!second.is_resting);
+    ck_assert_ptr_nonnull(second.result.transport);
+    second_ends();
+}
+END_TEST
+
+START_TEST(second_may_be_cancelled_while_it_waits)
+{
+    bind_to("127.0.0.1", true);
+    begin("ws://127.0.0.1");
+    run();
+    second_begins("ws://127.0.0.1");
+    while (!second.is_resting)
+        ck_assert_int_eq(loop_run(loop), 0);
+    dialer->cancel(second.dial);
+    second_ends();
+}
+END_TEST
+
+START_TEST(second_goes_on_where_the_first_is_refused)
+{
+    bind_to("127.0.0.1", false);
+    second_begins("ws://127.0.0.1");
+    begin("ws://127.0.0.1");
+    while (!is_done || !second.is_done)
+        ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert_uint_eq(result.failure.cause, WSP_CAUSE_CONNECT);
+    ck_assert_uint_eq(second.result.failure.cause, WSP_CAUSE_CONNECT);
+    ck_assert_ptr_null(result.pass);
+    ck_assert(!is_resting && !second.is_resting);
+    second_ends();
+}
+END_TEST
+
 /* --- wss --- */
 
 static struct certificate certificate;
@@ -379,6 +488,10 @@ Suite *unit_suite(void)
     tcase_add_test(ws, refusals_are_all_named);
     tcase_add_test(ws, no_descriptor_is_the_daemons_own_trouble);
     tcase_add_test(ws, cancelled_dial_says_how_far_it_came);
+    tcase_add_loop_test(ws, second_waits_until_the_first_gives_its_pass_back, 0,
+                        sizeof(same_place) / sizeof(*same_place));
+    tcase_add_test(ws, second_may_be_cancelled_while_it_waits);
+    tcase_add_test(ws, second_goes_on_where_the_first_is_refused);
     tcase_add_checked_fixture(wss, tls_setup, tls_teardown);
     tcase_add_test(wss, wss_to_a_server_that_is_trusted);
     tcase_add_test(wss, wss_to_a_server_that_is_not);

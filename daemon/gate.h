@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gate: one connection at a time is being opened to a place, and the others wait for their turn
+ * (RFC 6455, section 4.1, item 2). There is one gate for each place, over all channels of the
+ * daemon. Whoever has the place keeps it through TLS and the upgrade, until the connection is open,
+ * has failed or is given up.
+ * Neighbours: connect and dial enter, upstream holds the pass until the server has answered.
+ * Invariant: a gate has at most one pass that is granted; it exists while it has any pass.
+ *
+ * Users take turns, so that a thousand connections of one do not keep the first of another waiting.
+ * A gate has no deadline of its own: whoever waits is told when somebody last got through, so that
+ * a crowd before a server that works waits in peace, and one before a server that is dead does not.
+ */
+#ifndef WSPLEX_DAEMON_GATE_H
+#define WSPLEX_DAEMON_GATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/clock.h"
+#include "daemon/turn.h"
+
+/*  what happens                       | what the gate does
+ *  entered, and nobody is in it       | granted
+ *  entered otherwise                  | waits, behind those of its user
+ *  the pass that was granted is freed | in the next turn the user whose turn it is gets the place
+ *  a pass that waits is freed         | it is out of the line
+ */
+struct gates {
+    struct clock *clock;
+    struct turn *turn;
+    void *tree; /* tsearch(3) by place */
+};
+
+struct pass;
+
+void gates_init(struct gates *gates, struct clock *clock, struct turn *turn);
+void gates_deinit(struct gates *gates); /* no pass may be left */
+
+/* Asks for the place, which is copied and compared byte by byte: an address and port
+ * ("192.0.2.1:443"), a host name and port where a proxy resolves it, or a Unix socket's path. 0
+ * with *ret_pass, which is the caller's, granted at once or later; -ENOMEM. granted is called when
+ * a pass that had to wait gets the place: once, from the loop, never from within gate_enter or
+ * pass_free; it may free the pass. */
+int gate_enter(struct gates *gates, const char *place, uid_t uid, void (*granted)(void *owner),
+               void *owner, struct pass **ret_pass);
+
+/* Gives the place back, or leaves the line. Takes NULL; returns NULL. */
+struct pass *pass_free(struct pass *pass);
+
+bool pass_is_granted(const struct pass *pass);
+const char *pass_place(const struct pass *pass); /* valid as long as the pass */
+
+/* The server has answered, in whatever sense: the line moves. Takes NULL, and only a granted pass. */
+void pass_answered(struct pass *pass);
+
+/* Since when this one waits in a line that does not move. */
+uint64_t pass_waits_since_ms(const struct pass *pass);
+
+#endif
