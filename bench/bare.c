@@ -162,13 +162,14 @@ static bool act(struct client *client, const struct wsp_wire_frame *frame)
 {
     switch (frame->type) {
     case WSP_LOCAL_HELLO:
-        return client_tell(client, &(struct wsp_message){.type = WSP_LOCAL_HELLO,
-                                                         .hello.max_message = MAX_MESSAGE});
+        return client_tell(
+            client, &(struct wsp_message){.type = WSP_LOCAL_HELLO, .hello.max_channels = 16});
     case WSP_LOCAL_OPEN:
         client->is_attached = frame->channel == CHANNEL;
         client->granted = WSP_INITIAL_CREDIT;
-        return client_tell(
-            client, &(struct wsp_message){.type = WSP_LOCAL_OPENED, .channel = frame->channel});
+        return client_tell(client, &(struct wsp_message){.type = WSP_LOCAL_OPENED,
+                                                         .channel = frame->channel,
+                                                         .opened.max_message = MAX_MESSAGE});
     case WSP_LOCAL_TEXT:
     case WSP_LOCAL_BINARY: pass_up(client, frame); return true;
     default: return true;

@@ -62,6 +62,7 @@ struct wsp_channel {
     uint32_t number;
     enum wsp_channel_state state;
     struct wsp_buffer open; /* the OPEN frame while WAITING */
+    uint64_t max_message;   /* in either direction, by OPENED */
 
     struct wsp_chain ready_link; /* in output's ready */
     struct wsp_chain queue;      /* of struct wsp_outgoing */

@@ -35,7 +35,6 @@ void wsp_connection_init(struct wsp_connection *connection)
     memset(connection, 0, sizeof(*connection));
     connection->fd = -1;
     connection->max_channels = WSP_INITIAL_CHANNELS;
-    connection->max_message = WSP_DEFAULT_MAX_MESSAGE;
     wsp_chain_init(&connection->requests);
     wsp_output_init(&connection->output);
     wsp_wire_reader_init(&connection->reader);

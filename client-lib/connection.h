@@ -60,7 +60,6 @@ struct wsp_connection {
     uint32_t n_channels;
     uint32_t n_leaving;        /* channels without an object whose CLOSE still waits */
     uint32_t max_channels;     /* by the daemon's HELLO; before it, the protocol's constant */
-    uint64_t max_message;      /* the same */
     struct wsp_chain requests; /* sent and not yet answered, in their order */
     uint32_t last_request_id;
 };

@@ -53,9 +53,6 @@ static int frame_hello(struct wsplex *client, const struct wsp_message *message)
     if (message->hello.max_channels < WSP_INITIAL_CHANNELS)
         return WSP_FATAL_BAD_PAYLOAD;
     connection->max_channels = message->hello.max_channels;
-    connection->max_message = message->hello.max_message;
-    if (connection->max_message > WSP_MAX_MAX_MESSAGE)
-        connection->max_message = WSP_MAX_MAX_MESSAGE;
     connection->state = WSP_CONNECTION_READY;
     return wsp_connection_open_waiting(client);
 }
@@ -105,6 +102,9 @@ static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
     if (channel->state != WSP_CHANNEL_OPENING)
         return WSP_FATAL_OUT_OF_TURN;
     channel->state = WSP_CHANNEL_OPEN;
+    channel->max_message = message->opened.max_message;
+    if (channel->max_message > WSP_MAX_MAX_MESSAGE)
+        channel->max_message = WSP_MAX_MAX_MESSAGE;
     if (channel->websocket)
         r = wsp_websocket_opened(channel->websocket, message->opened.protocol,
                                  message->opened.extensions);
@@ -166,7 +166,7 @@ static int frame_data(struct wsplex *client, struct wsp_channel *channel,
     if (channel->websocket)
         r = wsp_websocket_received(channel->websocket, is_binary, has_more,
                                    is_binary ? message->binary.payload : message->text.payload,
-                                   client->connection.max_message);
+                                   channel->max_message);
     if (r == -ENOBUFS)
         return WSP_FATAL_BAD_PAYLOAD;
     return r == -ENOMEM ? frame_out_of_memory(client, channel) : r;

@@ -314,10 +314,10 @@ static int websocket_send(struct wsplex_websocket *websocket, bool is_binary, co
     if (r < 0)
         return r;
     if (websocket->ready_state == WSPLEX_OPEN && websocket->channel) {
-        if (length > client->connection.max_message)
+        if (length > websocket->channel->max_message)
             return wsp_client_error(client, WSPLEX_ERROR_TOO_LARGE,
-                                    "a message of %zu bytes; wsplexd takes at most %llu", length,
-                                    (unsigned long long)client->connection.max_message);
+                                    "a message of %zu bytes; max-message is %llu here", length,
+                                    (unsigned long long)websocket->channel->max_message);
         outgoing = wsp_outgoing_new(is_binary, data, length);
         if (!outgoing)
             return wsp_client_error(client, -ENOMEM, "there is no memory for the message");

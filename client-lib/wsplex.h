@@ -75,7 +75,7 @@ enum wsplex_error {
     WSPLEX_ERROR_INVALID_ACCESS = -ERANGE,  /* InvalidAccessError: a close code */
     WSPLEX_ERROR_INVALID_STATE = -ENOTCONN, /* InvalidStateError: send() while CONNECTING */
     WSPLEX_ERROR_NOT_UTF8 = -EILSEQ,    /* text that is not UTF-8 (a browser cannot have that) */
-    WSPLEX_ERROR_TOO_LARGE = -EMSGSIZE, /* a message above the daemon's max-message */
+    WSPLEX_ERROR_TOO_LARGE = -EMSGSIZE, /* a message above max-message */
     WSPLEX_ERROR_FORKED = -ECHILD,      /* the client was made before fork(); this is the child */
     WSPLEX_ERROR_NESTED = -EDEADLK,     /* dispatching from within a handler */
 };
@@ -359,7 +359,7 @@ int wsplex_websocket_set_binary_type(struct wsplex_websocket *websocket,
  *
  * Errors: WSPLEX_ERROR_INVALID_STATE (InvalidStateError) in CONNECTING; WSPLEX_ERROR_NOT_UTF8 for
  * text that is not UTF-8, and the text says at which byte; WSPLEX_ERROR_TOO_LARGE for a message
- * above the daemon's max-message; -ENOMEM; -ECHILD. A message that failed is not counted.
+ * above max-message (of its endpoint, or 16 MiB); -ENOMEM; -ECHILD. A message that failed is not counted.
  */
 int wsplex_websocket_send_text(struct wsplex_websocket *websocket, const char *text, size_t length);
 int wsplex_websocket_send_binary(struct wsplex_websocket *websocket, const void *data,

@@ -98,7 +98,6 @@ static int client_greet(struct client *client)
         .type = WSP_LOCAL_HELLO,
         .hello = {.minor = WSP_LOCAL_MINOR,
                   .max_channels = client->max_channels,
-                  .max_message = client->max_message,
                   .software = WSP_VIEW_LITERAL("wsplexd " PACKAGE_VERSION)},
     };
     int r;
@@ -265,7 +264,6 @@ static int client_new(struct server *server, const struct client_peer *peer,
     client->peer = *peer;
     client->created_ms = clock_now_ms(server->clock);
     client->max_channels = max_channels(server);
-    client->max_message = server_max_message(server);
     list_init(&client->link);
     list_init(&client->channels);
     list_init(&client->requests);

@@ -58,7 +58,6 @@ struct client {
     void *numbers; /* tree of the numbers of struct client_channel */
     struct list channels;
     unsigned n_channels, max_channels;
-    uint64_t max_message; /* as HELLO has told it: no channel's may be longer */
     unsigned n_uncharged; /* refused ones that count against nobody's quota */
     bool is_greeted;
     bool is_refused; /* one of server->n_refused */

@@ -147,7 +147,8 @@ static int plan_opened(struct client_channel *channel, struct output *output)
         .channel = channel->number,
         .opened = {.protocol = wsp_view_of_string(share->protocol),
                    .extensions = wsp_view_of_string(share->extensions),
-                   .next_number = channel->channel.first_number},
+                   .next_number = channel->channel.first_number,
+                   .max_message = share->target->max_message},
     };
 
     _Static_assert(sizeof(message.opened.epoch.bytes) == LOG_EPOCH_LEN, "an epoch");

@@ -27,17 +27,17 @@
 
 /* ---- OPEN ---- */
 
-/* What HELLO has told holds for the whole connection, also when the configuration allows more by
- * now: the library takes a longer message for a fault. */
-static int max_message_check(const struct client *client, const struct target *target,
+/* A program's own URL may not have what no endpoint has. */
+static int max_message_check(const struct server *server, const struct target *target,
                              struct failure *ret_failure)
 {
-    if (target->max_message <= client->max_message)
+    uint64_t max = server_max_message(server);
+
+    if (target->max_message <= max)
         return 0;
     failure_set(ret_failure, WSP_CAUSE_OPTION, 0,
-                "max-message: %llu bytes are more than the %llu that this connection to the daemon "
-                "began with; an endpoint can allow more to whoever connects afterwards",
-                (unsigned long long)target->max_message, (unsigned long long)client->max_message);
+                "max-message: %llu bytes are more than the %llu of the most generous endpoint",
+                (unsigned long long)target->max_message, (unsigned long long)max);
     return WSP_CAUSE_OPTION;
 }
 
@@ -54,7 +54,7 @@ static int channel_open(struct client *client, struct client_channel *channel,
     if (r != 0)
         return r;
     channel->display = strdup(target_display(target, display));
-    r = channel->display ? max_message_check(client, target, ret_failure) : -ENOMEM;
+    r = channel->display ? max_message_check(server, target, ret_failure) : -ENOMEM;
     if (r != 0) {
         target_free(target);
         return r;

@@ -162,7 +162,6 @@ static void greet(struct run *run, int fd)
 
     wsp_buffer_init(&buffer, 1000);
     hello.hello.max_channels = 64;
-    hello.hello.max_message = 1000000;
     require(wsp_buffer_append(&buffer, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN) == 0);
     require(wsp_message_encode(&buffer, &hello) == 0);
     feed(run, fd, (struct wsp_view){wsp_buffer_peek(&buffer), wsp_buffer_len(&buffer)});

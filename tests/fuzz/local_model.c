@@ -175,6 +175,7 @@ static void got_opened(const struct local_model *model, struct local_channel *ch
     channel->run = feed_find(model->feed, opened->epoch.bytes);
     channel->next_number = opened->next_number;
     require(channel->run != NULL);
+    require(opened->max_message > 0 && opened->max_message <= WSP_MAX_MAX_MESSAGE);
     require(opened->next_number >= 1 && opened->next_number <= channel->run->n_messages + 1);
 }
 

@@ -43,6 +43,7 @@ void fake_daemon_init(struct fake_daemon *daemon)
     ck_assert_int_ge(daemon->listener, 0);
     ck_assert_int_eq(bind(daemon->listener, (struct sockaddr *)&address, sizeof(address)), 0);
     ck_assert_int_eq(listen(daemon->listener, 8), 0);
+    daemon->max_message = WSP_DEFAULT_MAX_MESSAGE;
     daemon->fd = -1;
     daemon->chunk = SIZE_MAX;
     daemon->die_after = SIZE_MAX;
@@ -194,12 +195,11 @@ void fake_daemon_send(struct fake_daemon *daemon, const struct wsp_message *mess
     REQUIRE(wsp_message_encode(&daemon->out, message) == 0);
 }
 
-void fake_daemon_send_hello(struct fake_daemon *daemon, uint32_t max_channels, uint64_t max_message)
+void fake_daemon_send_hello(struct fake_daemon *daemon, uint32_t max_channels)
 {
     struct wsp_message message = {.type = WSP_LOCAL_HELLO};
 
     message.hello.max_channels = max_channels;
-    message.hello.max_message = max_message;
     message.hello.software = WSP_VIEW_LITERAL("fake");
     fake_daemon_send_bytes(daemon, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN);
     fake_daemon_send(daemon, &message);
@@ -212,6 +212,7 @@ void fake_daemon_send_opened(struct fake_daemon *daemon, uint32_t channel, const
 
     message.opened.protocol = wsp_view_of_string(protocol);
     message.opened.extensions = wsp_view_of_string(extensions);
+    message.opened.max_message = daemon->max_message;
     fake_daemon_send(daemon, &message);
 }
 
@@ -288,7 +289,7 @@ void fake_daemon_send_simple(struct fake_daemon *daemon, uint32_t channel, uint8
 void fake_daemon_greet(struct fake_daemon *daemon, struct wsplex *client)
 {
     fake_daemon_expect(daemon, client, WSP_LOCAL_HELLO);
-    fake_daemon_send_hello(daemon, 64, WSP_DEFAULT_MAX_MESSAGE);
+    fake_daemon_send_hello(daemon, 64);
 }
 
 /* --- serving --- */
@@ -337,7 +338,7 @@ void fake_daemon_serve(struct fake_daemon *daemon)
     fake_daemon_turn(daemon);
     while (fake_daemon_receive(daemon, &message)) {
         switch (message.type) {
-        case WSP_LOCAL_HELLO: fake_daemon_send_hello(daemon, 64, WSP_DEFAULT_MAX_MESSAGE); break;
+        case WSP_LOCAL_HELLO: fake_daemon_send_hello(daemon, 64); break;
         case WSP_LOCAL_OPEN: fake_daemon_send_opened(daemon, message.channel, "echo", ""); break;
         case WSP_LOCAL_TEXT:
         case WSP_LOCAL_BINARY: serve_data(daemon, &message); break;

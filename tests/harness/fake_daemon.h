@@ -33,6 +33,7 @@ struct fake_daemon {
     size_t die_after; /* hangs up when so many bytes are written; SIZE_MAX from the start */
     size_t n_written;
     size_t n_connections;
+    uint64_t max_message; /* that OPENED tells; 16 MiB from the start */
     /* of fake_daemon_serve() */
     uint64_t n_sent[16]; /* by channel */
     uint64_t n_cost[16];
@@ -68,8 +69,8 @@ void fake_daemon_send(struct fake_daemon *daemon, const struct wsp_message *mess
 void fake_daemon_send_bytes(struct fake_daemon *daemon, const void *data, size_t len);
 
 /* Frames in one call. */
-void fake_daemon_send_hello(struct fake_daemon *daemon, uint32_t max_channels,
-                            uint64_t max_message);
+void fake_daemon_send_hello(struct fake_daemon *daemon, uint32_t max_channels);
+/* Messages of as many bytes as fake_daemon.max_message says. */
 void fake_daemon_send_opened(struct fake_daemon *daemon, uint32_t channel, const char *protocol,
                              const char *extensions);
 void fake_daemon_send_data(struct fake_daemon *daemon, uint32_t channel, uint8_t type,
@@ -85,7 +86,7 @@ void fake_daemon_send_closed(struct fake_daemon *daemon, uint32_t channel, bool 
                              uint16_t code, const char *reason);
 void fake_daemon_send_simple(struct fake_daemon *daemon, uint32_t channel, uint8_t type);
 
-/* Greets the client: takes its HELLO, answers with one that allows 64 channels and 16 MiB. */
+/* Greets the client: takes its HELLO, answers with one that allows 64 channels. */
 void fake_daemon_greet(struct fake_daemon *daemon, struct wsplex *client);
 
 /*

@@ -33,9 +33,9 @@ class Peer:
         self.send_hello(**hello)
         return fields
 
-    def send_hello(self, max_channels=1024, max_message=1 << 24, **hello):
+    def send_hello(self, max_channels=1024, **hello):
         self.raw(MAGIC)
-        self.send(Type.HELLO, max_channels=max_channels, max_message=max_message, **hello)
+        self.send(Type.HELLO, max_channels=max_channels, **hello)
 
     def read(self):
         """The next frame, or None when the client has disconnected."""

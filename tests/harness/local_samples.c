@@ -20,17 +20,17 @@ static const struct local_sample samples[] = {
         .from = WSP_SIDE_CLIENT,
         .message = {.type = WSP_LOCAL_HELLO,
                     .hello = {.minor = 0x0102, .max_channels = 0x03040506,
-                              .max_message = 0x0708090a0b0c0d0e, .software = BYTES("a/1"),
+                              .software = BYTES("a/1"),
                               .extensions = BYTES("\2\0xy\1\0z")}},
-        .bytes = BYTES("\x1e\0\0\0" "\x01" "\0" "\0\0" "\0\0\0\0"
-                       "\2\1" "\6\5\4\3" "\x0e\x0d\x0c\x0b\x0a\x09\x08\x07" "\3\0" "a/1"
+        .bytes = BYTES("\x16\0\0\0" "\x01" "\0" "\0\0" "\0\0\0\0"
+                       "\2\1" "\6\5\4\3" "\3\0" "a/1"
                        "\7\0\0\0" "\2\0" "xy" "\1\0" "z"),
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_HELLO,
-                    .hello = {.max_channels = 16, .max_message = 0x1000000}},
-        .bytes = BYTES("\x14\0\0\0" "\x01" "\0" "\0\0" "\0\0\0\0"
-                       "\0\0" "\x10\0\0\0" "\0\0\0\1\0\0\0\0" "\0\0" "\0\0\0\0"),
+                    .hello = {.max_channels = 16}},
+        .bytes = BYTES("\x0c\0\0\0" "\x01" "\0" "\0\0" "\0\0\0\0"
+                       "\0\0" "\x10\0\0\0" "\0\0" "\0\0\0\0"),
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_ERROR,
@@ -59,11 +59,12 @@ static const struct local_sample samples[] = {
         .message = {.type = WSP_LOCAL_OPENED, .channel = 7,
                     .opened = {.protocol = BYTES("p"), .extensions = BYTES("permessage-deflate"),
                                .epoch = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255}},
-                               .next_number = 0x0102030405060708}},
-        .bytes = BYTES("\x2f\0\0\0" "\x11" "\0" "\0\0" "\7\0\0\0"
+                               .next_number = 0x0102030405060708,
+                               .max_message = 0x090a0b0c0d0e0f10}},
+        .bytes = BYTES("\x37\0\0\0" "\x11" "\0" "\0\0" "\7\0\0\0"
                        "\1\0" "p" "\x12\0" "permessage-deflate"
                        "\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\xff"
-                       "\x08\7\6\5\4\3\2\1"),
+                       "\x08\7\6\5\4\3\2\1" "\x10\x0f\x0e\x0d\x0c\x0b\x0a\x09"),
     }, {
         .from = WSP_SIDE_CLIENT,
         .message = {.type = WSP_LOCAL_CLOSE, .channel = 7,

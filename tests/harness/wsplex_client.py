@@ -84,6 +84,7 @@ class Opened:
     extensions: str
     epoch: bytes
     next_number: int
+    max_message: int
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,10 +21,10 @@ HEADER = struct.Struct("<IBBHI")
 
 # Section 5 of PROTOCOL.md: type, name, who sends it, channel, flag, fields.
 FRAMES = """
-| 0x01 | HELLO | both | 0 |  | u16 minor, u32 max_channels, u64 max_message, str software, list extensions |
+| 0x01 | HELLO | both | 0 |  | u16 minor, u32 max_channels, str software, list extensions |
 | 0x02 | ERROR | daemon | 0 |  | u16 code, u8 frame_type, u32 frame_channel, str text |
 | 0x10 | OPEN | client | its own |  | u8 sharing, str url, list protocols, pairs headers, pairs options |
-| 0x11 | OPENED | daemon | its own |  | str protocol, str extensions, epoch epoch, u64 next_number |
+| 0x11 | OPENED | daemon | its own |  | str protocol, str extensions, epoch epoch, u64 next_number, u64 max_message |
 | 0x12 | CLOSE | client | its own |  | u16 code, flag discard, str reason |
 | 0x13 | CLOSING | daemon | its own |  |  |
 | 0x14 | FAILED | daemon | its own |  | u16 cause, u16 http_status, str text, optional u32 retry_after, optional str excerpt |

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon's configuration: endpoints, what is wrong with a file and where, and the limits of users."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -200,22 +201,30 @@ def test_reload_leaves_alone_what_is_open(make_daemon, one_server):
         assert channel.wait(Message).data == "still there"
 
 
-def test_longer_messages_are_for_who_connects_after_the_reload(make_daemon, one_server):
-    """HELLO has told the others another limit, and their library would take such a message for a fault."""
+def test_each_channel_has_the_limit_of_its_endpoint(make_daemon, make_program, one_server, tmp_path):
+    """OPENED tells it, so a reload allows more to the next WebSocket of a program that is connected."""
     endpoint = 'endpoint "feed" {{ url = "{url}" linger = 0 max-message = {limit} }}\n'
     url = one_server.url(new_path("echo"))
+    data = tmp_path / "long"
+    data.write_bytes(bytes(20 << 20))
     daemon = make_daemon(endpoint.format(url=url, limit="1MiB"))
+    program = make_program(daemon)
+    program.open("before", "wsplex-endpoint:feed")
+    program.event("open")
+    program.write(f"file before binary {data}")
+    refused = program.event("refused")
+    assert refused["error"] == -errno.EMSGSIZE and "1048576" in refused["text"]
     with daemon.client() as client:
+        assert client.open("wsplex-endpoint:feed", sharing="default").wait(Opened).max_message == 1 << 20
         daemon.configure(endpoint.format(url=url, limit="32MiB"))
         daemon.process.kill(signal.SIGHUP)
         daemon.expect("reloaded")
-        cause, text = refusal(client, "wsplex-endpoint:feed", sharing="default")
-        assert cause == "option" and text.startswith("max-message: 33554432 bytes are more than the 16777216 ")
-    with daemon.client() as client:
-        channel = client.open("wsplex-endpoint:feed", sharing="default")
-        channel.wait(Opened)
-        channel.send(bytes(20 << 20))
-        assert channel.wait(Message).data == bytes(20 << 20)
+        assert client.open("wsplex-endpoint:feed", sharing="default").wait(Opened).max_message == 32 << 20
+    program.open("after", "wsplex-endpoint:feed")
+    program.event("open", name="after")
+    program.write(f"file after binary {data}")
+    event = program.event("message", name="after")
+    assert (event["binary"], event["length"]) == (True, 20 << 20)
 
 
 # --- what is wrong with a file ---

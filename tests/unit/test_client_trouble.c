@@ -252,8 +252,8 @@ static const struct {
     FRAME("\0\0\0\0\x10\0\0\0\1\0\0\0"),         /* OPEN is ours */
     FRAME("\x1a\0\0\0\x11\0\0\0\1\0\0\0\0\0\0\0"
           "0123456789abcdef\0\0\0\0\0\0"), /* OPENED again, and cut */
-    FRAME("\x1c\0\0\0\x11\0\0\0\1\0\0\0\0\0\0\0"
-          "0123456789abcdef\0\0\0\0\0\0\0\0"),                      /* OPENED again */
+    FRAME("\x24\0\0\0\x11\0\0\0\1\0\0\0\0\0\0\0"
+          "0123456789abcdef\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0"),      /* OPENED again */
     FRAME("\x08\0\0\0\x23\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0"),          /* CREDIT that falls */
     FRAME("\x08\0\0\0\x24\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0"),          /* SENT of what was not */
     FRAME("\x07\0\0\0\x24\0\0\0\1\0\0\0\0\0\0\0\0\0\0"),            /* SENT cut */
@@ -335,7 +335,7 @@ START_TEST(a_hello_that_allows_too_little)
     ck_assert_int_eq(recorder_attach(&f.recorder, f.websocket), 0);
     client_fixture_expect(&f, WSP_LOCAL_HELLO);
     client_fixture_expect(&f, WSP_LOCAL_OPEN);
-    fake_daemon_send_hello(&f.daemon, 15, 1000);
+    fake_daemon_send_hello(&f.daemon, 15);
     client_fixture_settle(&f);
     client_fixture_assert_events(&f, "error -71\nclose unclean 1006 \n");
     client_fixture_deinit(&f);

@@ -296,8 +296,8 @@ START_TEST(messages_come_whole_and_in_order)
 }
 END_TEST
 
-/* Handshake lengths around every boundary of the frames, and one message above the daemon's limit. */
-START_TEST(a_message_may_be_as_long_as_hello_says)
+/* Handshake lengths around every boundary of the frames, and one message above the limit. */
+START_TEST(a_message_may_be_as_long_as_opened_says)
 {
     static const size_t lengths[] = {65535, 65536, 65537, 200000, 200001};
     static uint8_t data[65536];
@@ -308,8 +308,9 @@ START_TEST(a_message_may_be_as_long_as_hello_says)
     ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, NULL, 0, NULL, &f.websocket), 0);
     ck_assert_int_eq(recorder_attach(&f.recorder, f.websocket), 0);
     client_fixture_expect(&f, WSP_LOCAL_HELLO);
-    fake_daemon_send_hello(&f.daemon, 16, 200000);
+    fake_daemon_send_hello(&f.daemon, 16);
     client_fixture_expect(&f, WSP_LOCAL_OPEN);
+    f.daemon.max_message = 200000;
     fake_daemon_send_opened(&f.daemon, 1, "", "");
     for (size_t left = lengths[_i]; left > 0;) {
         size_t len = left < sizeof(data) ? left : sizeof(data);
@@ -446,7 +447,7 @@ START_TEST(more_than_hello_allows_fail_the_latest)
     for (unsigned int i = 0; i < 16; i++)
         ck_assert_uint_eq(client_fixture_expect(&f, WSP_LOCAL_OPEN).channel, i + 1);
     client_fixture_settle(&f);
-    fake_daemon_send_hello(&f.daemon, 20, 1000);
+    fake_daemon_send_hello(&f.daemon, 20);
     for (unsigned int i = 16; i < 20; i++)
         ck_assert_uint_eq(client_fixture_expect(&f, WSP_LOCAL_OPEN).channel, i + 1);
     client_fixture_settle(&f);
@@ -479,7 +480,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, established_changes_state_then_fires_open);
     tcase_add_test(tcase, a_message_event_has_data_and_origin);
     tcase_add_test(tcase, messages_come_whole_and_in_order);
-    tcase_add_loop_test(tcase, a_message_may_be_as_long_as_hello_says, 0, 5);
+    tcase_add_loop_test(tcase, a_message_may_be_as_long_as_opened_says, 0, 5);
     tcase_add_test(tcase, a_closing_server_makes_it_closing_then_closed);
     tcase_add_test(tcase, a_failure_fires_error_then_close);
     tcase_add_test(tcase, error_has_what_a_refusing_server_said);

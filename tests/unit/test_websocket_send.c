@@ -87,15 +87,16 @@ START_TEST(text_that_is_not_utf8_is_refused_and_says_where)
 }
 END_TEST
 
-START_TEST(a_message_above_the_daemon_s_limit_is_refused)
+START_TEST(a_message_above_the_limit_is_refused)
 {
     struct client_fixture f;
 
     client_fixture_init(&f);
     ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, NULL, 0, NULL, &f.websocket), 0);
     client_fixture_expect(&f, WSP_LOCAL_HELLO);
-    fake_daemon_send_hello(&f.daemon, 16, 100);
+    fake_daemon_send_hello(&f.daemon, 16);
     client_fixture_expect(&f, WSP_LOCAL_OPEN);
+    f.daemon.max_message = 100;
     fake_daemon_send_opened(&f.daemon, 1, "", "");
     client_fixture_settle(&f);
     ck_assert_int_eq(wsplex_websocket_send_binary(f.websocket, big, 101), WSPLEX_ERROR_TOO_LARGE);
@@ -296,7 +297,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, in_connecting_it_is_an_invalid_state_error);
     tcase_add_test(tcase, text_and_binary_go_as_they_are);
     tcase_add_loop_test(tcase, text_that_is_not_utf8_is_refused_and_says_where, 0, N_OF(bad_texts));
-    tcase_add_test(tcase, a_message_above_the_daemon_s_limit_is_refused);
+    tcase_add_test(tcase, a_message_above_the_limit_is_refused);
     tcase_add_test(tcase, buffered_amount_is_what_is_not_yet_on_the_network);
     tcase_add_test(tcase, in_closing_it_is_counted_and_not_sent);
     tcase = unit_case(suite, "pieces");
