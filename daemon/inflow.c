@@ -6,6 +6,8 @@
  */
 #include "daemon/inflow.h"
 
+#include "daemon/limits.h"
+
 void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed)
 {
     struct wsp_ws_limits limits = {
@@ -52,7 +54,8 @@ int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event)
     struct wsp_buffer payload;
     int r;
 
-    if (event->is_borrowed)
+    /* A short one would take along a block made for longer ones. */
+    if (event->is_borrowed || event->payload.len < MIN_TAKEN_LEN)
         return share_received(inflow->share, event->is_binary, event->payload);
     r = wsp_ws_reader_take(&inflow->reader, &payload);
     if (r < 0)

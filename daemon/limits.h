@@ -86,6 +86,10 @@
  * it. */
 #define MAX_UNPACKED_PER_TURN (1024 * 1024)
 
+/* A message that was put together and is shorter is copied: the room to unpack into is as large, and one that waits
+ * for its readers must not hold what it is not charged for. */
+#define MIN_TAKEN_LEN 4096
+
 /* Bytes of messages that are compressed for one write; packing costs some five times as much. */
 #define MAX_PACKED_PER_TURN (256 * 1024)
 

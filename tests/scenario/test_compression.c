@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,24 @@ START_TEST(messages_come_unpacked)
     server_says(&server, "\xc1\x07" HELLO "\xc1\x05\xf2\x00\x11\x00\x00\x81\x02hi", 20);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "Hello Hello hi");
+    leave();
+}
+END_TEST
+
+/* What waits for its reader holds what it is charged for, and not the room that it was unpacked into. */
+START_TEST(a_short_message_holds_no_more_than_itself)
+{
+    a_is_open("permessage-deflate");
+    program_stops_reading(&a);
+    server_says(&server, "\xc1\x07" HELLO "\x01\x01x\x80\x01y", 15);
+    server_run(&server);
+    ck_assert_ptr_null(a.channel.share->log.first->taken);
+    ck_assert_ptr_null(a.channel.share->log.last->taken);
+    ck_assert_uint_lt(stage_used(&stage, QUOTA_QUEUED_BYTES), 1000);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_RECEIVING_BYTES), 0);
+    program_reads(&a, UINT_MAX);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "Hello xy");
     leave();
 }
 END_TEST
@@ -389,6 +408,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(opening, a_wrong_answer_fails_the_connection, 0, N_OF(wrong_answers));
     tcase_add_test(opening, an_answer_to_no_offer_fails_the_connection);
     tcase_add_test(in, messages_come_unpacked);
+    tcase_add_test(in, a_short_message_holds_no_more_than_itself);
     tcase_add_test(in, a_compressed_message_without_agreement_is_a_broken_rule);
     tcase_add_test(in, what_cannot_be_unpacked_is_1007);
     tcase_add_test(in, unpacking_has_a_budget_per_turn);
