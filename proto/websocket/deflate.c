@@ -27,8 +27,9 @@ enum {
     /* zlib's deflate refuses a raw window of 8 bits, and one of 9 bits reads it. */
     MIN_ZLIB_BITS = 9,
     MAX_SENT_BITS = 12,
-    /* With 12 bits both of zlib's tables take 16 KiB. */
-    MEMORY_LEVEL = 5,
+    /* zlib's tables for a window of 12 bits take 16 KiB, and half of it for each bit less. */
+    MEMORY_LEVEL_LESS = 7,
+    MIN_MEMORY_LEVEL = 3,
     /* Bytes of room that deflate() is given at a time; with less than seven it flushes twice. */
     DEFLATE_ROOM = 4096,
     MIN_DEFLATE_ROOM = 16,
@@ -291,14 +292,16 @@ void wsp_deflater_begin(struct wsp_deflater *deflater, struct wsp_view message)
 static int deflater_prepare(struct wsp_deflater *deflater)
 {
     struct wsp_deflate_memory *memory;
+    int level = deflater->mode.window_bits - MEMORY_LEVEL_LESS;
 
     if (deflater->memory != NULL)
         return 0;
     memory = memory_new();
     if (memory == NULL)
         return -ENOMEM;
-    if (deflateInit2(&memory->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-                     -deflater->mode.window_bits, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(
+            &memory->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -deflater->mode.window_bits,
+            level < MIN_MEMORY_LEVEL ? MIN_MEMORY_LEVEL : level, Z_DEFAULT_STRATEGY) != Z_OK) {
         memory_free(memory);
         return -ENOMEM;
     }
