@@ -6,8 +6,11 @@
  *   load echo SOCKET URL COUNT SIZE              round trips through the daemon to URL (…/echo)
  *   load direct URL COUNT SIZE                   the same without a daemon
  *   load unix COUNT SIZE                         round trips over a bare Unix socket to another process: the yardstick
+ *   load idle SOCKET URL CONNECTIONS SIZE        as many connections to URL (…/echo), idle after an echo on each, until
+ *                                                stdin ends
  *
- * Prints one line of JSON: seconds of a flood, or median and 99th percentile of round trips in microseconds.
+ * Prints one line of JSON: seconds of a flood, median and 99th percentile of round trips in microseconds, or the
+ * connections that are idle now.
  * Invariant: a message that is missing makes it fail, never look fast.
  *
  * SPDX-License-Identifier: MIT
@@ -65,7 +68,8 @@ struct line {
     struct wsp_wire_reader reader;
 };
 
-static void line_open(struct line *line, const char *path, const char *url)
+static void line_open(struct line *line, const char *path, const char *url,
+                      enum wsp_sharing sharing)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct wsp_buffer out;
@@ -73,7 +77,7 @@ static void line_open(struct line *line, const char *path, const char *url)
     const struct wsp_message open = {
         .type = WSP_LOCAL_OPEN,
         .channel = CHANNEL,
-        .open = {.sharing = WSP_SHARING_SHARED, .url = wsp_view_of_string(url)},
+        .open = {.sharing = sharing, .url = wsp_view_of_string(url)},
     };
     wsp_buffer_init(&out, WSP_WIRE_MAX_FRAME);
     if (strlen(path) >= sizeof(address.sun_path))
@@ -137,7 +141,7 @@ static void consume(const char *path, const char *url, unsigned long count, int 
 {
     struct line line;
     char byte = 1;
-    line_open(&line, path, url);
+    line_open(&line, path, url, WSP_SHARING_SHARED);
     line_await(&line, WSP_LOCAL_OPENED, 1);
     if (write(ready, &byte, 1) != 1)
         die("pipe");
@@ -182,7 +186,7 @@ static void flood(char **argv)
     close(go[0]);
     await_bytes(ready[0], n_consumers);
     /* The one who gives the order is one more channel of the same upstream. */
-    line_open(&line, argv[0], argv[1]);
+    line_open(&line, argv[0], argv[1], WSP_SHARING_SHARED);
     line_await(&line, WSP_LOCAL_OPENED, 1);
     int len = snprintf(order, sizeof(order), "%lu %lu", count, number(argv[4]));
     double start = now_us();
@@ -197,6 +201,33 @@ static void flood(char **argv)
     if (failed)
         die("a consumer failed");
     printf("{\"deliveries\": %lu, \"seconds\": %.6f}\n", count * (n_consumers + 1), seconds);
+}
+
+/* -- memory -- */
+
+/* Messages that compress well. */
+static void idle(char **argv)
+{
+    unsigned long n_lines = number(argv[2]), len = number(argv[3]);
+    struct line *lines = calloc(n_lines, sizeof(*lines));
+    uint8_t payload[WSP_MAX_LOCAL_PAYLOAD];
+    char byte;
+    if (!lines || len > sizeof(payload))
+        die("connections");
+    memset(payload, 'x', sizeof(payload));
+    for (unsigned long i = 0; i < n_lines; i++) {
+        line_open(&lines[i], argv[0], argv[1], WSP_SHARING_DEFAULT);
+        line_await(&lines[i], WSP_LOCAL_OPENED, 1);
+        line_send(&lines[i], payload, len);
+        line_await(&lines[i], WSP_LOCAL_TEXT, 1);
+    }
+    printf("{\"connections\": %lu}\n", n_lines);
+    fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+    for (unsigned long i = 0; i < n_lines; i++)
+        line_close(&lines[i]);
+    free(lines);
 }
 
 /* -- round trips -- */
@@ -291,7 +322,7 @@ static void unix_once(void *context)
 static void echo(char **argv)
 {
     trip_size(argv[3]);
-    line_open(&trip.line, argv[0], argv[1]);
+    line_open(&trip.line, argv[0], argv[1], WSP_SHARING_SHARED);
     line_await(&trip.line, WSP_LOCAL_OPENED, 1);
     measure(number(argv[2]), echo_once, NULL);
     line_close(&trip.line);
@@ -338,7 +369,9 @@ int main(int argc, char **argv)
         int n_arguments;
         void (*run)(char **argv);
     } modes[] = {
-        {"flood", 5, flood}, {"echo", 4, echo}, {"direct", 3, direct}, {"unix", 2, unix_socket}};
+        {"flood", 5, flood},      {"echo", 4, echo}, {"direct", 3, direct},
+        {"unix", 2, unix_socket}, {"idle", 4, idle},
+    };
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (argc == modes[i].n_arguments + 2 && strcmp(argv[1], modes[i].name) == 0) {
@@ -347,7 +380,7 @@ int main(int argc, char **argv)
         }
     }
     fputs("usage: load flood SOCKET URL CONSUMERS COUNT SIZE | echo SOCKET URL COUNT SIZE | "
-          "direct URL COUNT SIZE | unix COUNT SIZE\n",
+          "direct URL COUNT SIZE | unix COUNT SIZE | idle SOCKET URL CONNECTIONS SIZE\n",
           stderr);
     return 2;
 }

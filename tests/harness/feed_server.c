@@ -6,6 +6,7 @@
  *   /feed    {"n":1}, {"n":2} ... at a steady interval (?interval=MS, 100 by default; ?count=N closes after N)
  *   /echo    every message back as it came
  *   /flood   for each text "COUNT SIZE" so many messages of that size, as fast as the connection takes them
+ * With ?deflate messages are compressed (RFC 7692) if the client offers it.
  *
  * Its first line on stdout is its URL, "wss://127.0.0.1:PORT". It ends when its stdin ends or on SIGTERM.
  * Invariant: nothing outlives the process; a connection that breaks a rule ends alone.
@@ -31,6 +32,7 @@
 
 #include "proto/websocket/handshake.h"
 #include "proto/websocket/message.h"
+#include "proto/websocket/offer.h"
 
 enum {
     CHUNK = 65536,          /* bytes read or written at once */
@@ -44,6 +46,7 @@ struct visitor {
     int fd;
     SSL *ssl; /* NULL: plain */
     struct wsp_ws_reader reader;
+    struct wsp_deflater deflater; /* all zero: sends everything as it is */
     struct wsp_buffer out;
     char path[256];
     unsigned long interval_ms, count, n_told;
@@ -97,19 +100,44 @@ static bool visitor_wait(struct visitor *visitor, int timeout_ms)
 
 /* -- what is said -- */
 
-static bool say(struct visitor *visitor, bool is_binary, struct wsp_view payload)
+static bool put(struct visitor *visitor, struct wsp_ws_outgoing *outgoing)
 {
-    struct wsp_ws_outgoing outgoing;
-    wsp_ws_outgoing_begin(&outgoing, WSP_ROLE_SERVER, is_binary, payload, NULL);
-    while (wsp_ws_outgoing_left(&outgoing) > 0) {
+    while (wsp_ws_outgoing_left(outgoing) > 0) {
         uint8_t *room;
         if (wsp_buffer_len(&visitor->out) >= CHUNK && !visitor_flush(visitor))
             return false;
         if (wsp_buffer_reserve(&visitor->out, CHUNK, &room) != 0)
             return false;
-        wsp_buffer_commit(&visitor->out, wsp_ws_outgoing_fill(&outgoing, room, CHUNK));
+        wsp_buffer_commit(&visitor->out, wsp_ws_outgoing_fill(outgoing, room, CHUNK));
     }
     return true;
+}
+
+/* The same message so many times; packed once, so with more than one nothing in it may refer to another. */
+static bool say_times(struct visitor *visitor, struct wsp_deflater *deflater, bool is_binary,
+                      struct wsp_view payload, unsigned long count)
+{
+    struct wsp_ws_outgoing outgoing;
+    struct wsp_buffer packed = {0};
+    wsp_deflater_begin(deflater, payload);
+    int r = wsp_deflater_step(deflater, payload.len, &packed);
+    bool is_fine = r >= 0;
+    for (unsigned long i = 0; is_fine && i < count; i++) {
+        if (r == 0)
+            wsp_ws_outgoing_begin_packed(
+                &outgoing, WSP_ROLE_SERVER, is_binary,
+                (struct wsp_view){wsp_buffer_peek(&packed), wsp_buffer_len(&packed)}, NULL);
+        else
+            wsp_ws_outgoing_begin(&outgoing, WSP_ROLE_SERVER, is_binary, payload, NULL);
+        is_fine = put(visitor, &outgoing);
+    }
+    wsp_buffer_deinit(&packed);
+    return is_fine;
+}
+
+static bool say(struct visitor *visitor, bool is_binary, struct wsp_view payload)
+{
+    return say_times(visitor, &visitor->deflater, is_binary, payload, 1);
 }
 
 static bool say_close(struct visitor *visitor, uint16_t code, struct wsp_view reason)
@@ -130,6 +158,21 @@ static bool tick(struct visitor *visitor)
            say_close(visitor, 1000, WSP_VIEW_LITERAL("the feed is over"));
 }
 
+/* As feeds look: the same names again and again, and numbers that differ. */
+static void fill(uint8_t *payload, size_t size)
+{
+    unsigned number = 1;
+    for (size_t at = 0; at < size;) {
+        char text[64];
+        number = number * 1103515245 + 12345;
+        int len = snprintf(text, sizeof(text), "{\"symbol\":\"XYZ\",\"price\":%u.%02u},",
+                           number >> 16, number % 100);
+        size_t n = size - at < (size_t)len ? size - at : (size_t)len;
+        memcpy(payload + at, text, n);
+        at += n;
+    }
+}
+
 static bool flood(struct visitor *visitor, struct wsp_view order)
 {
     char text[64] = "";
@@ -140,10 +183,11 @@ static bool flood(struct visitor *visitor, struct wsp_view order)
     uint8_t *payload = malloc(size ? size : 1);
     if (!payload)
         return false;
-    memset(payload, 'x', size);
-    bool is_fine = true;
-    for (unsigned long i = 0; is_fine && i < count; i++)
-        is_fine = say(visitor, false, (struct wsp_view){payload, size});
+    fill(payload, size);
+    struct wsp_deflater deflater = {.mode = visitor->deflater.mode};
+    deflater.mode.is_taking_over = false;
+    bool is_fine = say_times(visitor, &deflater, false, (struct wsp_view){payload, size}, count);
+    wsp_deflater_deinit(&deflater);
     free(payload);
     return is_fine && visitor_flush(visitor);
 }
@@ -169,6 +213,22 @@ static bool answer(struct visitor *visitor, const struct wsp_ws_event *event)
 
 /* -- a connection's life -- */
 
+/* The answer to what the client offers; empty: none. */
+static struct wsp_view agree(struct visitor *visitor, const struct wsp_client_request *request,
+                             char to[WSP_DEFLATE_TEXT_LEN])
+{
+    static const struct wsp_deflate_params wanted = {0};
+    struct wsp_deflate_agreement agreement;
+    struct wsp_deflate_params answer;
+    struct wsp_view offers = {NULL, 0};
+    if (!wsp_head_find(request->head, "Sec-WebSocket-Extensions", NULL, &offers) ||
+        !wsp_deflate_choose(offers, &wanted, &answer, &agreement))
+        return (struct wsp_view){NULL, 0};
+    wsp_ws_reader_inflate(&visitor->reader, agreement.from_client);
+    wsp_deflater_init(&visitor->deflater, agreement.from_server);
+    return (struct wsp_view){(const uint8_t *)to, wsp_deflate_params_write(&answer, to)};
+}
+
 /* Answers the request. False: it was refused, or the connection has gone. */
 static bool greet(struct visitor *visitor)
 {
@@ -190,6 +250,8 @@ static bool greet(struct visitor *visitor)
                visitor_flush(visitor));
     if (r == 0) {
         char input[WSP_HANDSHAKE_ACCEPT_INPUT], accept[WSP_HANDSHAKE_ACCEPT], target[256] = "";
+        char agreed[WSP_DEFLATE_TEXT_LEN];
+        struct wsp_view extensions = {NULL, 0};
         uint8_t digest[WSP_HANDSHAKE_DIGEST];
         wsp_handshake_accept_input(request.key, input);
         SHA1((const unsigned char *)input, sizeof(input), digest);
@@ -202,8 +264,10 @@ static bool greet(struct visitor *visitor)
         visitor->early = request.rest;
         parameter = strstr(target, "count=");
         visitor->count = parameter ? strtoul(parameter + 6, NULL, 10) : 0;
+        if (strstr(target, "deflate"))
+            extensions = agree(visitor, &request, agreed);
         r = wsp_handshake_write_accept(&visitor->out, accept, (struct wsp_view){NULL, 0},
-                                       (struct wsp_view){NULL, 0}, NULL, 0);
+                                       extensions, NULL, 0);
     }
     wsp_request_reader_deinit(&reader);
     return r == 0 && visitor_flush(visitor);
@@ -273,6 +337,7 @@ static void *visit(void *argument)
             SSL_shutdown(visitor->ssl);
     }
     wsp_ws_reader_deinit(&visitor->reader);
+    wsp_deflater_deinit(&visitor->deflater);
     wsp_buffer_deinit(&visitor->out);
     SSL_free(visitor->ssl);
     close(visitor->fd);
