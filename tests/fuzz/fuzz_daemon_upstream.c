@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,9 +38,10 @@ enum {
     FLAG_SMALL_MESSAGES = 2, /* max-message is 1000 */
     FLAG_SMALL_QUEUE = 4,
     FLAG_BLOCK = 8,
-    FLAG_ABRUPT = 16, /* the daemon goes at the end of the input, whatever goes on */
-    FLAG_SILENT = 32, /* servers do nothing more at the end of the input */
-    FLAG_OPEN = 64,   /* a program has opened an upstream, and the server has accepted */
+    FLAG_ABRUPT = 16,   /* the daemon goes at the end of the input, whatever goes on */
+    FLAG_SILENT = 32,   /* servers do nothing more at the end of the input */
+    FLAG_OPEN = 64,     /* a program has opened an upstream, and the server has accepted */
+    FLAG_DEFLATE = 128, /* with permessage-deflate */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -186,6 +188,10 @@ static struct target *target_make(const struct stage *stage, unsigned variant)
                 strings_add(&target->headers, "value", 5) == 0);
     if (variant & 4)
         target->linger_ms = 0;
+    target->is_deflated = (variant & 8) == 0;
+    target->is_taking_over = (variant & 16) == 0;
+    if (variant & 32)
+        target->window_bits = variant & 64 ? 8 : 9;
     return target;
 }
 
@@ -282,7 +288,8 @@ static void stage_check(const struct stage *stage)
         return;
     used = stage->programs[0].channel.user->used;
     require(used[QUOTA_UPSTREAMS] <= MAX_UPSTREAMS);
-    require(used[QUOTA_SENDING_BYTES] <= stage->quota.limits[QUOTA_SENDING_BYTES]);
+    require(used[QUOTA_SENDING_BYTES] <=
+            stage->quota.limits[QUOTA_SENDING_BYTES] + MAX_UPSTREAMS * (MAX_SENT_LEN + PER_FRAME));
     require(used[QUOTA_RESERVED_BYTES] <= MAX_RECEIVING / 2);
     require(used[QUOTA_RECEIVING_BYTES] <=
             MAX_RECEIVING / 2 + MAX_SENT_LEN +
@@ -354,6 +361,7 @@ enum op {
     OP_WAIT_LONG,
     OP_TURNS,
     OP_DAEMON_CLOSES,
+    OP_PACKED_FRAME,
 };
 
 static void program_closes(struct program *program, uint8_t how)
@@ -439,6 +447,41 @@ static void say_close(struct remote *remote, struct script *script)
               (struct wsp_view){payload, code == 1005 ? 0 : 2 + reason_len});
 }
 
+/* A pattern as data that anybody can unpack: a window of 9 bits, and nothing before. */
+static void say_packed(struct remote *remote, uint8_t first, size_t len)
+{
+    bool is_binary = (first & 0x0f) == WSP_OPCODE_BINARY;
+    struct wsp_deflater deflater;
+    struct wsp_buffer packed = {0};
+
+    wsp_deflater_init(&deflater, (struct wsp_deflate_mode){9, false});
+    wsp_deflater_begin(&deflater, feed_pattern(len, is_binary, len));
+    if (wsp_deflater_step(&deflater, len, &packed) == 0)
+        say_frame(remote, first | 0x40,
+                  (struct wsp_view){wsp_buffer_peek(&packed), wsp_buffer_len(&packed)});
+    wsp_buffer_deinit(&packed);
+    wsp_deflater_deinit(&deflater);
+}
+
+static struct wsp_view extensions_of(uint8_t how)
+{
+    static const char *const params[] = {
+        "",
+        "; server_no_context_takeover",
+        "; client_no_context_takeover",
+        "; server_no_context_takeover; client_no_context_takeover",
+        "; server_max_window_bits=9",
+        "; client_max_window_bits=9; server_no_context_takeover",
+        "; client_max_window_bits=8",
+        "; client_max_window_bits=9; server_no_context_takeover; server_max_window_bits=9",
+    };
+    static char text[WSP_DEFLATE_TEXT_LEN];
+
+    return (struct wsp_view){
+        (const uint8_t *)text,
+        (size_t)snprintf(text, sizeof(text), "permessage-deflate%s", params[how % 8])};
+}
+
 static void say(struct stage *stage, struct remote *remote, uint8_t op, struct script *script)
 {
     uint8_t first;
@@ -446,7 +489,8 @@ static void say(struct stage *stage, struct remote *remote, uint8_t op, struct s
 
     switch (op & 0x1f) {
     case OP_ACCEPT:
-        remote_accepts(remote, op & 0x20 ? WSP_VIEW_LITERAL("p") : (struct wsp_view){0});
+        remote_accepts(remote, op & 0x20 ? WSP_VIEW_LITERAL("p") : (struct wsp_view){0},
+                       op & 0x40 ? extensions_of(script_u8(script)) : (struct wsp_view){0});
         break;
     case OP_RAW: remote_says(remote, script_bytes(script, script_u8(script))); break;
     case OP_FRAME:
@@ -457,6 +501,11 @@ static void say(struct stage *stage, struct remote *remote, uint8_t op, struct s
         first = script_u8(script);
         len = allowed(stage, script_size(script, FEED_MAX_LEN));
         say_frame(remote, first, feed_pattern(len, (first & 0x0f) == WSP_OPCODE_BINARY, len));
+        break;
+    case OP_PACKED_FRAME:
+        first = script_u8(script);
+        len = allowed(stage, script_size(script, FEED_MAX_LEN));
+        say_packed(remote, first, len);
         break;
     case OP_CHAT: say_chat(stage, remote, 32u * script_u8(script)); break;
     case OP_SERVER_CLOSE: say_close(remote, script); break;
@@ -571,7 +620,8 @@ static struct stage *stage_new(unsigned flags)
         program_opens(stage, 0, 0);
         remote_is_reached(remotes_pick(&stage->remotes, 0));
         stage_turn(stage);
-        remote_accepts(remotes_pick(&stage->remotes, 0), (struct wsp_view){0});
+        remote_accepts(remotes_pick(&stage->remotes, 0), (struct wsp_view){0},
+                       flags & FLAG_DEFLATE ? extensions_of(0) : (struct wsp_view){0});
         stage_turn(stage);
     }
     return stage;

@@ -71,6 +71,14 @@ static void hear_frames(struct remote *remote, struct wsp_view bytes)
     require(r == WSP_MORE);
 }
 
+static void hear_offer(const struct remote *remote, const struct wsp_head *head)
+{
+    struct wsp_view offer = {0};
+
+    wsp_head_find(head, "Sec-WebSocket-Extensions", NULL, &offer);
+    require(wsp_view_equals(offer, wsp_view_of_string(remote->offer)));
+}
+
 static void remote_hears(void *owner, struct wsp_view bytes)
 {
     struct remote *remote = owner;
@@ -85,6 +93,8 @@ static void remote_hears(void *owner, struct wsp_view bytes)
     r = wsp_request_reader_next(&remote->request, &asked);
     require(r == 0 || r == WSP_MORE);
     remote->is_asked = r == 0;
+    if (r == 0)
+        hear_offer(remote, asked.head);
     /* A server that has answered before it was asked may get both at once. */
     if (r == 0 && asked.rest.len > 0)
         hear_frames(remote, asked.rest);
@@ -129,12 +139,25 @@ static struct remote *witness(struct share *share)
     return remote;
 }
 
+static bool agree(const struct remote *remote, struct wsp_view answer,
+                  struct wsp_deflate_agreement *ret_agreement)
+{
+    const char *why;
+
+    return wsp_deflate_judge(answer, remote->offer[0] != '\0' ? &remote->offered : NULL,
+                             ret_agreement, &why) == 0;
+}
+
 int __wrap_share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions)
 {
     struct remote *remote = witness(share);
+    struct wsp_deflate_agreement agreement;
     int r;
 
     require(remote->n_opened++ == 0);
+    require(agree(remote, extensions, &agreement));
+    if (agreement.is_on)
+        wsp_ws_reader_inflate(&remote->reader, agreement.from_client);
     remote->remotes->n_calls++;
     r = __real_share_opened(share, protocol, extensions);
     remote->remotes->n_calls--;
@@ -292,6 +315,19 @@ static struct remotes *remotes_of_dialer(struct dialer *dialer)
     return LIST_ENTRY(dialer, struct remotes, dialer);
 }
 
+/* What permessage-deflate the target is to ask for. */
+static void expect_offer(struct remote *remote, const struct target *target)
+{
+    bool is_small = target->window_bits < WSP_DEFLATE_MAX_BITS;
+
+    if (!target->is_deflated)
+        return;
+    remote->offered = (struct wsp_deflate_params){
+        !target->is_taking_over, !target->is_taking_over, is_small ? target->window_bits : 0,
+        is_small ? target->window_bits : WSP_DEFLATE_BITS_ANY};
+    wsp_deflate_params_write(&remote->offered, remote->offer);
+}
+
 static int script_dial(struct dialer *dialer, const struct target *target, dial_done_fn done,
                        dial_rests_fn rests, void *owner, struct dial **ret_dial)
 {
@@ -307,6 +343,7 @@ static int script_dial(struct dialer *dialer, const struct target *target, dial_
     remote->share = remotes->starting;
     remote->max_message = target->max_message;
     remote->has_protocols = target->protocols.n_items > 0;
+    expect_offer(remote, target);
     wsp_buffer_init(&remote->came, SIZE_MAX);
     wsp_buffer_init(&remote->pongs, SIZE_MAX);
     wsp_request_reader_init(&remote->request, WSP_MAX_HTTP_HEAD, WSP_MAX_HTTP_N_FIELDS);
@@ -386,15 +423,14 @@ static void expected_accept(char accept[WSP_HANDSHAKE_ACCEPT])
     wsp_handshake_accept(digest, accept);
 }
 
-void remote_accepts(struct remote *remote, struct wsp_view protocol)
+void remote_accepts(struct remote *remote, struct wsp_view protocol, struct wsp_view extensions)
 {
     char accept[WSP_HANDSHAKE_ACCEPT];
     struct wsp_buffer answer;
 
     expected_accept(accept);
     wsp_buffer_init(&answer, SIZE_MAX);
-    require(wsp_handshake_write_accept(&answer, accept, protocol, (struct wsp_view){0}, NULL, 0) ==
-            0);
+    require(wsp_handshake_write_accept(&answer, accept, protocol, extensions, NULL, 0) == 0);
     remote_says(remote, view_of(&answer));
     wsp_buffer_deinit(&answer);
 }
@@ -444,7 +480,7 @@ static void refer_ping(struct reference *reference, struct wsp_view payload)
 }
 
 static void refer_frames(struct reference *reference, const struct remote *remote,
-                         struct wsp_view bytes)
+                         const struct wsp_deflate_agreement *agreement, struct wsp_view bytes)
 {
     struct wsp_ws_limits limits = {remote->max_message, WSP_DEFAULT_MAX_FRAGMENTS};
     struct wsp_ws_reader reader;
@@ -452,6 +488,8 @@ static void refer_frames(struct reference *reference, const struct remote *remot
     int r;
 
     wsp_ws_reader_init(&reader, WSP_ROLE_CLIENT, &limits);
+    if (agreement->is_on)
+        wsp_ws_reader_inflate(&reader, agreement->from_server);
     wsp_ws_reader_feed(&reader, bytes);
     while ((r = wsp_ws_reader_next(&reader, &event)) == 0) {
         if (event.type == WSP_WS_MESSAGE)
@@ -476,8 +514,10 @@ static void refer(struct reference *reference, const struct remote *remote,
     struct wsp_asked asked = {.protocols = protocols,
                               .n_protocols = n_protocols,
                               .is_protocol_needed = true,
+                              .extensions = wsp_view_of_string(remote->offer),
                               .max_head_bytes = WSP_MAX_HTTP_HEAD,
                               .max_head_fields = WSP_MAX_HTTP_N_FIELDS};
+    struct wsp_deflate_agreement agreement;
     struct wsp_response_reader reader;
     struct wsp_response response;
 
@@ -485,9 +525,10 @@ static void refer(struct reference *reference, const struct remote *remote,
     wsp_response_reader_init(&reader, &asked);
     wsp_response_reader_feed(&reader, view_of(&remote->came));
     reference->is_accepted = wsp_response_reader_next(&reader, &response) == 0 &&
-                             response.verdict == WSP_VERDICT_ACCEPTED;
+                             response.verdict == WSP_VERDICT_ACCEPTED &&
+                             agree(remote, response.extensions, &agreement);
     if (reference->is_accepted)
-        refer_frames(reference, remote, response.rest);
+        refer_frames(reference, remote, &agreement, response.rest);
     wsp_response_reader_deinit(&reader);
 }
 

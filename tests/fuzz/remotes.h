@@ -17,6 +17,7 @@
 #include "daemon/upstream.h"
 #include "proto/websocket/handshake.h"
 #include "proto/websocket/message.h"
+#include "proto/websocket/offer.h"
 #include "tests/fuzz/pipe.h"
 
 /* A message that an upstream has given to its share. */
@@ -33,8 +34,10 @@ struct remote {
     struct share *share;       /* may be gone once the upstream is */
     struct upstream *upstream; /* NULL once it is freed */
     uint64_t max_message;
-    bool has_protocols; /* asked for "p" */
-    struct pipe pipe;   /* has an owner once it was given out */
+    bool has_protocols;               /* asked for "p" */
+    char offer[WSP_DEFLATE_TEXT_LEN]; /* empty: no compression */
+    struct wsp_deflate_params offered;
+    struct pipe pipe; /* has an owner once it was given out */
     /* what came to the upstream, and what it made of it */
     struct wsp_buffer came;
     struct remote_message *messages; /* by number less one */
@@ -84,7 +87,7 @@ void remote_is_reached(struct remote *remote);
 void remote_is_not_reached(struct remote *remote);
 
 /* The answer that fits every request, as the upstreams' randomness is none. */
-void remote_accepts(struct remote *remote, struct wsp_view protocol);
+void remote_accepts(struct remote *remote, struct wsp_view protocol, struct wsp_view extensions);
 
 /* Bytes on their way to the upstream; nothing before there is a transport, or after its end. */
 void remote_says(struct remote *remote, struct wsp_view bytes);
