@@ -387,11 +387,13 @@ const struct entry *channel_peek(const struct channel *channel)
     return channel->cursor.at;
 }
 
-void channel_fetched(struct channel *channel)
+void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len)
 {
-    channel->n_received++;
-    channel->n_received_bytes += channel->cursor.at->len;
-    cursor_advance(&channel->cursor);
+    uint64_t number = cursor_number(&channel->cursor);
+
+    cursor_move(&channel->cursor, next);
+    channel->n_received += cursor_number(&channel->cursor) - number;
+    channel->n_received_bytes += payload_len;
     flow_moved(channel->share, channel);
     if (channel->state == CHANNEL_ENDED)
         leave_log_at_end(channel);

@@ -185,8 +185,9 @@ void channel_told(struct channel *channel, enum channel_notice notice);
  * OPENED or CLOSING is due. */
 const struct entry *channel_peek(const struct channel *channel);
 
-/* The current entry has been written whole. */
-void channel_fetched(struct channel *channel);
+/* All entries from the current one up to next, NULL for the end of the log, have been written whole;
+ * payload_len is that of all of them together. */
+void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len);
 
 /* For upstream: len more payload bytes of the message have reached the network; the message is done
  * (it is freed). */

@@ -40,9 +40,38 @@ struct output *output_free(struct output *output)
 
 static void data_taken(struct client_channel *channel, const struct step *step)
 {
-    channel->channel.cursor.offset += step->payload_len;
+    struct cursor *cursor = &channel->channel.cursor;
+
+    cursor->offset += step->payload_len;
     if (step->is_last)
-        channel_fetched(&channel->channel);
+        channel_fetched(&channel->channel, cursor->at->next, cursor->at->len);
+}
+
+static void run_taken(struct client_output *o, struct client_channel *channel,
+                      const struct frames_run *run)
+{
+    size_t len = frames_run_bytes(run).len;
+
+    channel->credit_used += len;
+    o->n_frames += run->end - run->begin;
+    channel_fetched(&channel->channel, run->next, frames_run_payload_len(run));
+}
+
+/* The first taken bytes have been taken: some messages whole, perhaps none, and then perhaps a part of one. */
+static void run_begun(struct client_output *o, const struct step *step, size_t taken)
+{
+    struct client_channel *channel = step->channel;
+    struct frames_run whole = step->run;
+
+    frames_run_shorten(&whole, taken);
+    taken -= frames_run_bytes(&whole).len;
+    if (whole.end > whole.begin)
+        run_taken(o, channel, &whole);
+    if (taken == 0)
+        return;
+    channel->credit_used += WSP_WIRE_HEADER_LEN + whole.next->len;
+    o->half = (struct half_frame){
+        .channel = channel, .payload_len = whole.next->len, .taken = taken, .is_last = true};
 }
 
 static void notice_taken(struct client_channel *channel, enum channel_notice notice)
@@ -77,6 +106,7 @@ static void step_taken(struct client_output *o, const struct step *step)
     case STEP_ABORT: channel->is_abort_due = false; break;
     case STEP_CREDIT: channel->is_credit_due = false; break;
     case STEP_NOTICE: notice_taken(channel, step->notice); break;
+    case STEP_RUN: run_taken(o, channel, &step->run); return;
     }
     o->n_frames++;
 }
@@ -95,6 +125,7 @@ static int step_begun(struct client_output *o, const struct step *step, size_t t
                                       .taken = taken,
                                       .is_last = step->is_last};
         return 0;
+    case STEP_RUN: run_begun(o, step, taken); return 0;
     default: break;
     }
 

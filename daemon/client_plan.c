@@ -14,15 +14,13 @@
 #include "daemon/share.h"
 #include "proto/local/message.h"
 
-/* From this length on copying costs more than a further part of the gathered write. */
-enum { BY_REFERENCE_LEN = 16 * 1024 };
-
 static void output_begin(struct output *output)
 {
     output->scratch_used = 0;
     output->planned_len = 0;
     output->n_steps = 0;
     output->n_parts = 0;
+    shared_frames_begin(&output->shared);
 }
 
 /* A further frame fits: two more parts, one more step, and copied_len bytes of scratch. */
@@ -78,7 +76,7 @@ static void output_data(struct output *output, const struct client_channel *chan
     }
     payload += skip - sizeof(header);
     payload_len -= skip - sizeof(header);
-    if (payload_len >= BY_REFERENCE_LEN)
+    if (payload_len >= SHORT_MESSAGE_LEN)
         output_reference(output, payload, payload_len);
     else if (payload_len > 0)
         output_copy(output, payload, payload_len);
@@ -247,6 +245,34 @@ static uint64_t credit_left(const struct client_channel *channel)
     return channel->credit > channel->credit_used ? channel->credit - channel->credit_used : 0;
 }
 
+/* The frames of short messages from entry on, which may have been made for another client. NULL if there are none to be
+ * had, else the step. */
+static const struct step *plan_run(struct client_channel *channel, const struct entry *entry,
+                                   uint64_t end, size_t budget, struct output *output)
+{
+    size_t room = MAX_CLIENT_WRITE - output->planned_len;
+    struct frames_wish wish = {
+        .log = channel->channel.cursor.log,
+        .from = entry,
+        .end_number = end,
+        .channel = channel->number,
+        .max_len = budget < room ? budget : room,
+    };
+    struct step *step = &output->steps[output->n_steps];
+    struct wsp_view bytes;
+
+    if (channel->has_credit || !output_has_room(output, 0) ||
+        !shared_frames_get(&output->shared, &wish, &step->run))
+        return NULL;
+    bytes = frames_run_bytes(&step->run);
+    step->kind = STEP_RUN;
+    step->channel = channel;
+    step->len = bytes.len;
+    output_reference(output, bytes.data, bytes.len);
+    output->n_steps++;
+    return step;
+}
+
 /* Pieces of messages from the cursor on, as far as budget, credit and room go. 0; 1: there is no room left. */
 static int plan_data(struct client_channel *channel, const struct half_frame *half, size_t budget,
                      struct output *output)
@@ -260,16 +286,22 @@ static int plan_data(struct client_channel *channel, const struct half_frame *ha
         entry = half->is_last ? entry->next : entry;
     }
     while (entry && entry->number < end && budget > 0) {
+        const struct step *run = offset == 0 ? plan_run(channel, entry, end, budget, output) : NULL;
         size_t len = entry->len - offset;
         bool is_last;
 
+        if (run) {
+            budget -= run->len < budget ? run->len : budget;
+            entry = run->run.next;
+            continue;
+        }
         if (len > WSP_MAX_LOCAL_PAYLOAD)
             len = WSP_MAX_LOCAL_PAYLOAD;
         if (credit < wsp_wire_cost(len < 1 ? 0 : 1))
             break;
         if (credit < wsp_wire_cost(len))
             len = (size_t)(credit - WSP_WIRE_HEADER_LEN);
-        if (!output_has_room(output, WSP_WIRE_HEADER_LEN + (len < BY_REFERENCE_LEN ? len : 0)))
+        if (!output_has_room(output, WSP_WIRE_HEADER_LEN + (len < SHORT_MESSAGE_LEN ? len : 0)))
             return 1;
         is_last = offset + len == entry->len;
         output_step(output, (struct step){.kind = STEP_DATA,

@@ -5,7 +5,7 @@
  * write can take; client_output writes it and moves on what was taken.
  * Invariant: planning changes nothing that is told: the same plan could be made again.
  *
- * A write is made of steps, one for each frame, in this order: what is left of a frame that the
+ * A write is made of steps, one for each frame or run of shared frames, in this order: what is left of a frame that the
  * last write began; the client's own lane; then channel after channel of the ready list, each with
  * what is due before its next message and then with messages, up to its part of the budget.
  */
@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "daemon/channel.h"
+#include "daemon/shared_frames.h"
 #include "proto/buffer.h"
 
 struct client;
@@ -25,7 +26,16 @@ struct client_channel;
 
 enum { MAX_PLAN_STEPS = 4096, MAX_PLAN_PARTS = 512 };
 
-enum step_kind { STEP_HALF, STEP_REST, STEP_LANE, STEP_ABORT, STEP_CREDIT, STEP_NOTICE, STEP_DATA };
+enum step_kind {
+    STEP_HALF,
+    STEP_REST,
+    STEP_LANE,
+    STEP_ABORT,
+    STEP_CREDIT,
+    STEP_NOTICE,
+    STEP_DATA,
+    STEP_RUN
+};
 
 struct step {
     enum step_kind kind;
@@ -35,6 +45,7 @@ struct step {
     const uint8_t *bytes; /* ABORT, CREDIT and NOTICE: in scratch */
     size_t payload_len;   /* HALF and DATA */
     bool is_last;
+    struct frames_run run; /* RUN */
 };
 
 /* Where every client plans its write, one after the other; scratch is the loop's. */
@@ -45,6 +56,7 @@ struct output {
     unsigned n_steps;
     int n_parts;
     struct wsp_buffer frame; /* one control frame while it is encoded */
+    struct shared_frames shared;
     struct step steps[MAX_PLAN_STEPS];
     struct iovec parts[MAX_PLAN_PARTS];
 };

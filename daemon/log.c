@@ -194,18 +194,23 @@ void cursor_leave(struct cursor *cursor)
     log_trim(log);
 }
 
-void cursor_advance(struct cursor *cursor)
+void cursor_move(struct cursor *cursor, const struct entry *to)
 {
     struct log *log = cursor->log;
-    struct entry *next = cursor->at->next;
 
     cursor_release(cursor);
-    cursor->at = next;
-    if (next != NULL)
-        next->n_cursors++;
+    /* Readers see entries that do not change, and the log counts who stands at them. */
+    cursor->at = (struct entry *)(uintptr_t)to;
+    if (to != NULL)
+        cursor->at->n_cursors++;
     else
         list_append(&log->caught_up, &cursor->link);
     log_trim(log);
+}
+
+void cursor_advance(struct cursor *cursor)
+{
+    cursor_move(cursor, cursor->at->next);
 }
 
 uint64_t cursor_lag_messages(const struct cursor *cursor)

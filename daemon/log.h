@@ -76,7 +76,11 @@ void cursor_join(struct cursor *cursor, struct log *log);
 /* Leaves the log, which lets go what nobody else needs. Takes a cursor that is in no log. */
 void cursor_leave(struct cursor *cursor);
 
-/* Past the current entry, which may be gone after this. at must not be NULL. */
+/* To an entry after the current one, NULL for the end; those before it may be gone after this. at
+ * must not be NULL. */
+void cursor_move(struct cursor *cursor, const struct entry *to);
+
+/* Past the current entry. */
 void cursor_advance(struct cursor *cursor);
 
 /* What still has to be read, the current entry included whole; 0 in no log. */

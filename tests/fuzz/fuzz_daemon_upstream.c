@@ -144,7 +144,7 @@ static void fetch(void *owner)
             return;
         hear_message(program, entry);
         program->appetite--;
-        channel_fetched(channel);
+        channel_fetched(channel, entry->next, entry->len);
     }
 }
 

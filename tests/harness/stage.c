@@ -450,7 +450,7 @@ static void fetch(void *owner)
         hear_message(program, entry);
         if (program->appetite != UINT_MAX)
             program->appetite--;
-        channel_fetched(channel);
+        channel_fetched(channel, entry->next, entry->len);
     }
 }
 
