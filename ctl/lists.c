@@ -19,6 +19,7 @@ enum kind {
     KIND_NUMBER,
     KIND_BYTES,    /* 1.5 MiB */
     KIND_DURATION, /* of milliseconds: 3m 20s */
+    KIND_ALARM,    /* text; red if it is true */
 };
 
 struct column {
@@ -27,7 +28,7 @@ struct column {
     enum kind kind;
 };
 
-enum { MAX_COLUMNS = 12 };
+enum { MAX_COLUMNS = 13 };
 
 /* The reply to a list verb is an array of objects with these members. */
 static const struct list {
@@ -46,6 +47,7 @@ static const struct list {
       {"BYTES OUT", "bytes_out", KIND_BYTES},
       {"HELD", "held_bytes", KIND_BYTES},
       {"AGE", "age_ms", KIND_DURATION},
+      {"INSECURE", "insecure_tls", KIND_ALARM},
       {"URL", "url", KIND_TEXT}}},
     {"clients",
      {{"ID", "id", KIND_NUMBER},
@@ -77,6 +79,7 @@ static const struct list {
       {"LINGER", "options.linger", KIND_TEXT},
       {"SLOW CONSUMER", "options.slow-consumer", KIND_TEXT},
       {"QUEUE", "options.queue", KIND_TEXT},
+      {"INSECURE", "insecure_tls", KIND_ALARM},
       {"PROTOCOLS", "protocols", KIND_TEXT}}},
 };
 
@@ -161,6 +164,11 @@ static char *format_value(const json_t *value, enum kind kind)
     return strdup(text);
 }
 
+static bool is_alarm(const json_t *value, enum kind kind)
+{
+    return kind == KIND_ALARM && json_is_true(value);
+}
+
 /* What the end of a member's name says about its value, and is not part of what people are shown. */
 static const struct {
     const char *end;
@@ -179,6 +187,8 @@ static enum kind kind_of(const char *member, enum kind fallback, size_t *ret_len
             return ends[i].kind;
         }
     }
+    if (strcmp(member, "insecure_tls") == 0)
+        return KIND_ALARM;
     bool is_bytes = strncmp(member, "bytes_", 6) == 0 || strcmp(member, "max_message") == 0;
     return is_bytes ? KIND_BYTES : fallback;
 }
@@ -192,8 +202,9 @@ static int fill(struct table *table, const struct list *list, size_t n_columns, 
     json_array_foreach (rows, index, row) {
         for (size_t i = 0; i < n_columns; i++) {
             const struct column *column = &list->columns[i];
-            char *text = format_value(look_up(row, column->member), column->kind);
-            int r = text ? table_add(table, text) : -1;
+            const json_t *value = look_up(row, column->member);
+            char *text = format_value(value, column->kind);
+            int r = text ? table_add(table, text, is_alarm(value, column->kind)) : -1;
             free(text);
             if (r < 0)
                 return CTL_FAILED;
@@ -209,7 +220,8 @@ static int print_list(const struct list *list, const json_t *rows)
     size_t n_columns = 0;
     for (; n_columns < MAX_COLUMNS && list->columns[n_columns].title; n_columns++) {
         titles[n_columns] = list->columns[n_columns].title;
-        is_right[n_columns] = list->columns[n_columns].kind != KIND_TEXT;
+        is_right[n_columns] = list->columns[n_columns].kind != KIND_TEXT &&
+                              list->columns[n_columns].kind != KIND_ALARM;
     }
     struct table *table = table_new(n_columns, titles, is_right);
     int status = table ? fill(table, list, n_columns, rows) : CTL_FAILED;
@@ -236,9 +248,11 @@ enum { INDENT = 2 };
 static void print_value(const json_t *value, enum kind kind)
 {
     char *text = format_value(value, kind);
+    bool is_red = is_alarm(value, kind) && isatty(STDOUT_FILENO) == 1;
+    fputs(is_red ? TABLE_ALARM : "", stdout);
     if (text)
         text_print_visible(stdout, text, strlen(text));
-    putchar('\n');
+    puts(is_red ? TABLE_ALARM_END : "");
     free(text);
 }
 

@@ -16,7 +16,10 @@ struct table {
     size_t n_columns;
     const char *const *titles;
     const bool *is_right;
-    char **cells;
+    struct cell {
+        char *text;
+        bool is_alarm;
+    } * cells;
     size_t n_cells, capacity;
 };
 
@@ -36,17 +39,17 @@ struct table *table_free(struct table *table)
     if (!table)
         return NULL;
     for (size_t i = 0; i < table->n_cells; i++)
-        free(table->cells[i]);
+        free(table->cells[i].text);
     free(table->cells);
     free(table);
     return NULL;
 }
 
-int table_add(struct table *table, const char *text)
+int table_add(struct table *table, const char *text, bool is_alarm)
 {
     if (table->n_cells == table->capacity) {
         size_t capacity = table->capacity ? table->capacity * 2 : 64;
-        char **cells = reallocarray(table->cells, capacity, sizeof(*cells));
+        struct cell *cells = reallocarray(table->cells, capacity, sizeof(*cells));
         if (!cells)
             return -ENOMEM;
         table->cells = cells;
@@ -55,7 +58,7 @@ int table_add(struct table *table, const char *text)
     char *cell = text_visible(text);
     if (!cell)
         return -ENOMEM;
-    table->cells[table->n_cells++] = cell;
+    table->cells[table->n_cells++] = (struct cell){cell, is_alarm};
     return 0;
 }
 
@@ -97,7 +100,7 @@ void table_print(const struct table *table, FILE *to, bool is_terminal)
     for (size_t i = 0; i < n; i++)
         widths[i] = width_of(table->titles[i]);
     for (size_t i = 0; i < table->n_cells; i++) {
-        size_t width = width_of(table->cells[i]);
+        size_t width = width_of(table->cells[i].text);
         if (width > widths[i % n])
             widths[i % n] = width;
     }
@@ -106,7 +109,10 @@ void table_print(const struct table *table, FILE *to, bool is_terminal)
         print_cell(table->titles[i], widths[i], table->is_right[i], i + 1 == n, to);
     fputs(is_terminal ? "\033[0m\n" : "\n", to);
     for (size_t i = 0; i < table->n_cells; i++) {
-        print_cell(table->cells[i], widths[i % n], table->is_right[i % n], i % n + 1 == n, to);
+        bool is_red = is_terminal && table->cells[i].is_alarm;
+        fputs(is_red ? TABLE_ALARM : "", to);
+        print_cell(table->cells[i].text, widths[i % n], table->is_right[i % n], i % n + 1 == n, to);
+        fputs(is_red ? TABLE_ALARM_END : "", to);
         if (i % n + 1 == n)
             fputc('\n', to);
     }

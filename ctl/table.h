@@ -21,10 +21,15 @@ struct table;
 struct table *table_new(size_t n_columns, const char *const *titles, const bool *is_right);
 struct table *table_free(struct table *table);
 
-/* Adds the next cell, row after row; text is copied, controls in it made visible. 0, -ENOMEM. */
-int table_add(struct table *table, const char *text);
+/* What a terminal shows in red. */
+#define TABLE_ALARM     "\033[1;31m"
+#define TABLE_ALARM_END "\033[0m"
 
-/* Prints titles and rows. is_terminal: the titles are set off. */
+/* Adds the next cell, row after row; text is copied, controls in it made visible. is_alarm: red on a
+ * terminal. 0, -ENOMEM. */
+int table_add(struct table *table, const char *text, bool is_alarm);
+
+/* Prints titles and rows. is_terminal: the titles are set off, alarms are red. */
 void table_print(const struct table *table, FILE *to, bool is_terminal);
 
 #endif

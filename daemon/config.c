@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/idna.h"
+#include "daemon/tls_options.h"
 #include "proto/rules.h"
 
 enum {
@@ -111,6 +112,7 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
 {
     struct config *config = parse->config;
     const struct endpoint *other;
+    char problem[OPTION_TEXT_LEN];
     int r = parse->section == section ? 0 : endpoint_begin(section);
 
     if (r != 0)
@@ -119,6 +121,10 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
     if (!option_is_given(parse->endpoint.options.given, ENDPOINT_OPTION_url)) {
         report(parse->file, root->line,
                "endpoint \"%s\": url is missing; write url = \"wss://...\"", parse->endpoint.name);
+        return 1;
+    }
+    if (tls_options_check(&parse->endpoint.options, parse->endpoint.name, problem) != 0) {
+        report(parse->file, root->line, "endpoint \"%s\": %s", parse->endpoint.name, problem);
         return 1;
     }
     other = config_find_endpoint(config, wsp_view_of_string(parse->endpoint.name));
@@ -228,7 +234,8 @@ static void confuse_options(const struct option_table *table, cfg_opt_t *ret_opt
 {
     for (size_t i = 0; i < table->n_rows; i++) {
         const struct option_row *row = &table->rows[i];
-        bool is_list = row->type == OPTION_LIST || row->type == OPTION_HEADERS;
+        bool is_list =
+            row->type == OPTION_LIST || row->type == OPTION_HEADERS || row->type == OPTION_PINS;
 
         ret_options[i] = (cfg_opt_t){
             .name = row->name,

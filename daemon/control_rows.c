@@ -116,20 +116,22 @@ json_t *upstream_row(struct list *node, uint64_t now_ms)
     char display[TARGET_DISPLAY_LEN];
 
     return json_pack(
-        "{s:o, s:s, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+        "{s:o, s:s, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
         number(share->id), "state", share_state_to_string(share->state), "url",
         target_display(share->target, display), "shared", share->is_shared, "uid",
         (json_int_t)share->owner->uid, "channels", (int)share->n_channels, "protocol",
         share->protocol ? share->protocol : "", "address",
         upstream ? upstream_address(upstream) : "", "tls", upstream ? upstream_tls(upstream) : "",
-        "age_ms", number(now_ms - share->created_ms), "messages_in", number(share->n_in),
-        "bytes_in", number(share->n_in_bytes), "messages_out", number(share->n_out), "bytes_out",
+        "insecure_tls", share->target->tls.is_insecure, "age_ms",
+        number(now_ms - share->created_ms), "messages_in", number(share->n_in), "bytes_in",
+        number(share->n_in_bytes), "messages_out", number(share->n_out), "bytes_out",
         number(share->n_out_bytes), "held_bytes", number(share->log.charge.amount));
 }
 
 json_t *upstream_details(struct list *node)
 {
     const struct share *share = share_of(node);
+    const struct tls_settings *tls = &share->target->tls;
     json_t *channels = json_array();
 
     LIST_FOR_EACH (link, &share->channels) {
@@ -140,16 +142,16 @@ json_t *upstream_details(struct list *node)
             return NULL;
         }
     }
-    return json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:i, s:s}", "extensions",
-                     share->extensions ? share->extensions : "", "channel_ids", channels,
-                     "protocols", strings_array(&share->target->protocols, 0, 1), "lingering",
-                     share->is_lingering, "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0,
-                     "paused_for_quota", (share->pauses & SHARE_PAUSE_QUOTA) != 0,
-                     "paused_for_turn", (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message",
-                     number(share->target->max_message), "linger_ms",
-                     number(share->target->linger_ms), "ca_file",
-                     share->target->ca_file ? share->target->ca_file : "", "close_code",
-                     (int)share->ending.code, "failure", share->ending.failure.text);
+    return json_pack(
+        "{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:o, s:i, s:s}", "extensions",
+        share->extensions ? share->extensions : "", "channel_ids", channels, "protocols",
+        strings_array(&share->target->protocols, 0, 1), "lingering", share->is_lingering,
+        "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",
+        (share->pauses & SHARE_PAUSE_QUOTA) != 0, "paused_for_turn",
+        (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message", number(share->target->max_message),
+        "linger_ms", number(share->target->linger_ms), "ca_file", tls->ca_file ? tls->ca_file : "",
+        "ca_path", tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1),
+        "close_code", (int)share->ending.code, "failure", share->ending.failure.text);
 }
 
 /* ---- clients ---- */
@@ -250,8 +252,9 @@ static json_t *options_object(const struct endpoint_options *options)
 /* Of headers only the names: a value may be a credential. */
 json_t *endpoint_row(const struct endpoint *endpoint, bool is_admin)
 {
-    json_t *row = json_pack("{s:s, s:o, s:o}", "name", endpoint->name, "protocols",
-                            strings_array(&endpoint->options.protocols, 0, 1), "options",
+    json_t *row = json_pack("{s:s, s:o, s:b, s:o}", "name", endpoint->name, "protocols",
+                            strings_array(&endpoint->options.protocols, 0, 1), "insecure_tls",
+                            endpoint->options.insecure_tls != NULL, "options",
                             options_object(&endpoint->options));
 
     if (!row || !is_admin)

@@ -98,8 +98,7 @@ static int dial_transport(struct dial *dial, int fd, struct failure *ret_failure
 
     if (!url->is_secure)
         return transport_socket_new(dialer->loop, fd, &dial->transport);
-    return transport_tls_new(dialer->loop, dialer->tls, dial->target->ca_file, url->hostname,
-                             url->host_kind != WSP_HOST_DOMAIN, fd, dial_has_handshaken, dial,
+    return transport_tls_new(dialer->loop, dialer->tls, dial->target, fd, dial_has_handshaken, dial,
                              &dial->transport, ret_failure);
 }
 
@@ -207,6 +206,11 @@ int dialer_new(struct loop *loop, struct dialer **ret_dialer)
 free_dialer:
     dialer_free(&remote->dialer);
     return r;
+}
+
+void dialer_forget(struct dialer *dialer)
+{
+    tls_forget(((struct remote_dialer *)(void *)dialer)->tls);
 }
 
 struct dialer *dialer_free(struct dialer *dialer)

@@ -60,4 +60,7 @@ struct loop;
 int dialer_new(struct loop *loop, struct dialer **ret_dialer);
 struct dialer *dialer_free(struct dialer *dialer);
 
+/* The real one reads the files of TLS again when they are needed next. */
+void dialer_forget(struct dialer *dialer);
+
 #endif

@@ -59,6 +59,25 @@
  * channel, and one whose askers have all gone is given up with what it still asks. */
 #define MAX_QUESTIONS 1024
 
+/* Pinned keys of one target: those of a rotation and its spares, and then some. */
+#define MAX_PINS 16
+
+/* A file of certificates: the whole public trust store is some 250 KiB. */
+#define MAX_TLS_FILE (4 * 1024 * 1024)
+
+/* Files of a directory of certificates: a machine's own has some 150. */
+#define MAX_TLS_DIRECTORY 4096
+
+/* TLS settings that are kept ready for the next connection. Each holds its trusted certificates, a megabyte for the
+ * public ones; more are made when they are needed, at the cost of reading their files again. */
+#define MAX_TLS_CONTEXTS 64
+
+/* TLS sessions that are kept to be resumed: of one target as many as programs usually open at once, of one
+ * user as many as leave the others theirs. Each costs some kilobytes, most of them shared with its like. */
+#define MAX_TLS_SESSIONS_PER_TARGET 4
+#define MAX_TLS_SESSIONS_PER_USER   256
+#define MAX_TLS_SESSIONS            1024
+
 /* --- an upstream --- */
 
 /* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a

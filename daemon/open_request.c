@@ -16,6 +16,7 @@
 #include "daemon/idna.h"
 #include "daemon/options.h"
 #include "daemon/server.h"
+#include "daemon/tls_options.h"
 #include "proto/local/errors.h"
 #include "proto/rules.h"
 
@@ -85,14 +86,15 @@ static int check_choices(struct request *request)
 
 /* ---- what a program may give with a free URL ---- */
 
-static int check_ca_file(struct request *request)
+static int check_file(struct request *request, const struct option_row *row)
 {
-    if (request->uid == geteuid())
+    if ((row->type != OPTION_FILE && row->type != OPTION_DIRECTORY) || request->uid == geteuid())
         return 0;
-    return refuse(request, WSP_CAUSE_OPTION,
-                  "ca-file: this daemon runs as another user and reads no file for a program; its "
-                  "administrator can "
-                  "give an endpoint one");
+    failure_set(request->failure, WSP_CAUSE_OPTION, 0,
+                "%s: this daemon runs as another user and reads no file for a program; its "
+                "administrator can give an endpoint one",
+                row->name);
+    return 1;
 }
 
 static int read_option(struct request *request, struct wsp_view name, struct wsp_view value)
@@ -101,7 +103,7 @@ static int read_option(struct request *request, struct wsp_view name, struct wsp
     const struct option_row *row = option_find(table, name);
     int shown = name.len > 60 ? 60 : (int)name.len;
     char problem[OPTION_TEXT_LEN];
-    int r = 0;
+    int r;
 
     if (!row) {
         const char *nearest = option_nearest(table, name);
@@ -124,14 +126,22 @@ static int read_option(struct request *request, struct wsp_view name, struct wsp
         return 1;
     }
     /* Before the value is looked at, which would tell whether the file is there. */
-    if (row == &table->rows[ENDPOINT_OPTION_ca_file])
-        r = check_ca_file(request);
+    r = check_file(request, row);
     if (r == 0) {
         r = option_set(table, row, value, &request->options, problem);
         if (r > 0)
             refuse(request, WSP_CAUSE_OPTION, problem);
     }
     return r;
+}
+
+static int check_tls(struct request *request)
+{
+    char problem[OPTION_TEXT_LEN];
+
+    if (tls_options_check(&request->options, NULL, problem) == 0)
+        return 0;
+    return refuse(request, WSP_CAUSE_OPTION, problem);
 }
 
 static int read_options(struct request *request)
@@ -141,6 +151,8 @@ static int read_options(struct request *request)
 
     while (r == 0 && wsp_local_list_next(&rest, &name) && wsp_local_list_next(&rest, &value))
         r = read_option(request, name, value);
+    if (r == 0)
+        r = check_tls(request);
     if (r == 0 && request->is_shared && request->options.slow_consumer == SLOW_BLOCK)
         r = refuse(request, WSP_CAUSE_OPTION,
                    "slow-consumer: block would let one program hold up the others of a shared "
@@ -211,8 +223,11 @@ static int fill_options(struct request *request, const struct endpoint_options *
 {
     struct target *target = request->target;
     const struct strings *protocols = &request->options.protocols;
-    const char *ca_file = options->ca_file ? options->ca_file : server_ca_file(request->server);
-    int r;
+    int r = tls_options_fill(&target->tls, options, server_ca_file(request->server),
+                             server_ca_path(request->server));
+
+    if (r < 0)
+        return r;
 
     target->max_message = options->max_message;
     target->is_deflated = options->is_deflated != 0;
@@ -228,11 +243,6 @@ static int fill_options(struct request *request, const struct endpoint_options *
     if (request->endpoint) {
         target->endpoint = strdup(request->endpoint->name);
         if (!target->endpoint)
-            return -ENOMEM;
-    }
-    if (ca_file) {
-        target->ca_file = strdup(ca_file);
-        if (!target->ca_file)
             return -ENOMEM;
     }
     r = strings_copy(&target->headers, &options->headers);

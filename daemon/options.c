@@ -14,8 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/limits.h"
+#include "daemon/pin.h"
 #include "daemon/quota.h"
 #include "proto/limits.h"
 #include "proto/rules.h"
@@ -73,9 +76,11 @@ static enum option_kind option_kind(const struct option_row *row)
     switch (row->type) {
     case OPTION_TEXT:
     case OPTION_PATH:
-    case OPTION_FILE: return KIND_TEXT;
+    case OPTION_FILE:
+    case OPTION_DIRECTORY: return KIND_TEXT;
     case OPTION_LIST:
-    case OPTION_HEADERS: return KIND_LIST;
+    case OPTION_HEADERS:
+    case OPTION_PINS: return KIND_LIST;
     default: return KIND_NUMBER;
     }
 }
@@ -339,6 +344,22 @@ static int option_set_number(const struct option_row *row, struct wsp_view text,
     return 0;
 }
 
+/* What else but a file or a directory is there could make whoever opens it wait. 0; a positive number. */
+static int path_check(const struct option_row *row, const char *path,
+                      char ret_problem[OPTION_TEXT_LEN])
+{
+    bool is_directory = row->type == OPTION_DIRECTORY;
+    struct stat is;
+
+    if (access(path, is_directory ? R_OK | X_OK : R_OK) < 0 || stat(path, &is) < 0)
+        return problem(ret_problem, "%s: %.100s cannot be read: %s", row->name, path,
+                       strerror(errno));
+    if (is_directory ? !S_ISDIR(is.st_mode) : !S_ISREG(is.st_mode))
+        return problem(ret_problem, "%s: %.100s is not a %s", row->name, path,
+                       is_directory ? "directory" : "regular file");
+    return 0;
+}
+
 static int option_set_text(const struct option_row *row, struct wsp_view text, char **value,
                            char ret_problem[OPTION_TEXT_LEN])
 {
@@ -354,8 +375,8 @@ static int option_set_text(const struct option_row *row, struct wsp_view text, c
 
     if (!copy)
         return -ENOMEM;
-    if (row->type == OPTION_FILE && access(copy, R_OK) < 0) {
-        problem(ret_problem, "%s: %.100s cannot be read: %s", row->name, copy, strerror(errno));
+    if ((row->type == OPTION_FILE || row->type == OPTION_DIRECTORY) &&
+        path_check(row, copy, ret_problem) != 0) {
         free(copy);
         return 1;
     }
@@ -410,6 +431,29 @@ static int headers_add_line(struct strings *headers, struct wsp_view line,
     return headers_add(headers, name, value, ret_problem);
 }
 
+/* Programs have one text for all of theirs. */
+static int pins_add(const struct option_row *row, struct strings *pins, struct wsp_view list,
+                    char ret_problem[OPTION_TEXT_LEN])
+{
+    struct wsp_view text = {0};
+    char pin[PIN_LEN + 1];
+    int r = 0;
+
+    if (!pin_next(&list, &text))
+        return problem(ret_problem, "%s: the value is empty", row->name);
+    do {
+        if (!pin_parse(text, pin))
+            return problem(ret_problem,
+                           "%s: \"%.*s\" is not understood; write \"sha256/\" and the SHA-256 of "
+                           "the public key in base64, 44 characters",
+                           row->name, text.len > 60 ? 60 : (int)text.len, (const char *)text.data);
+        if (pins->n_items >= MAX_PINS)
+            return problem(ret_problem, "%s: more than %d", row->name, MAX_PINS);
+        r = strings_add(pins, pin, strlen(pin));
+    } while (r == 0 && pin_next(&list, &text));
+    return r;
+}
+
 static int option_add_item(const struct option_row *row, struct wsp_view text,
                            struct strings *strings, char ret_problem[OPTION_TEXT_LEN])
 {
@@ -417,6 +461,8 @@ static int option_add_item(const struct option_row *row, struct wsp_view text,
 
     if (row->type == OPTION_HEADERS)
         return headers_add_line(strings, text, ret_problem);
+    if (row->type == OPTION_PINS)
+        return pins_add(row, strings, text, ret_problem);
     if (!wsp_subprotocol_is_valid(item, text.len))
         return problem(ret_problem, "%s: \"%.*s\" is not a subprotocol's name", row->name,
                        text.len > 60 ? 60 : (int)text.len, item);

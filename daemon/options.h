@@ -19,6 +19,7 @@ enum option_type {
     OPTION_TEXT,
     OPTION_PATH,
     OPTION_FILE,
+    OPTION_DIRECTORY,
     OPTION_FLAG,
     OPTION_COUNT,
     OPTION_BYTES,
@@ -28,22 +29,25 @@ enum option_type {
     OPTION_CHOICE,
     OPTION_LIST,
     OPTION_HEADERS,
+    OPTION_PINS,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
 
-#define OPTION_C_TEXT     char * /* NULL: not given */
-#define OPTION_C_PATH     char *
-#define OPTION_C_FILE     char *
-#define OPTION_C_FLAG     uint64_t
-#define OPTION_C_COUNT    uint64_t
-#define OPTION_C_BYTES    uint64_t
-#define OPTION_C_DURATION uint64_t
-#define OPTION_C_MODE     uint64_t
-#define OPTION_C_GROUP    uint64_t
-#define OPTION_C_CHOICE   uint64_t
-#define OPTION_C_LIST     struct strings
-#define OPTION_C_HEADERS  struct strings /* name and value alternate */
+#define OPTION_C_TEXT      char * /* NULL: not given */
+#define OPTION_C_PATH      char *
+#define OPTION_C_FILE      char *
+#define OPTION_C_DIRECTORY char *
+#define OPTION_C_FLAG      uint64_t
+#define OPTION_C_COUNT     uint64_t
+#define OPTION_C_BYTES     uint64_t
+#define OPTION_C_DURATION  uint64_t
+#define OPTION_C_MODE      uint64_t
+#define OPTION_C_GROUP     uint64_t
+#define OPTION_C_CHOICE    uint64_t
+#define OPTION_C_LIST      struct strings
+#define OPTION_C_HEADERS   struct strings /* name and value alternate */
+#define OPTION_C_PINS      struct strings
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX
@@ -115,7 +119,7 @@ const char *option_nearest(const struct option_table *table, struct wsp_view nam
 /* Long enough for any problem and any value in text. */
 enum { OPTION_TEXT_LEN = 240 };
 
-/* Sets a value from its text; a LIST or HEADERS gets one more item. 0; -ENOMEM; a positive number
+/* Sets a value from its text; a LIST or HEADERS gets one more item, PINS as many as the text has. 0; -ENOMEM; a positive number
  * when the text is no such value: ret_problem then says, beginning with the option's name, what is
  * wrong and what would be right. It quotes the value only where that cannot hold a credential. */
 int option_set(const struct option_table *table, const struct option_row *row, struct wsp_view text,

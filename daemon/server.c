@@ -25,17 +25,71 @@
 #include "daemon/client_output.h"
 #include "daemon/crypto.h"
 #include "daemon/limits.h"
+#include "daemon/tls.h"
 #include "proto/local/errors.h"
 
 /* ---- configuration ---- */
+
+/* What cannot be used is told now, with its line, and not when somebody connects. Number of problems, or -ENOMEM. */
+static int tls_files_check(const struct config *config, const char *file,
+                           struct config_reporter *reporter)
+{
+    struct tls_settings settings = {
+        .ca_file = config->daemon.ca_file,
+        .ca_path = config->daemon.ca_path,
+    };
+    struct failure failure;
+    char text[2 * sizeof(failure.text)];
+    struct tls *tls;
+    int n_problems = 0;
+    int r = tls_new(&tls);
+
+    if (r < 0)
+        return r;
+    if (settings.ca_file || settings.ca_path)
+        r = tls_check(tls, &settings, &failure);
+    if (r > 0) {
+        n_problems++;
+        reporter->report(reporter, file, 0, failure.text);
+    }
+    for (size_t i = 0; r >= 0 && i < config->n_endpoints; i++) {
+        const struct endpoint *endpoint = &config->endpoints[i];
+
+        settings = (struct tls_settings){
+            .ca_file = endpoint->options.ca_file,
+            .ca_path = endpoint->options.ca_path,
+            .cert_file = endpoint->options.cert_file,
+            .key_file = endpoint->options.key_file,
+        };
+        r = settings.ca_file || settings.ca_path || settings.cert_file
+                ? tls_check(tls, &settings, &failure)
+                : 0;
+        if (r <= 0)
+            continue;
+        n_problems++;
+        snprintf(text, sizeof(text), "endpoint \"%s\": %s", endpoint->name, failure.text);
+        reporter->report(reporter, endpoint->file, endpoint->line, text);
+    }
+    tls_free(tls);
+    return r < 0 ? r : n_problems;
+}
 
 int server_load_config(const struct server_options *options, const struct config_paths *paths,
                        struct config_reporter *reporter, struct config **ret_config)
 {
     bool is_named = options->config_file != NULL;
+    const char *file = is_named ? options->config_file : paths->config;
+    struct config *config;
+    int r = config_load(file, is_named, reporter, &config);
 
-    return config_load(is_named ? options->config_file : paths->config, is_named, reporter,
-                       ret_config);
+    if (r == 0) {
+        r = tls_files_check(config, file, reporter);
+        if (r == 0)
+            *ret_config = config;
+        else
+            config_free(config);
+    }
+    return r;
 }
 
 struct journal_reporter {
@@ -71,6 +125,13 @@ static void config_adopt(struct server *server, struct config *config)
     server->quota.limits[QUOTA_RESERVED_BYTES] = options->max_queued_bytes;
     server->quota.limits[QUOTA_SENDING_BYTES] = options->max_sending_bytes;
     quota_limits_changed(&server->quota);
+    for (size_t i = 0; i < config->n_endpoints; i++)
+        if (config->endpoints[i].options.insecure_tls)
+            journal_log(&server->journal, JOURNAL_INSECURE_TLS, 0,
+                        "%s:%d: endpoint \"%s\" does not verify whom it talks to%s",
+                        config->endpoints[i].file, config->endpoints[i].line,
+                        config->endpoints[i].name,
+                        config->endpoints[i].options.pins.n_items > 0 ? " but by its pins" : "");
 }
 
 static int config_read(struct server *server)
@@ -89,6 +150,12 @@ const char *server_ca_file(const struct server *server)
     return server->options.ca_file ? server->options.ca_file : server->config->daemon.ca_file;
 }
 
+/* What the command line says goes before all that the files say of it. */
+const char *server_ca_path(const struct server *server)
+{
+    return server->options.ca_file ? NULL : server->config->daemon.ca_path;
+}
+
 uint64_t server_max_message(const struct server *server)
 {
     uint64_t max = WSP_DEFAULT_MAX_MESSAGE;
@@ -102,13 +169,15 @@ uint64_t server_max_message(const struct server *server)
 static void server_reload(struct server *server)
 {
     notify_reloading(&server->notify);
-    if (config_read(server) == 0)
+    if (config_read(server) == 0) {
+        dialer_forget(server->dialer);
         journal_log(&server->journal, JOURNAL_RELOADED, 0,
                     "%zu endpoints; what is open stays as it is, and so does the socket",
                     server->config->n_endpoints);
-    else
+    } else {
         journal_log(&server->journal, JOURNAL_NOT_RELOADED, 0,
                     "the configuration before it goes on");
+    }
     notify_ready(&server->notify);
 }
 

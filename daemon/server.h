@@ -76,6 +76,7 @@ void server_deinit(struct server *server);
 
 /* What to trust where an endpoint says nothing; NULL: the system's. */
 const char *server_ca_file(const struct server *server);
+const char *server_ca_path(const struct server *server);
 
 /* The longest message that the configuration lets any channel carry: 16 MiB, or an endpoint's. */
 uint64_t server_max_message(const struct server *server);

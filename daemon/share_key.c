@@ -47,14 +47,34 @@ static void write_lower_case(struct writer *writer, const char *text)
     }
 }
 
-static void write_target(struct writer *writer, const struct target *target)
+static void write_strings(struct writer *writer, const struct strings *strings)
 {
+    write_number(writer, strings->n_items);
+    for (size_t i = 0; i < strings->n_items; i++)
+        write_text(writer, strings->items[i]);
+}
+
+static void write_tls(struct writer *writer, const struct target *target)
+{
+    const struct tls_settings *tls = &target->tls;
+
     write_number(writer, target->scope);
     write_text(writer, target->endpoint);
+    write_text(writer, target->url.hostname);
+    write_number(writer, target->url.port);
+    write_text(writer, tls->ca_file);
+    write_text(writer, tls->ca_path);
+    write_text(writer, tls->cert_file);
+    write_text(writer, tls->key_file);
+    write_strings(writer, &tls->pins);
+    write_number(writer, tls->is_insecure);
+}
+
+static void write_target(struct writer *writer, const struct target *target)
+{
+    write_tls(writer, target);
     write_text(writer, target->url.href);
-    write_number(writer, target->protocols.n_items);
-    for (size_t i = 0; i < target->protocols.n_items; i++)
-        write_text(writer, target->protocols.items[i]);
+    write_strings(writer, &target->protocols);
     write_number(writer, target->headers.n_items);
     for (size_t i = 0; i < target->headers.n_items; i++) {
         if (i % 2 == 0)
@@ -62,27 +82,48 @@ static void write_target(struct writer *writer, const struct target *target)
         else
             write_text(writer, target->headers.items[i]);
     }
-    write_text(writer, target->ca_file);
     write_number(writer, target->max_message);
     write_number(writer, target->is_deflated);
     write_number(writer, target->is_taking_over);
     write_number(writer, target->window_bits);
 }
 
-struct share_key *share_key_new(const struct target *target)
+static struct share_key *key_new(const struct target *target,
+                                 void (*write)(struct writer *writer, const struct target *target))
 {
     struct writer writer = {0};
     struct share_key *key;
 
-    write_target(&writer, target);
+    write(&writer, target);
     key = malloc(sizeof(*key) + writer.len);
     if (key == NULL)
         return NULL;
     key->owner = NULL;
     key->len = writer.len;
     writer = (struct writer){.to = key->bytes};
-    write_target(&writer, target);
+    write(&writer, target);
     return key;
+}
+
+struct share_key *share_key_new(const struct target *target)
+{
+    return key_new(target, write_target);
+}
+
+struct share_key *share_key_new_tls(const struct target *target)
+{
+    return key_new(target, write_tls);
+}
+
+struct share_key *share_key_copy(const struct share_key *key)
+{
+    struct share_key *copy = malloc(sizeof(*copy) + key->len);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, key, sizeof(*copy) + key->len);
+    copy->owner = NULL;
+    return copy;
 }
 
 struct share_key *share_key_free(struct share_key *key)

@@ -25,6 +25,12 @@ struct share_key {
  * it. */
 struct share_key *share_key_new(const struct target *target);
 
+/* What must agree for a connection to go on with the TLS session of another: as above, of the part
+ * of the identity that says for whom, where to and how TLS is spoken. */
+struct share_key *share_key_new_tls(const struct target *target);
+
+struct share_key *share_key_copy(const struct share_key *key); /* without owner; NULL: no memory */
+
 /* Takes NULL; returns NULL. Leaves nothing of the credentials in memory. */
 struct share_key *share_key_free(struct share_key *key);
 

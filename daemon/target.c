@@ -71,6 +71,15 @@ struct target *target_new(void)
     return target;
 }
 
+static void tls_settings_deinit(struct tls_settings *settings)
+{
+    free(settings->ca_file);
+    free(settings->ca_path);
+    free(settings->cert_file);
+    free(settings->key_file);
+    strings_deinit(&settings->pins);
+}
+
 struct target *target_free(struct target *target)
 {
     if (target == NULL)
@@ -79,7 +88,7 @@ struct target *target_free(struct target *target)
     wsp_url_deinit(&target->url);
     strings_deinit(&target->protocols);
     strings_deinit(&target->headers);
-    free(target->ca_file);
+    tls_settings_deinit(&target->tls);
     free(target);
     return NULL;
 }

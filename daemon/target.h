@@ -44,13 +44,21 @@ enum {
     TARGET_DEFAULT_CLOSE_TIMEOUT_MS = 5000,
 };
 
+/* What a target says of TLS: all of it is identity. */
+struct tls_settings {
+    char *ca_file, *ca_path;    /* trust anchors; both NULL: the system's */
+    char *cert_file, *key_file; /* what to show the server; key_file NULL: it is in cert_file */
+    struct strings pins;        /* "sha256/BASE64" of keys; none: any key will do */
+    bool is_insecure;           /* chain and name are not verified; pins are */
+};
+
 struct target {
     /* identity */
     char *endpoint; /* name in the configuration; NULL for a free URL */
     struct wsp_url url;
     struct strings protocols; /* in the order of preference */
     struct strings headers;
-    char *ca_file; /* NULL: the system's trust store */
+    struct tls_settings tls;
     uint64_t max_message;
     bool is_deflated;    /* permessage-deflate is offered to the server, */
     bool is_taking_over; /* with context takeover, in both directions */

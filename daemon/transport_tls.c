@@ -87,7 +87,7 @@ static ssize_t transport_tls_judge(struct transport_tls *t, int result, unsigned
         if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
             failure_set(&t->failure, WSP_CAUSE_LOST, 0,
                         "the TLS stream was cut off: it ended without close_notify");
-        else
+        else if (!tls_session_describe_alert(&t->session, &t->failure))
             failure_set(&t->failure, WSP_CAUSE_LOST, 0, "the TLS stream broke: %s",
                         ERR_reason_error_string(ERR_peek_error()));
     }
@@ -240,6 +240,8 @@ static void transport_tls_free(struct transport *transport)
     struct transport_tls *t = tls_of(transport);
     int fd = t->watch.fd;
 
+    /* RFC 8446, section 6.1: we may go only after a close_notify, unless something is broken anyway. */
+    transport_tls_shutdown(transport);
     task_cancel(&t->again);
     watch_deinit(&t->watch);
     tls_session_deinit(&t->session);
@@ -272,9 +274,12 @@ static void transport_tls_handshake(struct transport_tls *t)
         default: break;
         }
         tls_session_describe_handshake(&t->session, saved_errno);
-        t->error = -EPROTO;
+        failure = &t->session.failure;
+    } else if (tls_session_judge(&t->session) != 0) {
         failure = &t->session.failure;
     }
+    if (failure != NULL)
+        t->error = -EPROTO;
     watch_want(&t->watch, 0);
     t->is_open = failure == NULL;
     t->done(t->done_owner, failure);
@@ -307,16 +312,16 @@ static void transport_tls_ready(void *owner, unsigned events)
         t->transport.ready(t->transport.owner, told);
 }
 
-int transport_tls_new(struct loop *loop, struct tls *tls, const char *ca_file, const char *host,
-                      bool is_address, int fd, transport_tls_done_fn done, void *owner,
-                      struct transport **ret_transport, struct failure *ret_failure)
+int transport_tls_new(struct loop *loop, struct tls *tls, const struct target *target, int fd,
+                      transport_tls_done_fn done, void *owner, struct transport **ret_transport,
+                      struct failure *ret_failure)
 {
     struct transport_tls *t = calloc(1, sizeof(*t));
     int r;
 
     if (t == NULL)
         return -ENOMEM;
-    r = tls_session_init(&t->session, tls, ca_file, host, is_address);
+    r = tls_session_init(&t->session, tls, target);
     if (r > 0)
         *ret_failure = t->session.failure;
     if (r != 0)
@@ -350,6 +355,7 @@ void transport_tls_format(const struct transport *transport, char *to, size_t le
 {
     const struct transport_tls *t = (const struct transport_tls *)(const void *)transport;
 
-    snprintf(to, len, "%s %s", SSL_get_version(t->session.ssl),
-             SSL_get_cipher_name(t->session.ssl));
+    snprintf(to, len, "%s %s%s", SSL_get_version(t->session.ssl),
+             SSL_get_cipher_name(t->session.ssl),
+             SSL_session_reused(t->session.ssl) ? ", resumed" : "");
 }

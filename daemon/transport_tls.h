@@ -19,14 +19,16 @@
  * loop; the transport may be freed in it. */
 typedef void (*transport_tls_done_fn)(void *owner, const struct failure *failure);
 
-/* Begins a handshake as client. host, is_address and ca_file as in tls_session_init. The descriptor
- * (connected, non-blocking, close-on-exec) belongs to the transport from now on; on failure it
- * stays the caller's. 0; -ENOMEM; 1 when the CA file cannot be used, with ret_failure set. */
-int transport_tls_new(struct loop *loop, struct tls *tls, const char *ca_file, const char *host,
-                      bool is_address, int fd, transport_tls_done_fn done, void *owner,
-                      struct transport **ret_transport, struct failure *ret_failure);
+/* Begins a handshake as client with the target's host; the target as in tls_session_init. The
+ * descriptor (connected, non-blocking, close-on-exec) belongs to the transport from now on; on
+ * failure it stays the caller's. 0; -ENOMEM; 1 when what the target's tls names cannot be used, with
+ * ret_failure set. */
+int transport_tls_new(struct loop *loop, struct tls *tls, const struct target *target, int fd,
+                      transport_tls_done_fn done, void *owner, struct transport **ret_transport,
+                      struct failure *ret_failure);
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384", once the handshake is done. */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384" and, where it goes on with the session of an earlier connection,
+ * ", resumed"; once the handshake is done. */
 void transport_tls_format(const struct transport *transport, char *to, size_t len);
 
 #endif

@@ -377,7 +377,8 @@ static void upstream_stream_over(struct upstream *u, ssize_t n)
         opening_answered(&u->opening);
         failure_set(&failure, WSP_CAUSE_HANDSHAKE, 0, "no answer to the upgrade request: %.200s",
                     n == 0 ? "the server ended the connection" : why.text);
-        upstream_fail(u, &failure);
+        /* A server that does not like our certificate says so only now (TLS 1.3). */
+        upstream_fail(u, why.cause == WSP_CAUSE_TLS ? &why : &failure);
         break;
     case OPEN: upstream_fail(u, &why); break;
     case CLOSING: closing_ending(u, why.cause, why.text); break;

@@ -426,7 +426,7 @@ static void tls_teardown(void)
 START_TEST(wss_to_a_server_that_is_trusted)
 {
     begin("wss://127.0.0.1");
-    target->ca_file = strdup(ca_file);
+    target->tls.ca_file = strdup(ca_file);
     run();
     ck_assert_msg(result.transport != NULL, "%s", result.failure.text);
     ck_assert_str_eq(result.tls, "TLSv1.3 TLS_AES_256_GCM_SHA384");
@@ -445,7 +445,7 @@ END_TEST
 START_TEST(wss_with_authorities_that_cannot_be_read)
 {
     begin("wss://127.0.0.1");
-    target->ca_file = strdup("/nonexistent/ca.pem");
+    target->tls.ca_file = strdup("/nonexistent/ca.pem");
     run();
     assert_fails(WSP_CAUSE_TLS, "/nonexistent/ca.pem");
 }

@@ -46,7 +46,7 @@ static struct target *base(void)
     make_strings(&target->protocols, (const char *const[]){"json", "cbor", NULL});
     make_strings(&target->headers,
                  (const char *const[]){"Authorization", "Bearer x", "Accept", "a", NULL});
-    set_text(&target->ca_file, "/etc/ca.pem");
+    set_text(&target->tls.ca_file, "/etc/ca.pem");
     target->scope = 1000;
     return target;
 }
@@ -140,12 +140,49 @@ static void no_headers(struct target *t)
 
 static void no_ca_file(struct target *t)
 {
-    set_text(&t->ca_file, NULL);
+    set_text(&t->tls.ca_file, NULL);
 }
 
 static void empty_ca_file(struct target *t)
 {
-    set_text(&t->ca_file, "");
+    set_text(&t->tls.ca_file, "");
+}
+
+static void with_ca_path(struct target *t)
+{
+    set_text(&t->tls.ca_path, "/etc/ca.pem");
+}
+
+static void ca_path_instead(struct target *t)
+{
+    set_text(&t->tls.ca_file, NULL);
+    set_text(&t->tls.ca_path, "/etc/ca.pem");
+}
+
+static void with_certificate(struct target *t)
+{
+    set_text(&t->tls.cert_file, "/etc/own.pem");
+}
+
+static void with_certificate_and_key(struct target *t)
+{
+    set_text(&t->tls.cert_file, "/etc/own.pem");
+    set_text(&t->tls.key_file, "/etc/own.key");
+}
+
+static void with_pin(struct target *t)
+{
+    make_strings(&t->tls.pins, (const char *const[]){"sha256/a", NULL});
+}
+
+static void with_pins(struct target *t)
+{
+    make_strings(&t->tls.pins, (const char *const[]){"sha256/a", "sha256/b", NULL});
+}
+
+static void not_verified(struct target *t)
+{
+    t->tls.is_insecure = true;
 }
 
 static void other_max_message(struct target *t)
@@ -185,6 +222,13 @@ static void (*const differences[])(struct target *) = {
     no_headers,
     no_ca_file,
     empty_ca_file,
+    with_ca_path,
+    ca_path_instead,
+    with_certificate,
+    with_certificate_and_key,
+    with_pin,
+    with_pins,
+    not_verified,
     other_max_message,
     no_deflate,
     no_takeover,
@@ -237,6 +281,54 @@ START_TEST(policy_tells_nobody_apart)
     y->connect_timeout_ms++;
     y->close_timeout_ms++;
     ck_assert(meet(x, y));
+    target_free(x);
+    target_free(y);
+}
+END_TEST
+
+/* Loop test: another request over the same way is no other TLS. */
+START_TEST(tls_sessions_know_whose_they_are)
+{
+    static void (*const others[])(struct target *) = {
+        other_scope,  with_endpoint,   no_ca_file,       empty_ca_file,
+        with_ca_path, ca_path_instead, with_certificate, with_certificate_and_key,
+        with_pin,     with_pins,       not_verified,
+    };
+    struct target *x = base();
+    struct target *y = base();
+    struct share_key *a, *b, *c;
+    bool is_other = false;
+
+    if (differences[_i] != NULL)
+        differences[_i](y);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        is_other = is_other || others[i] == differences[_i];
+    a = share_key_new_tls(x);
+    b = share_key_new_tls(y);
+    ck_assert_int_eq(share_key_equals(a, b), !is_other);
+    c = share_key_copy(b);
+    ck_assert(share_key_equals(b, c));
+    share_key_free(a);
+    share_key_free(b);
+    share_key_free(c);
+    target_free(x);
+    target_free(y);
+}
+END_TEST
+
+/* A session of one server is nothing to offer another. */
+START_TEST(tls_sessions_know_host_and_port)
+{
+    struct target *x = base();
+    struct target *y = base();
+    struct share_key *a, *b;
+
+    set_url(y, _i == 0 ? "wss://feed2.example/v1" : "wss://feed.example:8443/v1");
+    a = share_key_new_tls(x);
+    b = share_key_new_tls(y);
+    ck_assert(!share_key_equals(a, b));
+    share_key_free(a);
+    share_key_free(b);
     target_free(x);
     target_free(y);
 }
@@ -346,6 +438,8 @@ Suite *unit_suite(void)
     TCase *display = unit_case(suite, "display");
 
     tcase_add_loop_test(key, every_identity_field_tells_apart, 0, N_DIFFERENCES);
+    tcase_add_loop_test(key, tls_sessions_know_whose_they_are, 0, N_DIFFERENCES);
+    tcase_add_loop_test(key, tls_sessions_know_host_and_port, 0, 2);
     tcase_add_test(key, header_names_agree_whatever_their_case);
     tcase_add_test(key, policy_tells_nobody_apart);
     tcase_add_test(key, tree_finds_what_was_added);

@@ -4,7 +4,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "daemon/idna.h"
 #include "daemon/loop.h"
+#include "daemon/pin.h"
+#include "daemon/target.h"
 #include "daemon/tls.h"
 #include "daemon/transport_tls.h"
 #include "proto/local/errors.h"
@@ -26,6 +29,7 @@ static struct certificate authority;
 static char ca_file[64];
 
 /* The client. */
+static struct target *target;
 static struct transport *transport;
 static struct failure failure;
 static bool is_done, is_good;
@@ -79,6 +83,9 @@ static void setup(void)
     ck_assert_ptr_nonnull(server_context);
     is_done = is_good = false;
     told = 0;
+    target = target_new();
+    ck_assert_ptr_nonnull(target);
+    target->tls.ca_file = strdup(ca_file);
 }
 
 static void teardown(void)
@@ -94,6 +101,7 @@ static void teardown(void)
     tls_free(tls);
     tls_free(NULL);
     loop_free(loop);
+    target_free(target);
     certificate_deinit(&authority);
     unlink(ca_file);
 }
@@ -105,8 +113,25 @@ static void server_serve(struct certificate *certificate)
     certificate_deinit(certificate);
 }
 
+static void trust(const char *path)
+{
+    free(target->tls.ca_file);
+    target->tls.ca_file = path != NULL ? strdup(path) : NULL;
+}
+
+static void aim_at(const char *host)
+{
+    char url[300];
+    int len =
+        snprintf(url, sizeof(url), strchr(host, ':') != NULL ? "wss://[%s]/" : "wss://%s/", host);
+
+    wsp_url_deinit(&target->url);
+    ck_assert_int_eq(wsp_url_parse_websocket(&target->url, url, (size_t)len, NULL, idna_to_ascii),
+                     0);
+}
+
 /* Returns what transport_tls_new returns; 0: the client's handshake is over. */
-static int handshake(const char *host, bool is_address, const char *trusted)
+static int handshake(const char *host)
 {
     int pair[2];
     int r;
@@ -118,8 +143,8 @@ static int handshake(const char *host, bool is_address, const char *trusted)
     SSL_set_accept_state(server);
     ck_assert_int_eq(watch_init(&server_watch, loop, pair[1], server_ready, NULL), 0);
     watch_want(&server_watch, WATCH_READABLE);
-    r = transport_tls_new(loop, tls, trusted, host, is_address, pair[0], client_done, &is_done,
-                          &transport, &failure);
+    aim_at(host);
+    r = transport_tls_new(loop, tls, target, pair[0], client_done, &is_done, &transport, &failure);
     if (r != 0) {
         close(pair[0]);
         return r;
@@ -141,20 +166,20 @@ static void assert_fails(const char *text)
 }
 
 static void serve_and_connect(const struct certificate_wish *wish, const struct certificate *issuer,
-                              const char *host, bool is_address)
+                              const char *host)
 {
     struct certificate certificate;
 
     certificate_init(&certificate, wish, issuer);
     server_serve(&certificate);
-    ck_assert_int_eq(handshake(host, is_address, ca_file), 0);
+    ck_assert_int_eq(handshake(host), 0);
 }
 
 static const struct certificate_wish good = {.name = "good", .alt_name = "DNS:good.test"};
 
 static void connect_well(void)
 {
-    serve_and_connect(&good, &authority, "good.test", false);
+    serve_and_connect(&good, &authority, "good.test");
     ck_assert_msg(is_good, "%s", failure.text);
     ck_assert_int_eq(SSL_do_handshake(server), 1);
 }
@@ -190,7 +215,7 @@ END_TEST
 
 START_TEST(absolute_name_is_the_same_name)
 {
-    serve_and_connect(&good, &authority, "good.test.", false);
+    serve_and_connect(&good, &authority, "good.test.");
     ck_assert_msg(is_good, "%s", failure.text);
     ck_assert_str_eq(SSL_get_servername(server, TLSEXT_NAMETYPE_host_name), "good.test");
 }
@@ -201,7 +226,7 @@ START_TEST(addresses_are_looked_for_among_addresses)
     static const struct certificate_wish wish = {.name = "x",
                                                  .alt_name = "DNS:other.test,IP:127.0.0.1,IP:::1"};
 
-    serve_and_connect(&wish, &authority, _i == 0 ? "127.0.0.1" : "::1", true);
+    serve_and_connect(&wish, &authority, _i == 0 ? "127.0.0.1" : "::1");
     ck_assert_msg(is_good, "%s", failure.text);
     ck_assert_ptr_null(SSL_get_servername(server, TLSEXT_NAMETYPE_host_name));
 }
@@ -211,7 +236,7 @@ START_TEST(address_is_no_name)
 {
     static const struct certificate_wish wish = {.name = "127.0.0.1", .alt_name = "DNS:127.0.0.1"};
 
-    serve_and_connect(&wish, &authority, "127.0.0.1", true);
+    serve_and_connect(&wish, &authority, "127.0.0.1");
     assert_fails("the certificate is not for 127.0.0.1 but for 127.0.0.1");
 }
 END_TEST
@@ -221,7 +246,7 @@ START_TEST(wrong_host_is_told_with_the_names_there_are)
     static const struct certificate_wish wish = {
         .name = "bad.test", .alt_name = "DNS:a.test,DNS:*.b.test,IP:192.0.2.1,IP:2001:db8::1"};
 
-    serve_and_connect(&wish, &authority, "bad.test", false);
+    serve_and_connect(&wish, &authority, "bad.test");
     assert_fails("the certificate is not for bad.test but for a.test, *.b.test, 192.0.2.1, "
                  "2001:db8::1");
 }
@@ -231,7 +256,7 @@ START_TEST(common_name_does_not_count)
 {
     static const struct certificate_wish wish = {.name = "bad.test"};
 
-    serve_and_connect(&wish, &authority, "bad.test", false);
+    serve_and_connect(&wish, &authority, "bad.test");
     assert_fails("the certificate is not for bad.test: it has no subjectAltName");
 }
 END_TEST
@@ -243,7 +268,7 @@ START_TEST(many_names_are_cut)
 
     for (int i = 0; i < 200; i++)
         snprintf(names + strlen(names), sizeof(names) - strlen(names), ",DNS:h%d.test", i);
-    serve_and_connect(&wish, &authority, "bad.test", false);
+    serve_and_connect(&wish, &authority, "bad.test");
     assert_fails("but for first.test, h0.test");
     assert_fails(", ...");
 }
@@ -254,7 +279,7 @@ START_TEST(expired)
     static const struct certificate_wish wish = {
         .name = "x", .alt_name = "DNS:old.test", .begins_s = -7200, .ends_s = -60};
 
-    serve_and_connect(&wish, &authority, "old.test", false);
+    serve_and_connect(&wish, &authority, "old.test");
     assert_fails("the certificate of old.test expired on 20");
 }
 END_TEST
@@ -264,7 +289,7 @@ START_TEST(not_yet_valid)
     static const struct certificate_wish wish = {
         .name = "x", .alt_name = "DNS:new.test", .begins_s = 60, .ends_s = 7200};
 
-    serve_and_connect(&wish, &authority, "new.test", false);
+    serve_and_connect(&wish, &authority, "new.test");
     assert_fails("the certificate of new.test is not valid before 20");
 }
 END_TEST
@@ -275,7 +300,7 @@ START_TEST(unknown_authority)
     struct certificate other;
 
     certificate_init(&other, &wish, NULL);
-    serve_and_connect(&good, &other, "good.test", false);
+    serve_and_connect(&good, &other, "good.test");
     certificate_deinit(&other);
     assert_fails("the certificate of good.test has an unknown issuer, \"Somebody\"");
 }
@@ -283,7 +308,7 @@ END_TEST
 
 START_TEST(self_signed)
 {
-    serve_and_connect(&good, NULL, "good.test", false);
+    serve_and_connect(&good, NULL, "good.test");
     assert_fails("the certificate of good.test is self-signed");
 }
 END_TEST
@@ -294,7 +319,8 @@ START_TEST(system_store_does_not_know_the_test)
 
     certificate_init(&certificate, &good, &authority);
     server_serve(&certificate);
-    ck_assert_int_eq(handshake("good.test", false, NULL), 0);
+    trust(NULL);
+    ck_assert_int_eq(handshake("good.test"), 0);
     assert_fails("has an unknown issuer, \"The test's authority\"");
 }
 END_TEST
@@ -306,7 +332,7 @@ START_TEST(hostile_name_is_made_printable)
     struct certificate other;
 
     certificate_init(&other, &wish, NULL);
-    serve_and_connect(&good, &other, "good.test", false);
+    serve_and_connect(&good, &other, "good.test");
     certificate_deinit(&other);
     assert_fails("unknown issuer");
     ck_assert_ptr_null(strpbrk(failure.text, "\033\n"));
@@ -317,7 +343,8 @@ START_TEST(unreadable_authorities_are_named)
 {
     static const char path[] = "/nonexistent/ca.pem";
 
-    ck_assert_int_eq(handshake("good.test", false, path), 1);
+    trust(path);
+    ck_assert_int_eq(handshake("good.test"), 1);
     ck_assert_uint_eq(failure.cause, WSP_CAUSE_TLS);
     ck_assert_str_eq(failure.text, "the trusted certificates cannot be read from "
                                    "/nonexistent/ca.pem: No such file or directory");
@@ -330,7 +357,7 @@ START_TEST(file_without_certificates_is_no_trust)
 
     fputs("hello\n", file);
     fclose(file);
-    ck_assert_int_eq(handshake("good.test", false, ca_file), 1);
+    ck_assert_int_eq(handshake("good.test"), 1);
     ck_assert_ptr_nonnull(strstr(failure.text, ca_file));
 }
 END_TEST
@@ -349,7 +376,7 @@ START_TEST(changed_authorities_are_read_again)
     certificate_write(&other, ca_file);
     certificate_deinit(&other);
     is_done = false;
-    ck_assert_int_eq(handshake("good.test", false, ca_file), 0);
+    ck_assert_int_eq(handshake("good.test"), 0);
     assert_fails("unknown issuer");
 }
 END_TEST
@@ -359,8 +386,9 @@ START_TEST(old_versions_are_refused)
     SSL_CTX_set_security_level(server_context, 0);
     SSL_CTX_set_min_proto_version(server_context, TLS1_VERSION);
     SSL_CTX_set_max_proto_version(server_context, TLS1_1_VERSION);
-    serve_and_connect(&good, &authority, "good.test", false);
-    assert_fails("good.test refused the TLS handshake: ");
+    serve_and_connect(&good, &authority, "good.test");
+    assert_fails(
+        "good.test speaks no version of TLS that is safe; the server must be set to TLS 1.2");
 }
 END_TEST
 
@@ -392,9 +420,10 @@ static void handshake_with(void (*answer)(void *owner, unsigned events))
     SSL_set_fd(server, pair[1]);
     ck_assert_int_eq(watch_init(&server_watch, loop, pair[1], answer, NULL), 0);
     watch_want(&server_watch, WATCH_READABLE);
-    ck_assert_int_eq(transport_tls_new(loop, tls, ca_file, "good.test", false, pair[0], client_done,
-                                       &is_done, &transport, &failure),
-                     0);
+    aim_at("good.test");
+    ck_assert_int_eq(
+        transport_tls_new(loop, tls, target, pair[0], client_done, &is_done, &transport, &failure),
+        0);
     ck_assert_int_eq(loop_run(loop), 0);
 }
 
