@@ -5,8 +5,9 @@
  * Invariant: a lookup answers once for each family, from the loop, never from within resolver_lookup.
  *
  * A name is looked up in /etc/hosts first, for both families together: what stands there is all there is, so that a
- * name that somebody has pinned to an IPv4 address is not reached by IPv6 elsewhere. Only then both questions go to
- * the name servers, each answered by itself, as RFC 8305 (section 3) wants it.
+ * name that somebody has pinned to an IPv4 address is not reached by IPv6 elsewhere. Names that end in localhost are the
+ * loopback also where it does not stand there. Only then both questions go to the name servers, each answered by
+ * itself, as RFC 8305 (section 3) wants it.
  */
 #include "daemon/resolver.h"
 
@@ -455,6 +456,33 @@ static void hosts_answered(void *data, int status, int n_timeouts, struct ares_a
     ares_freeaddrinfo(found);
 }
 
+/* RFC 6761, section 6.3: these names are the loopback's, and no name server is asked for them. */
+static bool is_localhost(const char *host)
+{
+    static const char localhost[] = "localhost";
+    size_t len = strlen(host), name_len = sizeof(localhost) - 1;
+
+    if (len > 0 && host[len - 1] == '.')
+        len--;
+    return len >= name_len && strncasecmp(host + len - name_len, localhost, name_len) == 0 &&
+           (len == name_len || host[len - name_len - 1] == '.');
+}
+
+static void lookup_add_loopback(struct lookup *lookup)
+{
+    union address address;
+
+    address_parse(&address, "::1", lookup->port);
+    side_add(&lookup->sides[RACE_IPV6], &address);
+    address_parse(&address, "127.0.0.1", lookup->port);
+    side_add(&lookup->sides[RACE_IPV4], &address);
+}
+
+static bool lookup_has_addresses(const struct lookup *lookup)
+{
+    return lookup->sides[RACE_IPV4].n_addresses > 0 || lookup->sides[RACE_IPV6].n_addresses > 0;
+}
+
 /* Both families are known without asking. */
 static bool lookup_is_local(struct lookup *lookup, const char *host)
 {
@@ -466,7 +494,9 @@ static bool lookup_is_local(struct lookup *lookup, const char *host)
                  &address);
     else
         ares_getaddrinfo(lookup->resolver->hosts, host, NULL, &hints, hosts_answered, lookup);
-    return lookup->sides[RACE_IPV4].n_addresses > 0 || lookup->sides[RACE_IPV6].n_addresses > 0;
+    if (!lookup_has_addresses(lookup) && is_localhost(host))
+        lookup_add_loopback(lookup);
+    return lookup_has_addresses(lookup);
 }
 
 int resolver_lookup(struct resolver *resolver, const char *host, uint16_t port,

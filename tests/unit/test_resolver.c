@@ -182,6 +182,26 @@ START_TEST(localhost_is_local)
 }
 END_TEST
 
+/* RFC 6761, section 6.3: whatever /etc/hosts says or does not say. */
+START_TEST(names_below_localhost_are_local)
+{
+    static const char *const names[] = {"feed.localhost", "A.B.LocalHost", "feed.localhost."};
+
+    look_up(names[_i]);
+    ck_assert_ptr_nonnull(strstr(answers, "127.0.0.1:443"));
+    ck_assert_ptr_nonnull(strstr(answers, "[::1]:443"));
+    ck_assert_str_eq(asked, "");
+}
+END_TEST
+
+START_TEST(localhost_is_a_whole_label)
+{
+    answer_a = ADDRESS;
+    look_up("notlocalhost");
+    ck_assert_str_ne(asked, "");
+}
+END_TEST
+
 START_TEST(both_families_are_asked_for_by_themselves)
 {
     answer_a = answer_aaaa = ADDRESS;
@@ -368,6 +388,8 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, addresses_are_their_own_answer, 0, 2);
     tcase_add_test(tcase, localhost_is_local);
+    tcase_add_loop_test(tcase, names_below_localhost_are_local, 0, 3);
+    tcase_add_test(tcase, localhost_is_a_whole_label);
     tcase_add_test(tcase, both_families_are_asked_for_by_themselves);
     tcase_add_test(tcase, one_family_does_not_wait_for_the_other);
     tcase_add_loop_test(tcase, absence_is_told_with_its_reason, 0,
