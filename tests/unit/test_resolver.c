@@ -196,8 +196,8 @@ END_TEST
 
 START_TEST(localhost_is_a_whole_label)
 {
-    answer_a = ADDRESS;
-    look_up("notlocalhost");
+    answer_a = answer_aaaa = ADDRESS;
+    look_up("feed.notlocalhost");
     ck_assert_str_ne(asked, "");
 }
 END_TEST
