@@ -3,14 +3,15 @@
  * possible, so that what is measured is the daemon.
  *
  *   load flood SOCKET URL CONSUMERS COUNT SIZE   processes that join URL (…/flood) shared; each gets all messages
+ *   load open SOCKET URL COUNT ADDRESSES         until COUNT upstreams to URL are open, on 127.0.0.1 and the next ones
  *   load echo SOCKET URL COUNT SIZE              round trips through the daemon to URL (…/echo)
  *   load direct URL COUNT SIZE                   the same without a daemon
  *   load unix COUNT SIZE                         round trips over a bare Unix socket to another process: the yardstick
  *   load idle SOCKET URL CONNECTIONS SIZE        as many connections to URL (…/echo), idle after an echo on each, until
  *                                                stdin ends
  *
- * Prints one line of JSON: seconds of a flood, median and 99th percentile of round trips in microseconds, or the
- * connections that are idle now.
+ * Prints one line of JSON: seconds of a flood or of opening, median and 99th percentile of round trips in
+ * microseconds, or the connections that are idle now.
  * Invariant: a message that is missing makes it fail, never look fast.
  *
  * SPDX-License-Identifier: MIT
@@ -68,30 +69,47 @@ struct line {
     struct wsp_wire_reader reader;
 };
 
-static void line_open(struct line *line, const char *path, const char *url,
-                      enum wsp_sharing sharing)
+static void line_write(struct line *line, const struct wsp_message *message)
+{
+    struct wsp_buffer out;
+    wsp_buffer_init(&out, WSP_WIRE_MAX_FRAME);
+    if (wsp_message_encode(&out, message) != 0)
+        die("memory");
+    write_all(line->fd, wsp_buffer_peek(&out), wsp_buffer_len(&out));
+    wsp_buffer_deinit(&out);
+}
+
+static void line_connect(struct line *line, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct wsp_buffer out;
     const struct wsp_message hello = {.type = WSP_LOCAL_HELLO};
-    const struct wsp_message open = {
-        .type = WSP_LOCAL_OPEN,
-        .channel = CHANNEL,
-        .open = {.sharing = sharing, .url = wsp_view_of_string(url)},
-    };
-    wsp_buffer_init(&out, WSP_WIRE_MAX_FRAME);
     if (strlen(path) >= sizeof(address.sun_path))
         die("the socket's path is too long");
     memcpy(address.sun_path, path, strlen(path) + 1);
     line->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (line->fd < 0 || connect(line->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         die(path);
-    if (wsp_buffer_append(&out, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN) != 0 ||
-        wsp_message_encode(&out, &hello) != 0 || wsp_message_encode(&out, &open) != 0)
-        die("memory");
-    write_all(line->fd, wsp_buffer_peek(&out), wsp_buffer_len(&out));
-    wsp_buffer_deinit(&out);
+    write_all(line->fd, (const uint8_t *)WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN);
+    line_write(line, &hello);
     wsp_wire_reader_init(&line->reader);
+}
+
+static void line_open_channel(struct line *line, uint32_t channel, enum wsp_sharing sharing,
+                              const char *url)
+{
+    const struct wsp_message open = {
+        .type = WSP_LOCAL_OPEN,
+        .channel = channel,
+        .open = {.sharing = sharing, .url = wsp_view_of_string(url)},
+    };
+    line_write(line, &open);
+}
+
+static void line_open(struct line *line, const char *path, const char *url,
+                      enum wsp_sharing sharing)
+{
+    line_connect(line, path);
+    line_open_channel(line, CHANNEL, sharing, url);
 }
 
 static void line_close(struct line *line)
@@ -319,6 +337,28 @@ static void unix_once(void *context)
     }
 }
 
+/* URL is SCHEME://127.0.0.1:PORT/PATH. */
+static void open_many(char **argv)
+{
+    static const char first[] = "127.0.0.1:";
+    unsigned long count = number(argv[2]), n_addresses = number(argv[3]);
+    const char *host = strstr(argv[1], first);
+    struct line line;
+    char url[200];
+    if (!host || n_addresses == 0 || n_addresses > 254)
+        die("the URL is not on 127.0.0.1, or there are not so many addresses");
+    line_connect(&line, argv[0]);
+    double start = now_us();
+    for (unsigned long i = 0; i < count; i++) {
+        snprintf(url, sizeof(url), "%.*s127.0.0.%lu:%s", (int)(host - argv[1]), argv[1],
+                 1 + i % n_addresses, host + sizeof(first) - 1);
+        line_open_channel(&line, CHANNEL + (uint32_t)i, WSP_SHARING_PRIVATE, url);
+    }
+    line_await(&line, WSP_LOCAL_OPENED, count);
+    printf("{\"seconds\": %.6f}\n", (now_us() - start) / 1e6);
+    line_close(&line);
+}
+
 static void echo(char **argv)
 {
     trip_size(argv[3]);
@@ -369,8 +409,8 @@ int main(int argc, char **argv)
         int n_arguments;
         void (*run)(char **argv);
     } modes[] = {
-        {"flood", 5, flood},      {"echo", 4, echo}, {"direct", 3, direct},
-        {"unix", 2, unix_socket}, {"idle", 4, idle},
+        {"flood", 5, flood},   {"open", 4, open_many},   {"echo", 4, echo},
+        {"direct", 3, direct}, {"unix", 2, unix_socket}, {"idle", 4, idle},
     };
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -379,8 +419,9 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fputs("usage: load flood SOCKET URL CONSUMERS COUNT SIZE | echo SOCKET URL COUNT SIZE | "
-          "direct URL COUNT SIZE | unix COUNT SIZE | idle SOCKET URL CONNECTIONS SIZE\n",
+    fputs("usage: load flood SOCKET URL CONSUMERS COUNT SIZE | open SOCKET URL COUNT ADDRESSES | "
+          "echo SOCKET URL COUNT SIZE | direct URL COUNT SIZE | unix COUNT SIZE | "
+          "idle SOCKET URL CONNECTIONS SIZE\n",
           stderr);
     return 2;
 }

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""One connection at a time is being opened to an address and port (RFC 6455, section 4.1), whoever asks."""
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+
+import pytest
+from process import DEADLINE, wait_until
+from program import Program
+from servers import CLOSE, RawServer, frame
+from wsplex_client import Failed, Opened
+
+IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
+
+
+class Porter:
+    """The script of a RawServer: takes a little time for each upgrade, and writes down who comes and in which company."""
+
+    def __init__(self, seconds=0.01):
+        self._seconds = seconds
+        self.server = None
+        self.go_on = threading.Event()  # the first one waits for it
+        self.go_on.set()
+        self.paths = []
+        self.n_half_open = []
+
+    def __call__(self, peer):
+        peer.read_request()
+        self.paths.append(peer.path)
+        assert self.go_on.wait(DEADLINE)
+        time.sleep(self._seconds)
+        # Counted before the answer leaves: who gets it may let the next one begin at once.
+        self.n_half_open.append(self.server.n_accepted - len(self.n_half_open))
+        peer.accept()
+        peer.read_close()
+        peer.raw(frame(CLOSE))
+
+
+@contextlib.contextmanager
+def serve(script, host, certificate=None):
+    with RawServer(script, host, certificate) as server:
+        script.server = server
+        yield server
+
+
+def user(uid):
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if IS_ROOT else []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_one_at_a_time(make_daemon, certificate, scheme, host):
+    """Many WebSockets of several programs and users: all of them open, and never two at once."""
+    daemon = make_daemon("socket-mode = 0666")
+    porter, n_programs, n_each = Porter(), 4, 12
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serve(porter, host, certificate if scheme == "wss" else None))
+        programs = [stack.enter_context(Program(daemon.socket, prefix=user(10000 + i % 2)))
+                    for i in range(n_programs)]  # fmt: skip
+        for program in programs:
+            for i in range(n_each):
+                program.open(str(i), server.url + "/")
+        for program in programs:
+            for i in range(n_each):
+                program.event("open", name=str(i))
+        assert server.n_accepted == n_programs * n_each
+        assert porter.n_half_open == [1] * (n_programs * n_each)
+        for program in programs:
+            program.finish()
+        daemon.wait_idle()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs root and setpriv")
+def test_users_take_turns(make_daemon):
+    daemon = make_daemon("socket-mode = 0666")
+    porter, n_crowd = Porter(), 20
+    porter.go_on.clear()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(serve(porter, "127.0.0.1"))
+        crowd, one = (stack.enter_context(Program(daemon.socket, prefix=user(uid))) for uid in (10000, 10001))
+        for i in range(n_crowd):
+            crowd.open(str(i), porter.server.url + "/crowd")
+        wait_until(lambda: len(daemon.upstreams()) == n_crowd, "the crowd waits")
+        one.open("a", porter.server.url + "/one")
+        wait_until(lambda: len(daemon.upstreams()) == n_crowd + 1, "the other one waits")
+        porter.go_on.set()
+        for i in range(n_crowd):
+            crowd.event("open", name=str(i))
+        one.event("open")
+        assert porter.paths[:4] == ["/crowd", "/crowd", "/one", "/crowd"]
+        crowd.finish()
+        one.finish()
+        daemon.wait_idle()
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_who_waits_in_vain_is_told_for_what(make_daemon, scheme):
+    """A server that accepts and says nothing, neither in TLS nor to an upgrade."""
+    with RawServer(lambda peer: server.over.wait(DEADLINE)) as server:
+        place = f"127.0.0.1:{server.port}"
+        daemon = make_daemon(f'endpoint "a" {{ url = "{scheme}://{place}/" connect-timeout = 300ms share = no }}')
+        with daemon.client() as client:
+            first = client.open(f"{scheme}://{place}/")
+            wait_until(lambda: server.n_accepted == 1, "the first one connects")
+            second = client.open("wsplex-endpoint:a")
+            failed = second.wait(Failed)
+            assert failed.cause == "timeout"
+            assert failed.text.endswith(f"ms: waiting for another connection to {place} to open"), failed.text
+            # Nothing came of it to the server, and the first one has not been touched.
+            assert (server.n_accepted, first.state) == (1, "connecting")
+            # Who gives up lets the next one go on.
+            third = client.open(f"{scheme}://{place}/")
+            wait_until(lambda: len(daemon.upstreams()) == 2, "the third one waits")
+            first.close()
+            wait_until(lambda: server.n_accepted == 2, "the third one connects")
+            third.close()
+        daemon.wait_idle()
+    daemon.forgive("upstream-failed")
+
+
+def test_other_addresses_and_ports_do_not_wait(daemon, one_server):
+    with RawServer(lambda peer: server.over.wait(DEADLINE), "0.0.0.0") as server:
+        with daemon.client() as client:
+            held = [client.open(f"ws://127.0.0.{i}:{server.port}/") for i in (1, 2, 3)]
+            wait_until(lambda: server.n_accepted == 3, "all connect")
+            client.open(one_server.url("/echo")).wait(Opened)
+            for channel in held:
+                channel.close()
+        daemon.wait_idle()
