@@ -25,12 +25,29 @@ static const char *const bad_urls[] = {
     "wss://example.org:99999/",
     "wss://[::1/",
     "wss://\xff/",
+    "?test",
+    "#test",
+    "//example.org/",
+    "mailto:example@example.org",
+    "about:blank",
+    "javascript:",
+    "data:,x",
+    "file:///x",
+    "wsss://example.org/",
+    "ws://",
+    "ws://:80/",
+    "ws://user@/",
+    "ws://foo bar.com/",
+    "ws://example.org:x/",
+    "ws://example.org/#",
+    "http://example.org/#x",
+    "https://a^b/",
     "wsplex-endpoint:",
     "wsplex-endpoint:a/b",
     "wsplex-endpoint:-a",
 };
 
-/* No round trip: nothing is connected. */
+/* No round trip: nothing is connected. A URL without a scheme is relative, and there is no base. */
 START_TEST(a_bad_url_is_a_syntax_error)
 {
     struct wsplex_websocket *websocket = NULL;
@@ -52,6 +69,15 @@ static const struct {
     {"wss://example.org", "wss://example.org/", "wss://example.org"},
     {"WS://EXAMPLE.org:80/a b?c d", "ws://example.org/a%20b?c%20d", "ws://example.org"},
     {"https://example.org:8443/", "wss://example.org:8443/", "wss://example.org:8443"},
+    {"http://example.org:80/", "ws://example.org/", "ws://example.org"},
+    {"https://example.org:443/", "wss://example.org/", "wss://example.org"},
+    {"http://example.org:443/", "ws://example.org:443/", "ws://example.org:443"},
+    {" \tws://exa\nmple.org/ ", "ws://example.org/", "ws://example.org"},
+    {"ws:example.org", "ws://example.org/", "ws://example.org"},
+    {"ws:\\\\example.org\\a", "ws://example.org/a", "ws://example.org"},
+    {"ws://u:p%40@example.org/", "ws://u:p%40@example.org/", "ws://example.org"},
+    {"ws://example.org/a/./b/../c?x'y", "ws://example.org/a/c?x%27y", "ws://example.org"},
+    {"ws://example.org/?\xc3\xa5", "ws://example.org/?%C3%A5", "ws://example.org"},
     {"http://[2001:db8::0:1]/", "ws://[2001:db8::1]/", "ws://[2001:db8::1]"},
     {"wss://b\xc3\xbc"
      "cher.example/",
@@ -109,6 +135,67 @@ START_TEST(protocols_are_tokens_and_different)
         }
         ck_assert(!wsp_local_list_next(&open.open.protocols, &item));
     }
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+/* Any byte within a name but U+0000, which ends it. */
+START_TEST(every_byte_of_a_protocol)
+{
+    const char token[] =
+        "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~";
+
+    for (int byte = 1; byte < 256; byte++) {
+        const char name[] = {'a', (char)byte, 'b', '\0'};
+        const char *names[] = {"first", name};
+        struct wsplex_websocket *websocket;
+        struct client_fixture f;
+
+        client_fixture_init(&f);
+        ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, names, 2, NULL, &websocket),
+                         strchr(token, byte) ? 0 : WSPLEX_ERROR_SYNTAX);
+        client_fixture_deinit(&f);
+    }
+}
+END_TEST
+
+START_TEST(as_many_protocols_as_fit)
+{
+    char names[WSP_MAX_N_SUBPROTOCOLS + 1][8];
+    const char *list[WSP_MAX_N_SUBPROTOCOLS + 1];
+    struct wsplex_websocket *websocket;
+    struct client_fixture f;
+
+    for (int i = 0; i < WSP_MAX_N_SUBPROTOCOLS + 1; i++) {
+        snprintf(names[i], sizeof(names[i]), "p%d", i);
+        list[i] = names[i];
+    }
+    client_fixture_init(&f);
+    ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, list, WSP_MAX_N_SUBPROTOCOLS + 1,
+                                          NULL, &websocket),
+                     WSPLEX_ERROR_SYNTAX);
+    ck_assert_ptr_nonnull(strstr(wsplex_error_text(f.client), "too many"));
+    ck_assert_int_eq(
+        wsplex_websocket_new(f.client, FIXTURE_URL, list, WSP_MAX_N_SUBPROTOCOLS, NULL, &websocket),
+        0);
+    fake_daemon_greet(&f.daemon, f.client);
+    ck_assert_uint_eq(
+        wsp_local_list_count(client_fixture_expect(&f, WSP_LOCAL_OPEN).open.protocols),
+        WSP_MAX_N_SUBPROTOCOLS);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(a_bad_url_comes_before_a_bad_protocol)
+{
+    static const char *const names[] = {"a b"};
+    struct wsplex_websocket *websocket;
+    struct client_fixture f;
+
+    client_fixture_init(&f);
+    ck_assert_int_eq(wsplex_websocket_new(f.client, "ftp://x/", names, 1, NULL, &websocket),
+                     WSPLEX_ERROR_SYNTAX);
+    ck_assert_ptr_nonnull(strstr(wsplex_error_text(f.client), "scheme"));
     client_fixture_deinit(&f);
 }
 END_TEST
@@ -470,6 +557,9 @@ Suite *unit_suite(void)
     tcase_add_loop_test(tcase, a_bad_url_is_a_syntax_error, 0, N_OF(bad_urls));
     tcase_add_loop_test(tcase, url_and_origin_are_serialised, 0, N_OF(good_urls));
     tcase_add_loop_test(tcase, protocols_are_tokens_and_different, 0, N_OF(protocol_lists));
+    tcase_add_test(tcase, every_byte_of_a_protocol);
+    tcase_add_test(tcase, as_many_protocols_as_fit);
+    tcase_add_test(tcase, a_bad_url_comes_before_a_bad_protocol);
     tcase_add_test(tcase, a_new_object_is_connecting_and_empty);
     tcase_add_test(tcase, binary_type_keeps_what_it_is_set_to);
     tcase = unit_case(suite, "options");
