@@ -70,6 +70,11 @@ static void on_error(const struct wsplex_event *event, void *userdata)
     struct session *session = userdata;
     session->exit =
         (enum ctl_exit)ctl_fail("%s: %s", wsplex_websocket_url(event->target), event->cause_text);
+    if (event->excerpt_length > 0) {
+        fputs("wsplexctl: the server says: ", stderr);
+        text_print_visible(stderr, event->excerpt, event->excerpt_length);
+        fputc('\n', stderr);
+    }
 }
 
 static void on_close(const struct wsplex_event *event, void *userdata)

@@ -1,5 +1,5 @@
 /*
- * lists: the verbs that show what the daemon holds: status, upstreams, clients, channels, endpoints, show.
+ * lists: the verbs that show what the daemon holds: status, upstreams, clients, channels, history, endpoints, show.
  *
  * Neighbours: the daemon's control room, whose JSON this prints; table.c aligns it. --json prints the reply as it is.
  * Invariant: a column is a row of one table below: what it is called, which member it shows, and how.
@@ -73,6 +73,15 @@ static const struct list {
       {"UNSENT", "unsent_bytes", KIND_BYTES},
       {"AGE", "age_ms", KIND_DURATION},
       {"URL", "url", KIND_TEXT}}},
+    {"history",
+     {{"ID", "id", KIND_NUMBER},
+      {"UID", "uid", KIND_NUMBER},
+      {"AGO", "ended_ms", KIND_DURATION},
+      {"LASTED", "lasted_ms", KIND_DURATION},
+      {"CAUSE", "cause", KIND_TEXT},
+      {"STATUS", "http_status", KIND_NUMBER},
+      {"URL", "url", KIND_TEXT},
+      {"FAILURE", "failure", KIND_TEXT}}},
     {"endpoints",
      {{"NAME", "name", KIND_TEXT},
       {"SHARE", "options.share", KIND_TEXT},
@@ -282,6 +291,17 @@ static void print_object(const json_t *object, int indent, enum kind kind)
     }
 }
 
+static int print_json(const json_t *reply)
+{
+    char *text = json_dumps(reply, JSON_INDENT(2));
+    if (!text)
+        return ctl_fail("out of memory");
+    text_print_json(stdout, text);
+    putchar('\n');
+    free(text);
+    return CTL_DONE;
+}
+
 int ctl_list(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
 {
     int n_arguments = verb->arguments[0] ? 1 : 0;
@@ -296,8 +316,7 @@ int ctl_list(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
         return status;
     const struct list *list = find_list(verb->name);
     if (ctl->is_json) {
-        json_dumpf(reply, stdout, JSON_INDENT(2));
-        putchar('\n');
+        status = print_json(reply);
     } else if (list) {
         status = print_list(list, reply);
     } else {

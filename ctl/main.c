@@ -20,8 +20,10 @@ static const struct verb verbs[] = {
     {"clients", "", "the local processes that are connected", NULL, true, ctl_list},
     {"channels", "", "the WebSocket objects of these processes", NULL, true, ctl_list},
     {"show", "ID", "everything about one upstream, client or channel",
-     "ID is the number that a list shows; it names one thing and is never used again.\n", true,
-     ctl_list},
+     "ID is the number that a list or the log shows; it names one thing and is never used again.\n"
+     "Of an upstream that has failed, its owner is shown what the server answered.\n",
+     true, ctl_list},
+    {"history", "", "the remote connections that failed lately, and why", NULL, true, ctl_list},
     {"endpoints", "", "the endpoints of the daemon's configuration", NULL, true, ctl_list},
     {"connect", "[OPTION ...] URL", "a terminal, or a pipe, on a WebSocket",
      "Each line of stdin goes out as a text message, each message that comes is a line on stdout.\n"

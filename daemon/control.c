@@ -157,6 +157,8 @@ static const struct listing clients_listing = {clients_head, client_number, clie
 static const struct listing channels_listing = {channels_head, channel_number, channel_uid,
                                                 channel_row};
 
+static const struct listing history_listing = {failed_head, failed_number, failed_uid, failed_row};
+
 static int answer_upstreams(struct request *request)
 {
     return answer_list(request, &upstreams_listing);
@@ -170,6 +172,11 @@ static int answer_clients(struct request *request)
 static int answer_channels(struct request *request)
 {
     return answer_list(request, &channels_listing);
+}
+
+static int answer_history(struct request *request)
+{
+    return answer_list(request, &history_listing);
 }
 
 /* The configuration may have been read again between two pieces, so this one is whole. */
@@ -198,7 +205,7 @@ static int answer_status(struct request *request)
 static const struct {
     const char *kind;
     const struct listing *listing;
-    json_t *(*details)(struct list *node);
+    json_t *(*details)(struct list *node, bool is_owner);
 } kinds[] = {
     {"upstream", &upstreams_listing, upstream_details},
     {"client", &clients_listing, client_details},
@@ -220,10 +227,40 @@ static int show_append(struct request *request, const char *kind, json_t *row, j
     return r;
 }
 
-static int answer_show(struct request *request)
+/* The object with this number, which the client may see. */
+static struct list *show_find(const struct client *client, const struct listing *listing,
+                              uint64_t number)
+{
+    struct list *head = listing->head(client->server);
+    struct list *node = listing_resume(head, listing, number);
+
+    return node != head && listing->number(node) == number && may_see(client, listing->uid(node))
+               ? node
+               : NULL;
+}
+
+/* An upstream that is gone is known by the number that it had. */
+static struct list *show_find_failed(const struct client *client, uint64_t number)
+{
+    struct history_record *record = history_find(&client->server->history, number);
+
+    return record && may_see(client, record->uid) ? &record->link : NULL;
+}
+
+static int show_node(struct request *request, const char *kind, const struct listing *listing,
+                     json_t *(*details)(struct list *node, bool is_owner), struct list *node)
 {
     struct client *client = request->client;
-    struct server *server = client->server;
+    bool is_owner = listing->uid(node) == client->peer.uid;
+
+    return show_append(request, kind, listing->row(node, clock_now_ms(client->server->clock)),
+                       details(node, is_owner));
+}
+
+static int answer_show(struct request *request)
+{
+    const struct client *client = request->client;
+    struct list *node;
     char *end;
     unsigned long long number;
 
@@ -232,16 +269,13 @@ static int answer_show(struct request *request)
     if (errno != 0 || *end != '\0' || request->argument[0] < '0' || request->argument[0] > '9')
         return WSP_STATUS_BAD_ARGUMENT;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        struct list *head = kinds[i].listing->head(server);
-        struct list *node = listing_resume(head, kinds[i].listing, number);
-
-        if (node == head || kinds[i].listing->number(node) != number ||
-            !may_see(client, kinds[i].listing->uid(node)))
-            continue;
-        return show_append(request, kinds[i].kind,
-                           kinds[i].listing->row(node, clock_now_ms(server->clock)),
-                           kinds[i].details(node));
+        node = show_find(client, kinds[i].listing, number);
+        if (node)
+            return show_node(request, kinds[i].kind, kinds[i].listing, kinds[i].details, node);
     }
+    node = show_find_failed(client, number);
+    if (node)
+        return show_node(request, "upstream", &history_listing, failed_details, node);
     return WSP_STATUS_NOT_FOUND;
 }
 
@@ -251,6 +285,7 @@ static const struct verb verbs[] = {
     {"status", 0, answer_status},       {"upstreams", 0, answer_upstreams},
     {"clients", 0, answer_clients},     {"channels", 0, answer_channels},
     {"endpoints", 0, answer_endpoints}, {"show", 1, answer_show},
+    {"history", 0, answer_history},
 };
 
 static const struct verb *verb_find(struct wsp_view name)

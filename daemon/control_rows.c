@@ -11,10 +11,12 @@
 
 #include "daemon/client.h"
 #include "daemon/client_channel.h"
+#include "daemon/history.h"
 #include "daemon/options.h"
 #include "daemon/server.h"
 #include "daemon/share.h"
 #include "daemon/upstream.h"
+#include "proto/local/errors.h"
 
 /* Numbers of objects are never 0 and never beyond what JSON's readers hold exactly. */
 static json_t *number(uint64_t value)
@@ -60,6 +62,11 @@ static struct client_channel *channel_of(struct list *node)
     return LIST_ENTRY(node, struct client_channel, all_link);
 }
 
+static struct history_record *failed_of(struct list *node)
+{
+    return LIST_ENTRY(node, struct history_record, link);
+}
+
 /* ---- the lists ---- */
 
 struct list *upstreams_head(struct server *server)
@@ -77,6 +84,11 @@ struct list *channels_head(struct server *server)
     return &server->channels;
 }
 
+struct list *failed_head(struct server *server)
+{
+    return &server->history.records;
+}
+
 uint64_t upstream_number(struct list *node)
 {
     return share_of(node)->id;
@@ -92,6 +104,11 @@ uint64_t channel_number(struct list *node)
     return channel_of(node)->channel.id;
 }
 
+uint64_t failed_number(struct list *node)
+{
+    return failed_of(node)->number;
+}
+
 uid_t upstream_uid(struct list *node)
 {
     return share_of(node)->owner->uid;
@@ -105,6 +122,52 @@ uid_t client_uid(struct list *node)
 uid_t channel_uid(struct list *node)
 {
     return channel_of(node)->channel.user->uid;
+}
+
+uid_t failed_uid(struct list *node)
+{
+    return failed_of(node)->uid;
+}
+
+/* ---- ends ---- */
+
+static json_t *number_or_null(uint64_t value)
+{
+    return value > 0 ? number(value) : json_null();
+}
+
+/* excerpt: NULL where it is not to be shown. */
+static json_t *ending_members(const struct ending *ending, const char *excerpt)
+{
+    const struct failure *failure = &ending->failure;
+    json_t *members =
+        json_pack("{s:i, s:s, s:s, s:o, s:o}", "close_code", (int)ending->code, "cause",
+                  failure->cause ? wsp_cause_to_string(failure->cause) : "", "failure",
+                  failure->text, "http_status", number_or_null(failure->http_status),
+                  "retry_after_ms", number_or_null(UINT64_C(1000) * failure->retry_after));
+
+    return excerpt ? merge(members, json_pack("{s:s}", "excerpt", excerpt)) : members;
+}
+
+json_t *failed_row(struct list *node, uint64_t now_ms)
+{
+    const struct history_record *record = failed_of(node);
+
+    return merge(json_pack("{s:o, s:s, s:s, s:b, s:I, s:o, s:o}", "id", number(record->id), "state",
+                           share_state_to_string(SHARE_ENDED), "url", record->display, "shared",
+                           record->is_shared, "uid", (json_int_t)record->uid, "ended_ms",
+                           number(now_ms - record->ended_ms), "lasted_ms",
+                           number(record->lasted_ms)),
+                 ending_members(&record->ending, NULL));
+}
+
+json_t *failed_details(struct list *node, bool is_owner)
+{
+    const struct history_record *record = failed_of(node);
+
+    if (!is_owner)
+        return json_object();
+    return json_pack("{s:s}", "excerpt", record->excerpt ? record->excerpt : "");
 }
 
 /* ---- upstreams ---- */
@@ -128,7 +191,7 @@ json_t *upstream_row(struct list *node, uint64_t now_ms)
         number(share->n_out_bytes), "held_bytes", number(share->log.charge.amount));
 }
 
-json_t *upstream_details(struct list *node)
+json_t *upstream_details(struct list *node, bool is_owner)
 {
     const struct share *share = share_of(node);
     const struct tls_settings *tls = &share->target->tls;
@@ -142,16 +205,17 @@ json_t *upstream_details(struct list *node)
             return NULL;
         }
     }
-    return json_pack(
-        "{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:o, s:i, s:s}", "extensions",
-        share->extensions ? share->extensions : "", "channel_ids", channels, "protocols",
-        strings_array(&share->target->protocols, 0, 1), "lingering", share->is_lingering,
-        "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",
-        (share->pauses & SHARE_PAUSE_QUOTA) != 0, "paused_for_turn",
-        (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message", number(share->target->max_message),
-        "linger_ms", number(share->target->linger_ms), "ca_file", tls->ca_file ? tls->ca_file : "",
-        "ca_path", tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1),
-        "close_code", (int)share->ending.code, "failure", share->ending.failure.text);
+    return merge(
+        json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:o}", "extensions",
+                  share->extensions ? share->extensions : "", "channel_ids", channels, "protocols",
+                  strings_array(&share->target->protocols, 0, 1), "lingering", share->is_lingering,
+                  "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",
+                  (share->pauses & SHARE_PAUSE_QUOTA) != 0, "paused_for_turn",
+                  (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message",
+                  number(share->target->max_message), "linger_ms", number(share->target->linger_ms),
+                  "ca_file", tls->ca_file ? tls->ca_file : "", "ca_path",
+                  tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1)),
+        ending_members(&share->ending, is_owner ? share_excerpt(share, &share->ending) : NULL));
 }
 
 /* ---- clients ---- */
@@ -169,11 +233,12 @@ json_t *client_row(struct list *node, uint64_t now_ms)
                      number(client->output.n_frames), "bytes_out", number(client->output.n_bytes));
 }
 
-json_t *client_details(struct list *node)
+json_t *client_details(struct list *node, bool is_owner)
 {
     const struct client *client = client_of(node);
     json_t *channels = json_array();
 
+    (void)is_owner;
     LIST_FOR_EACH (link, &client->channels) {
         const struct client_channel *channel = LIST_ENTRY(link, struct client_channel, link);
 
@@ -207,16 +272,17 @@ json_t *channel_row(struct list *node, uint64_t now_ms)
         number(cursor_lag_cost(&base->cursor)), "unsent_bytes", number(base->outbox_bytes));
 }
 
-json_t *channel_details(struct list *node)
+json_t *channel_details(struct list *node, bool is_owner)
 {
     const struct client_channel *channel = channel_of(node);
     const struct channel *base = &channel->channel;
 
-    return json_pack("{s:I, s:o, s:o, s:s, s:i, s:s}", "number", (json_int_t)channel->number,
-                     "lag_messages", number(cursor_lag_messages(&base->cursor)), "queue_bytes",
-                     number(base->queue_bytes), "slow_consumer",
-                     slow_consumer_to_string(base->slow_consumer), "close_code",
-                     (int)base->ending.code, "failure", base->ending.failure.text);
+    return merge(
+        json_pack("{s:I, s:o, s:o, s:s}", "number", (json_int_t)channel->number, "lag_messages",
+                  number(cursor_lag_messages(&base->cursor)), "queue_bytes",
+                  number(base->queue_bytes), "slow_consumer",
+                  slow_consumer_to_string(base->slow_consumer)),
+        ending_members(&base->ending, is_owner ? share_excerpt(base->share, &base->ending) : NULL));
 }
 
 /* ---- endpoints and status ---- */

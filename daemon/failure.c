@@ -70,4 +70,5 @@ void failure_set(struct failure *failure, uint16_t cause, uint16_t http_status, 
     failure->text[len] = '\0';
     failure->cause = cause;
     failure->http_status = http_status;
+    failure->retry_after = 0;
 }

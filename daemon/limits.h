@@ -78,6 +78,10 @@
 #define MAX_TLS_SESSIONS_PER_USER   256
 #define MAX_TLS_SESSIONS            1024
 
+/* How long the body of an answer that refuses is waited for. It comes with the head or right behind
+ * it; a server that never ends it delays what programs are told by so much. */
+#define EXCERPT_WAIT_MS 500
+
 /* --- an upstream --- */
 
 /* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a
@@ -119,6 +123,13 @@
 /* Messages in one such write: more are a matter of the next turn, so that what remembers them stays
  * small. */
 #define MAX_MESSAGES_PER_WRITE 512
+
+/* --- the history --- */
+
+/* Failed upstreams that are remembered for one user, and for all. One is some 2 KiB at most; a
+ * person who looks for the cause looks at the last few. */
+#define MAX_HISTORY_PER_USER 16
+#define MAX_HISTORY          1024
 
 /* --- a client --- */
 

@@ -203,6 +203,15 @@ void server_changed(struct server *server)
         loop_stop(server->loop);
 }
 
+/* Not what somebody here has asked for. */
+static bool has_failed(const struct share *share)
+{
+    uint16_t cause = share->ending.failure.cause;
+
+    return share->state == SHARE_ENDED && cause != 0 && cause != WSP_CAUSE_CANCELLED &&
+           cause != WSP_CAUSE_SHUTDOWN;
+}
+
 static void share_log(struct server *server, const struct share *share)
 {
     struct journal *journal = &server->journal;
@@ -222,8 +231,7 @@ static void share_log(struct server *server, const struct share *share)
         break;
     case SHARE_CLOSING: break;
     case SHARE_ENDED:
-        if (ending->failure.cause == 0 || ending->failure.cause == WSP_CAUSE_CANCELLED ||
-            ending->failure.cause == WSP_CAUSE_SHUTDOWN)
+        if (!has_failed(share))
             journal_log(journal, JOURNAL_UPSTREAM_CLOSED, share->id, "%s: code %u%s%s", display,
                         ending->code, ending->failure.cause ? ": " : "", ending->failure.text);
         else
@@ -243,6 +251,8 @@ static void share_changed(struct shares *shares, struct share *share)
     struct server *server = server_of(shares);
 
     share_log(server, share);
+    if (has_failed(share))
+        history_add(&server->history, share, clock_now_ms(server->clock));
     server_changed(server);
     if (server->is_stopping && shares->n_upstreams == 0)
         turn_schedule(server->turn, TURN_CHECK, &server->emptied);
@@ -427,6 +437,7 @@ int server_init(struct server *server, const struct server_options *options)
     list_init(&server->clients);
     list_init(&server->channels);
     list_init(&server->shares.all);
+    history_init(&server->history);
     quota_init(&server->quota);
     journal_init(&server->journal,
                  options->has_log_level ? options->log_level : JOURNAL_LEVEL_NOTICE);
@@ -482,6 +493,7 @@ void server_deinit(struct server *server)
     config_free(server->config);
     config_paths_deinit(&server->paths);
     quota_deinit(&server->quota);
+    history_deinit(&server->history);
     journal_flush(&server->journal);
     if (was_running)
         journal_log(&server->journal, JOURNAL_STOPPED, 0, "wsplexd " PACKAGE_VERSION);

@@ -14,6 +14,7 @@
 
 #include "daemon/config.h"
 #include "daemon/dial.h"
+#include "daemon/history.h"
 #include "daemon/journal.h"
 #include "daemon/listener.h"
 #include "daemon/loop.h"
@@ -44,6 +45,7 @@ struct server {
     struct quota quota;
     struct upstream_context upstream_context;
     struct shares shares;
+    struct history history;
     struct output *output; /* where clients plan their writes */
     struct listener listener;
     struct notify notify;

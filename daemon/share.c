@@ -203,6 +203,7 @@ static void share_free(struct share *share)
     target_free(share->target);
     free(share->protocol);
     free(share->extensions);
+    free(share->excerpt);
     charge_release(&share->charge);
     user_unref(share->owner);
     list_remove(&share->link);
@@ -474,6 +475,20 @@ void share_ended(struct share *share, const struct ending *ending)
     set_state(share, SHARE_ENDED);
     tell_all(share, tell_ended);
     turn_schedule(share->shares->turn, TURN_BURY, &share->burial);
+}
+
+void share_excerpt_take(struct share *share, char *excerpt)
+{
+    free(share->excerpt);
+    share->excerpt = excerpt;
+}
+
+const char *share_excerpt(const struct share *share, const struct ending *ending)
+{
+    if (share == NULL || share->excerpt == NULL || share->state != SHARE_ENDED ||
+        ending->failure.http_status == 0)
+        return "";
+    return share->excerpt;
 }
 
 struct outgoing *share_next_outgoing(struct share *share)

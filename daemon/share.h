@@ -105,6 +105,8 @@ struct share {
     struct share_key *key;       /* in the tree of joinable shares; NULL when it is not */
     char *protocol, *extensions; /* in force once OPEN, NULL before */
     struct ending ending;        /* once ENDED */
+    /* What the server answered instead of 101, in its own words; NULL: nothing. For the channels and their user. */
+    char *excerpt;
     /* counters */
     uint64_t created_ms, opened_ms;
     uint64_t n_in, n_in_bytes, n_out, n_out_bytes;
@@ -162,9 +164,17 @@ void share_closing(struct share *share);
  * this; share frees it at the end of the turn. Channels that had not opened get the ending too, so
  * before OPEN it must have a failure. */
 void share_ended(struct share *share, const struct ending *ending);
+/* Before share_ended: how the body of the answer that refused begins (excerpt.h; NULL: nothing is
+ * known). It is taken. */
+void share_excerpt_take(struct share *share, char *excerpt);
 /* The next message to write, fair between channels; in flight until outgoing_done or outgoing_drop.
  * NULL: none. None is given before OPEN or after CLOSING. */
 struct outgoing *share_next_outgoing(struct share *share);
+
+/* --- for who tells of the end of a channel --- */
+/* What the server answered instead of 101, if it was that answer which the channel has ended with;
+ * else "". share may be NULL. */
+const char *share_excerpt(const struct share *share, const struct ending *ending);
 
 /* --- for channel --- */
 /* Not in the share any more: its place in the log is given up, and so is what it has not sent.

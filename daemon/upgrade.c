@@ -2,15 +2,18 @@
  *
  * upgrade: the opening handshake of one upstream; see upgrade.h.
  * Neighbours: upstream moves the bytes, proto/websocket/handshake writes and judges them.
- * Invariant: no text says anything of the request's query, credentials or headers, nor of the answer's body.
+ * Invariant: no failure says anything of the request's query, credentials or headers, nor of the answer's body.
  */
 #include "daemon/upgrade.h"
 
 #include <config.h> /* in quotes it would be daemon/config.h */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "daemon/excerpt.h"
 #include "daemon/limits.h"
 #include "proto/limits.h"
 #include "proto/local/errors.h"
@@ -163,6 +166,7 @@ static int expect(struct upgrade *upgrade, const struct target *target,
         .extensions = wsp_view_of_string(upgrade->offer_text),
         .max_head_bytes = WSP_MAX_HTTP_HEAD,
         .max_head_fields = WSP_MAX_HTTP_N_FIELDS,
+        .now_s = (int64_t)time(NULL),
     };
     char key[WSP_HANDSHAKE_KEY], input[WSP_HANDSHAKE_ACCEPT_INPUT];
     uint8_t digest[WSP_HANDSHAKE_DIGEST];
@@ -250,11 +254,49 @@ struct upgrade *upgrade_free(struct upgrade *upgrade)
 
 /* --- the answer --- */
 
+static void describe_refusal(const struct wsp_response *response, struct failure *ret_failure)
+{
+    unsigned status = response->status;
+    uint32_t retry_after = response->retry_after_s <= 0 ? 0
+                           : response->retry_after_s > UINT32_MAX
+                               ? UINT32_MAX
+                               : (uint32_t)response->retry_after_s;
+
+    if (retry_after > 0)
+        failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)status,
+                    "the server answered with status %u instead of 101%s; it asks to wait %" PRIu32
+                    " s",
+                    status, status_hint(status), retry_after);
+    else
+        failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)status,
+                    "the server answered with status %u instead of 101%s", status,
+                    status_hint(status));
+    ret_failure->retry_after = retry_after;
+}
+
+/* 0; positive, with the flaw in response->text: the extensions in it are none that we can speak. */
+static int accept_answer(struct upgrade *upgrade, struct wsp_response *response,
+                         struct upgrade_answer *ret_answer)
+{
+    struct wsp_deflate_agreement deflate;
+    int r = wsp_deflate_judge(response->extensions,
+                              upgrade->offer_text[0] != '\0' ? &upgrade->offer : NULL, &deflate,
+                              &response->text);
+
+    if (r == 0)
+        *ret_answer = (struct upgrade_answer){
+            .protocol = response->protocol,
+            .extensions = response->extensions,
+            .deflate = deflate,
+            .rest = response->rest,
+        };
+    return r;
+}
+
 int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_answer *ret_answer,
                  struct failure *ret_failure)
 {
     struct wsp_response response;
-    struct wsp_deflate_agreement deflate;
     int r;
 
     wsp_response_reader_feed(&upgrade->reader, input);
@@ -263,25 +305,20 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
         return r;
     if (r == WSP_MORE)
         return UPGRADE_MORE;
-    if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED)
-        r = wsp_deflate_judge(response.extensions,
-                              upgrade->offer_text[0] != '\0' ? &upgrade->offer : NULL, &deflate,
-                              &response.text);
-    if (r == 0 && response.verdict == WSP_VERDICT_ACCEPTED) {
-        *ret_answer = (struct upgrade_answer){
-            .protocol = response.protocol,
-            .extensions = response.extensions,
-            .deflate = deflate,
-            .rest = response.rest,
-        };
-        return 0;
+    if (r == 0 && response.verdict == WSP_VERDICT_REFUSED) {
+        describe_refusal(&response, ret_failure);
+        return wsp_response_reader_wants_body(&upgrade->reader) ? UPGRADE_REFUSED : UPGRADE_FAILED;
     }
     if (r == 0)
-        failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)response.status,
-                    "the server answered with status %u instead of 101%s", response.status,
-                    status_hint(response.status));
-    else
-        failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)response.status,
-                    "the server's answer breaks the opening handshake: %s", response.text);
+        r = accept_answer(upgrade, &response, ret_answer);
+    if (r == 0)
+        return 0;
+    failure_set(ret_failure, WSP_CAUSE_HANDSHAKE, (uint16_t)response.status,
+                "the server's answer breaks the opening handshake: %s", response.text);
     return UPGRADE_FAILED;
+}
+
+char *upgrade_excerpt(const struct upgrade *upgrade)
+{
+    return excerpt_new(wsp_response_reader_excerpt(&upgrade->reader));
 }

@@ -3,8 +3,8 @@
  * upgrade: the opening handshake of one upstream: the request that its target asks for, and the
  * judgement of the answer in the words of a failure.
  * Neighbours: upstream moves the bytes, proto/websocket/handshake writes and judges them.
- * Invariant: no text says anything of the request's query, credentials or headers, nor of the
- * answer's body.
+ * Invariant: no failure says anything of the request's query, credentials or headers, nor of the
+ * answer's body; what the body says is the excerpt alone.
  */
 #ifndef WSPLEX_DAEMON_UPGRADE_H
 #define WSPLEX_DAEMON_UPGRADE_H
@@ -28,6 +28,7 @@ struct upgrade *upgrade_free(struct upgrade *upgrade); /* takes NULL; returns NU
 
 enum upgrade_result {
     UPGRADE_MORE = 1, /* the answer is not whole yet */
+    UPGRADE_REFUSED,  /* as FAILED; but more of its body would make the excerpt longer */
     UPGRADE_FAILED,   /* it is another answer than we need: failure */
 };
 
@@ -38,8 +39,13 @@ struct upgrade_answer {
     struct wsp_view rest;                 /* what follows the answer: the server's first frames */
 };
 
-/* The next bytes of the answer. 0 with *ret_answer, an upgrade_result, or -ENOMEM. */
+/* The next bytes of the answer. 0 with *ret_answer, an upgrade_result, or -ENOMEM. After REFUSED it
+ * may be called again. */
 int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_answer *ret_answer,
                  struct failure *ret_failure);
+
+/* How the body of an answer that refuses begins, as far as it was read: a new text, the caller's to
+ * free. NULL: there is none, or no memory. */
+char *upgrade_excerpt(const struct upgrade *upgrade);
 
 #endif

@@ -8,10 +8,13 @@
  *  DIALING   | a transport                      | UPGRADING | the request goes out
  *            | none                             | ENDED     | the dialer's failure
  *  UPGRADING | 101, and every rule holds        | OPEN      | share_opened; what follows the answer is frames
- *            | another answer                   | ENDED     | handshake, with the status
+ *            | another status than 101          | REFUSED   | what comes of its body goes to the excerpt
+ *            | another answer                   | ENDED     | handshake
  *            | the stream ends or fails         | ENDED     | handshake
  *  (both)    | connect timeout, see opening.h   | ENDED     | timeout, with how far it came
- *            | close asked                      | ENDED     | given up
+ *  REFUSED   | no more to wait for, the stream  | ENDED     | handshake, with the status
+ *            | ends or fails, EXCERPT_WAIT_MS   |           |
+ *  (all)     | close asked                      | ENDED     | given up
  *  OPEN      | message                          | OPEN      | share_received
  *            | ping                             | OPEN      | pong, before the next message
  *            | Close                            | CLOSING   | share_closing; the same code goes back
@@ -45,7 +48,7 @@
 #include "proto/local/errors.h"
 #include "proto/websocket/message.h"
 
-enum state { DIALING, UPGRADING, OPEN, CLOSING, ENDED };
+enum state { DIALING, UPGRADING, REFUSED, OPEN, CLOSING, ENDED };
 
 struct upstream {
     const struct upstream_context *context;
@@ -53,10 +56,10 @@ struct upstream {
     enum state state;
     struct opening opening;      /* DIALING, UPGRADING */
     struct transport *transport; /* from UPGRADING on */
-    struct upgrade *upgrade;     /* UPGRADING */
+    struct upgrade *upgrade;     /* from UPGRADING to OPEN */
     struct inflow inflow;
     struct outflow outflow;
-    struct timer deadline; /* CLOSING */
+    struct timer deadline; /* REFUSED, CLOSING */
     struct task write;     /* TURN_WRITE */
     struct task next;      /* TURN_NEXT: what the turn's budget left over */
     struct task ended;     /* TURN_CHECK */
@@ -66,7 +69,7 @@ struct upstream {
     bool is_write_failed;
     bool has_more_to_write; /* than fits one turn */
     bool is_deaf, is_broken, is_close_received, is_shut;
-    /* As far as it is known; broken: the failure; close received: code and reason. */
+    /* As far as it is known; REFUSED, broken: the failure; close received: code and reason. */
     struct ending ending;
 };
 
@@ -86,6 +89,8 @@ static void upstream_tell_ended(void *owner)
     struct upstream *u = owner;
 
     outflow_deinit(&u->outflow);
+    if (u->upgrade != NULL && u->ending.failure.http_status != 0)
+        share_excerpt_take(u->share, upgrade_excerpt(u->upgrade));
     share_ended(u->share, &u->ending);
 }
 
@@ -346,16 +351,28 @@ static void upstream_opened(struct upstream *u, const struct upgrade_answer *ans
     upstream_understand(u);
 }
 
+/* The answer says more than its status, which is waited for, but not long. */
+static void upstream_refused(struct upstream *u, const struct failure *failure)
+{
+    if (u->state == REFUSED)
+        return;
+    u->state = REFUSED;
+    u->ending.failure = *failure;
+    timer_start(&u->deadline, EXCERPT_WAIT_MS);
+}
+
 static void upstream_read_answer(struct upstream *u, struct wsp_view bytes)
 {
     struct upgrade_answer answer;
     struct failure failure;
     int r = upgrade_read(u->upgrade, bytes, &answer, &failure);
 
-    if (r != UPGRADE_MORE)
+    if (r != UPGRADE_MORE && u->state == UPGRADING)
         opening_answered(&u->opening);
     if (r < 0)
         upstream_trouble(u, r);
+    else if (r == UPGRADE_REFUSED)
+        upstream_refused(u, &failure);
     else if (r == UPGRADE_FAILED)
         upstream_fail(u, &failure);
     else if (r == 0)
@@ -380,6 +397,7 @@ static void upstream_stream_over(struct upstream *u, ssize_t n)
         /* A server that does not like our certificate says so only now (TLS 1.3). */
         upstream_fail(u, why.cause == WSP_CAUSE_TLS ? &why : &failure);
         break;
+    case REFUSED: upstream_fail(u, &u->ending.failure); break;
     case OPEN: upstream_fail(u, &why); break;
     case CLOSING: closing_ending(u, why.cause, why.text); break;
     case DIALING:
@@ -398,7 +416,7 @@ static void upstream_read(struct upstream *u)
         return;
     if (n <= 0) {
         upstream_stream_over(u, n);
-    } else if (u->state == UPGRADING) {
+    } else if (u->state == UPGRADING || u->state == REFUSED) {
         upstream_read_answer(u, bytes);
     } else if (!u->is_deaf) {
         inflow_feed(&u->inflow, bytes);
@@ -432,10 +450,15 @@ static void upstream_next(void *owner)
 
 /* --- deadlines --- */
 
-/* The server has taken too long for its part of the closing handshake. */
+/* The server has taken too long for the rest of its refusal, or for its part of the closing handshake. */
 static void upstream_deadline(void *owner)
 {
-    closing_ending(owner, WSP_CAUSE_TIMEOUT, "the server did not answer the Close in time");
+    struct upstream *u = owner;
+
+    if (u->state == REFUSED)
+        upstream_fail(u, &u->ending.failure);
+    else
+        closing_ending(u, WSP_CAUSE_TIMEOUT, "the server did not answer the Close in time");
 }
 
 /* --- the beginning --- */

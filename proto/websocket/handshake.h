@@ -172,6 +172,12 @@ int wsp_response_reader_next(struct wsp_response_reader *reader, struct wsp_resp
  */
 bool wsp_response_reader_wants_body(const struct wsp_response_reader *reader);
 
+/* What has come of the body that is excerpt in *ret_response. */
+static inline struct wsp_view wsp_response_reader_excerpt(const struct wsp_response_reader *reader)
+{
+    return (struct wsp_view){reader->excerpt, reader->excerpt_len};
+}
+
 const char *wsp_verdict_to_string(enum wsp_verdict verdict);
 
 /* -- server: the request -- */

@@ -310,7 +310,7 @@ static struct wsp_response response_of(const struct wsp_response_reader *reader)
         .verdict = reader->verdict,
         .text = wsp_verdict_to_string(reader->verdict),
         .retry_after_s = -1,
-        .excerpt = {reader->excerpt, reader->excerpt_len},
+        .excerpt = wsp_response_reader_excerpt(reader),
     };
 
     if (reader->verdict == WSP_VERDICT_BAD_HEAD) {

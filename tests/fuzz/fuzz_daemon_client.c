@@ -138,6 +138,7 @@ static void server_prepare(struct stage *stage)
     server->config = &stage->config;
     list_init(&server->clients);
     list_init(&server->channels);
+    history_init(&server->history);
     quota_init(&server->quota);
     memcpy(server->quota.limits, limits, sizeof(limits));
     journal_init(&server->journal,

@@ -118,10 +118,10 @@ static void put_close(struct local_frames *frames, struct script *script)
 static void put_request(struct local_frames *frames, struct script *script)
 {
     static const char *const verbs[] = {
-        "status", "upstreams", "clients", "channels", "endpoints", "show", "drain",
+        "status", "upstreams", "clients", "channels", "endpoints", "show", "drain", "history",
     };
     uint8_t what = script_u8(script);
-    struct wsp_view name = wsp_view_of_string(verbs[(what & 7) % 7]), own;
+    struct wsp_view name = wsp_view_of_string(verbs[what & 7]), own;
     struct wsp_message message = {.type = WSP_LOCAL_REQUEST, .request.id = what >> 3};
     struct wsp_buffer arguments;
     char number[2] = {(char)('0' + (what >> 3 & 7)), '\0'};

@@ -416,6 +416,7 @@ static void hear_notices(struct program *program)
     if (due & CHANNEL_NOTICE_END) {
         must(channel_peek(channel) == NULL);
         hear_end(program);
+        strcpy(program->excerpt, share_excerpt(channel->share, &channel->ending));
         channel_told(channel, CHANNEL_NOTICE_END);
         must(channel->share == NULL);
     }

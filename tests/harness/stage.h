@@ -66,6 +66,8 @@ struct program {
     void (*on_gone)(struct program *program); /* may deinit and free the program */
     void (*on_message)(struct program *program, const struct entry *entry);
     void *data; /* the test's own */
+    /* What END told of the server's answer. */
+    char excerpt[WSP_MAX_ANSWER_EXCERPT + 1];
     char heard[STAGE_MAX_TRANSCRIPT];
     size_t heard_len;
     uint64_t n_heard; /* messages, also those beyond the transcript */

@@ -15,7 +15,7 @@ import time
 import pytest
 from process import DEADLINE, TOP, built, wait_until
 from servers import new_path
-from wsplex_client import Client, Opened, RequestError
+from wsplex_client import Client, Failed, Opened, RequestError
 
 
 def is_open_to_others(path):
@@ -165,8 +165,11 @@ def test_the_manual_page_names_every_member_and_no_other(make_daemon, one_server
     documented = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:\.It |\.)Va (.*)$", section, re.M))))
     with daemon.client() as client:
         client.open(one_server.url(new_path())).wait(Opened)
-        replies = [client.request(verb) for verb in ("status", "upstreams", "clients", "channels", "endpoints")]
-        replies += [client.request("show", str(rows[0]["id"])) for rows in replies[1:4]]
+        client.open("ws://127.0.0.1:1/").wait(Failed)
+        verbs = ("status", "upstreams", "clients", "channels", "history", "endpoints")
+        replies = [client.request(verb) for verb in verbs]
+        replies += [client.request("show", str(rows[0]["id"])) for rows in replies[1:5]]
+    daemon.expect("upstream-failed")
     assert documented == set().union(*(members(reply) for reply in replies))
 
 

@@ -185,6 +185,7 @@ static void stage_init(void)
     server->config = &stage.config;
     list_init(&server->clients);
     list_init(&server->channels);
+    history_init(&server->history);
     quota_init(&server->quota);
     stage.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     journal_init(&server->journal, JOURNAL_LEVEL_ERROR);

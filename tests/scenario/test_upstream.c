@@ -292,9 +292,9 @@ static const struct {
 } refusals[] = {
     {"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\nsecret", 404,
      "the server answered with status 404 instead of 101: there is nothing at this path"},
-    {"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/?secret\r\n\r\n", 302,
+    {"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/?secret\r\nContent-Length: 0\r\n\r\n", 302,
      "the server answered with status 302 instead of 101: redirects are not followed"},
-    {"HTTP/1.1 418 \033[2J\r\n\r\n", 418, "the server answered with status 418 instead of 101"},
+    {"HTTP/1.1 204 \033[2J\r\n\r\n", 204, "the server answered with status 204 instead of 101"},
     {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", 101, "Connection"},
     {"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
      "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",

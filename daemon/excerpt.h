@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * excerpt: the beginning of what a server answered instead of 101, made a text.
+ * Neighbours: upgrade reads the bytes, share keeps the text, which goes to the programs that asked
+ * (FAILED) and to their user's ctl, and nowhere else: it may hold secrets.
+ * Invariant: a text is well-formed UTF-8 without U+0000, of at most WSP_MAX_ANSWER_EXCERPT bytes.
+ */
+#ifndef WSPLEX_DAEMON_EXCERPT_H
+#define WSPLEX_DAEMON_EXCERPT_H
+
+#include "proto/buffer.h"
+
+/* A new text of these bytes, the caller's to free. What is no UTF-8, and U+0000, becomes U+FFFD, one
+ * for each sequence as decoders of browsers have it; a sequence that the end has cut is left out, and
+ * so is what does not fit. Other control characters stay. NULL: it would be empty, or no memory. */
+char *excerpt_new(struct wsp_view bytes);
+
+#endif
