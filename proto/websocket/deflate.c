@@ -172,6 +172,7 @@ static int inflater_run(struct wsp_inflater *inflater, struct wsp_view *input, u
 {
     z_stream *stream = &inflater->memory->stream;
     size_t len = 0;
+    int result = 0;
 
     do {
         uInt n_in = bounded(input->len);
@@ -197,10 +198,10 @@ static int inflater_run(struct wsp_inflater *inflater, struct wsp_view *input, u
         else if (r == Z_BUF_ERROR)
             break; /* nothing to do without more of either */
         else if (r != Z_OK)
-            return r == Z_MEM_ERROR ? -ENOMEM : WSP_BROKEN;
-    } while (input->len > 0 && len < room_len);
+            result = r == Z_MEM_ERROR ? -ENOMEM : WSP_BROKEN;
+    } while (result == 0 && input->len > 0 && len < room_len);
     *ret_len = len;
-    return 0;
+    return result;
 }
 
 int wsp_inflater_pull(struct wsp_inflater *inflater, struct wsp_view *input, uint8_t *room,
@@ -240,19 +241,17 @@ int wsp_inflater_end(struct wsp_inflater *inflater, uint8_t *room, size_t room_l
     if (inflater->is_begun && !(inflater->is_final && inflater->tail_at == 0)) {
         r = inflater_run(inflater, &left, room, room_len, &len);
         inflater->tail_at = (uint8_t)(TAIL - left.len);
-        if (r != 0)
-            return r;
-        if (len < room_len && !inflater_is_between_blocks(inflater))
-            return WSP_BROKEN;
+        if (r == 0 && len < room_len && !inflater_is_between_blocks(inflater))
+            r = WSP_BROKEN;
     }
-    if (len < room_len) {
+    if (r == 0 && len < room_len) {
         inflater->is_stale = !inflater->mode.is_taking_over;
         inflater->is_begun = false;
         inflater->is_final = inflater->is_final && !inflater->is_stale;
         inflater->tail_at = 0;
     }
     *ret_len = len;
-    return 0;
+    return r;
 }
 
 void wsp_inflater_rest(struct wsp_inflater *inflater)

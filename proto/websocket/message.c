@@ -342,16 +342,16 @@ static int unpack(struct wsp_ws_reader *reader, struct wsp_view *input)
         return r;
     r = input != NULL ? wsp_inflater_pull(&reader->inflater, input, room, room_len, &len)
                       : wsp_inflater_end(&reader->inflater, room, room_len, &len);
-    if (r == WSP_BROKEN)
-        return break_off(reader, CODE_BAD_TEXT,
-                         "a compressed message cannot be unpacked (RFC 7692, section 7.2.2)");
     if (r < 0)
         return r;
     if (room == &spare && len > 0)
         return break_off(reader, CODE_TOO_BIG, "a message is larger than the limit");
-    r = check_text(reader, (struct wsp_view){room, len});
-    if (r != 0)
-        return r;
+    /* What came out comes before what could not be unpacked, however the input was cut. */
+    if (check_text(reader, (struct wsp_view){room, len}) != 0)
+        return WSP_BROKEN;
+    if (r == WSP_BROKEN)
+        return break_off(reader, CODE_BAD_TEXT,
+                         "a compressed message cannot be unpacked (RFC 7692, section 7.2.2)");
     if (room != &spare)
         wsp_buffer_commit(&reader->assembly, len);
     reader->allowance -= len;
