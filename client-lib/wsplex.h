@@ -412,6 +412,7 @@ enum wsplex_cause {
     WSPLEX_CAUSE_HANDSHAKE = 19, /* the answer was no WebSocket; see http_status */
     WSPLEX_CAUSE_TIMEOUT = 20,   /* the server took too long */
     WSPLEX_CAUSE_CANCELLED = 21, /* close() was called while CONNECTING */
+    WSPLEX_CAUSE_PROXY = 22,     /* the proxy refused, or broke down; see http_status */
     /* it was made, and ended badly */
     WSPLEX_CAUSE_PROTOCOL = 32,      /* the server broke the WebSocket protocol */
     WSPLEX_CAUSE_LOST = 33,          /* the connection ended without a closing handshake */

@@ -61,6 +61,13 @@ void address_unmap(union address *address)
     *address = v4;
 }
 
+struct wsp_view address_bytes(const union address *address)
+{
+    if (address->any.sa_family == AF_INET)
+        return (struct wsp_view){(const uint8_t *)&address->v4.sin_addr, 4};
+    return (struct wsp_view){(const uint8_t *)&address->v6.sin6_addr, 16};
+}
+
 socklen_t address_len(const union address *address)
 {
     return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);

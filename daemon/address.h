@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "proto/buffer.h"
+
 union address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -33,6 +35,9 @@ bool address_is_same(const union address *x, const union address *y);
 
 /* An IPv4 address that is written as IPv6 (::ffff:192.0.2.1) becomes what it is. */
 void address_unmap(union address *address);
+
+/* Its 4 or 16 bytes in network order, lent. */
+struct wsp_view address_bytes(const union address *address);
 
 socklen_t address_len(const union address *address);
 

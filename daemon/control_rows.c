@@ -191,6 +191,14 @@ json_t *upstream_row(struct list *node, uint64_t now_ms)
         number(share->n_out_bytes), "held_bytes", number(share->log.charge.amount));
 }
 
+/* Without its credentials. */
+static json_t *proxy_string(const struct proxy *proxy)
+{
+    char text[PROXY_TEXT_LEN];
+
+    return json_string(proxy ? proxy_display(proxy, text) : "");
+}
+
 json_t *upstream_details(struct list *node, bool is_owner)
 {
     const struct share *share = share_of(node);
@@ -206,15 +214,16 @@ json_t *upstream_details(struct list *node, bool is_owner)
         }
     }
     return merge(
-        json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:o}", "extensions",
+        json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:o}", "extensions",
                   share->extensions ? share->extensions : "", "channel_ids", channels, "protocols",
                   strings_array(&share->target->protocols, 0, 1), "lingering", share->is_lingering,
                   "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",
                   (share->pauses & SHARE_PAUSE_QUOTA) != 0, "paused_for_turn",
                   (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message",
                   number(share->target->max_message), "linger_ms", number(share->target->linger_ms),
-                  "ca_file", tls->ca_file ? tls->ca_file : "", "ca_path",
-                  tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1)),
+                  "proxy", proxy_string(share->target->proxy), "ca_file",
+                  tls->ca_file ? tls->ca_file : "", "ca_path", tls->ca_path ? tls->ca_path : "",
+                  "pins", strings_array(&tls->pins, 0, 1)),
         ending_members(&share->ending, is_owner ? share_excerpt(share, &share->ending) : NULL));
 }
 
@@ -315,6 +324,17 @@ static json_t *options_object(const struct endpoint_options *options)
     return object;
 }
 
+/* The server, without the path that a request goes to. */
+static json_t *origin_string(const struct wsp_url *url)
+{
+    char text[TARGET_DISPLAY_LEN];
+
+    if (url->socket_path[0] == '\0')
+        return json_string(url->origin);
+    target_socket_format(url, text, sizeof(text));
+    return json_string(text);
+}
+
 /* Of headers only the names: a value may be a credential. */
 json_t *endpoint_row(const struct endpoint *endpoint, bool is_admin)
 {
@@ -325,8 +345,8 @@ json_t *endpoint_row(const struct endpoint *endpoint, bool is_admin)
 
     if (!row || !is_admin)
         return row;
-    return merge(row, json_pack("{s:s, s:o, s:s, s:i}", "origin", endpoint->url.origin, "headers",
-                                strings_array(&endpoint->options.headers, 0, 2), "file",
+    return merge(row, json_pack("{s:o, s:o, s:s, s:i}", "origin", origin_string(&endpoint->url),
+                                "headers", strings_array(&endpoint->options.headers, 0, 2), "file",
                                 endpoint->file, "line", endpoint->line));
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * dial: from a target to a transport, step by step; see dial.h.
- * Neighbours: connect, transport_socket and transport_tls do the steps; upstream asked.
- * Invariant: a dial has a connect, then a transport in its handshake, never both; the pass of the address that was
- * reached is with the one who goes on with it.
+ * Neighbours: connect, detour, connect_unix and the transports do the steps; opening asked.
+ * Invariant: a dial has one way to a socket, then a transport in its handshake, never both; the pass of the place that
+ * was reached is with the one who goes on with it.
  *
- *  step       | ends with         | next
- *  connect    | a socket          | ws: done; wss: handshake
- *  handshake  | a verified server | done
- *  any        | a failure         | done, with the failure
+ *  step      | ends with                                      | next
+ *  way       | a socket; see connect, detour and connect_unix | ws: done; wss: handshake
+ *  handshake | a verified server                              | done
+ *  any       | a failure                                      | done, with the failure
  */
 #include "daemon/dial.h"
 
@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "daemon/connect.h"
+#include "daemon/connect_unix.h"
+#include "daemon/detour.h"
 #include "daemon/loop.h"
 #include "daemon/resolver.h"
 #include "daemon/tls.h"
@@ -40,16 +42,26 @@ struct dial {
     dial_done_fn done;
     dial_rests_fn rests;
     void *owner;
+    /* One of these is the way. */
     struct connect *connect;
+    struct detour *detour;
+    struct connect_unix *local;
     struct transport *transport;
     struct dial_result result;
 };
+
+static void dial_end_way(struct dial *dial)
+{
+    dial->connect = connect_free(dial->connect);
+    dial->detour = detour_free(dial->detour);
+    dial->local = connect_unix_free(dial->local);
+}
 
 static void dial_free(struct dial *dial)
 {
     if (dial == NULL)
         return;
-    connect_free(dial->connect);
+    dial_end_way(dial);
     transport_free(dial->transport);
     pass_free(dial->result.pass);
     free(dial);
@@ -120,9 +132,13 @@ static void dial_connected(void *owner, int fd, const union address *address, st
         dial_failed(dial, failure);
         return;
     }
-    dial->connect = connect_free(dial->connect);
+    dial_end_way(dial);
     dial->result.pass = pass;
-    address_format(address, dial->result.address);
+    if (address != NULL)
+        address_format(address, dial->result.address);
+    else
+        target_socket_format(&dial->target->url, dial->result.address,
+                             sizeof(dial->result.address));
     r = dial_transport(dial, fd, &trouble);
     if (r < 0)
         failure_set(&trouble, WSP_CAUSE_INTERNAL, 0, "the daemon cannot connect: %s", strerror(-r));
@@ -134,11 +150,11 @@ static void dial_connected(void *owner, int fd, const union address *address, st
     }
 }
 
-static int remote_dial(struct dialer *dialer, const struct target *target, dial_done_fn done,
-                       dial_rests_fn rests, void *owner, struct dial **ret_dial)
+/* Host and port rules, once there are any, are asked here about the target, whatever the way to it. */
+static int dial_begin(struct dial *dial)
 {
-    struct remote_dialer *remote = (struct remote_dialer *)(void *)dialer;
-    struct dial *dial = calloc(1, sizeof(*dial));
+    struct remote_dialer *remote = dial->dialer;
+    const struct target *target = dial->target;
     struct connect_request request = {
         .host = target->url.hostname,
         .port = target->url.port,
@@ -148,16 +164,30 @@ static int remote_dial(struct dialer *dialer, const struct target *target, dial_
         .rests = dial_rests,
         .owner = dial,
     };
+
+    if (target->url.socket_path[0] != '\0') {
+        request.host = target->url.socket_path;
+        return connect_unix_new(remote->loop, &request, &dial->local);
+    }
+    if (target->proxy != NULL)
+        return detour_new(remote->loop, remote->resolver, &request, target, &dial->detour);
+    return connect_new(remote->loop, remote->resolver, &request, &dial->connect);
+}
+
+static int remote_dial(struct dialer *dialer, const struct target *target, dial_done_fn done,
+                       dial_rests_fn rests, void *owner, struct dial **ret_dial)
+{
+    struct dial *dial = calloc(1, sizeof(*dial));
     int r;
 
     if (dial == NULL)
         return -ENOMEM;
-    dial->dialer = remote;
+    dial->dialer = (struct remote_dialer *)(void *)dialer;
     dial->target = target;
     dial->done = done;
     dial->rests = rests;
     dial->owner = owner;
-    r = connect_new(remote->loop, remote->resolver, &request, &dial->connect);
+    r = dial_begin(dial);
     if (r < 0) {
         dial_free(dial);
         return r;
@@ -168,14 +198,27 @@ static int remote_dial(struct dialer *dialer, const struct target *target, dial_
 
 static void remote_describe(const struct dial *dial, char *to, size_t len)
 {
+    char proxy[PROXY_TEXT_LEN];
+
     if (dial->connect != NULL)
         connect_describe(dial->connect, to, len);
+    else if (dial->detour != NULL)
+        detour_describe(dial->detour, to, len);
+    else if (dial->local != NULL)
+        connect_unix_describe(dial->local, to, len);
+    else if (dial->target->proxy != NULL)
+        snprintf(to, len, "in the TLS handshake with %.100s through the proxy %s",
+                 dial->target->url.host_header, proxy_format(dial->target->proxy, proxy));
     else
         snprintf(to, len, "in the TLS handshake with %s", dial->result.address);
 }
 
 static uint64_t remote_waits_since(const struct dial *dial)
 {
+    if (dial->detour != NULL)
+        return detour_waits_since_ms(dial->detour);
+    if (dial->local != NULL)
+        return connect_unix_waits_since_ms(dial->local);
     return connect_waits_since_ms(dial->connect);
 }
 

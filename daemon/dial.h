@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * dial: from a target to a transport on which the upgrade request can be written: resolve (c-ares),
- * race the addresses (RFC 8305), TLS with verification. An interface, so that tests can hand out
- * transports of memory.
- * Neighbours: upstream asks; resolver, connect and tls do it.
+ * dial: from a target to a transport on which the upgrade request can be written: a socket, straight
+ * (RFC 8305), through a proxy or on this machine, then TLS with verification. An interface, so that
+ * tests can hand out transports of memory.
+ * Neighbours: opening asks; connect, detour, connect_unix and transport_tls do it.
  * Invariant: done is called exactly once unless the dial is cancelled, from the loop, never from
  * within dialer_dial.
  */
@@ -28,8 +28,10 @@ struct dial_result {
     /* The place among those who connect there, to be given back when the server has answered the
      * upgrade request or the connection is over; the receiver becomes its owner; may be NULL. */
     struct pass *pass;
-    char address[64]; /* "192.0.2.1:443", "[2001:db8::1]:443" */
-    char tls[64];     /* "TLSv1.3 TLS_AES_256_GCM_SHA384", empty for ws */
+    char address
+        [128];    /* "192.0.2.1:443", "[2001:db8::1]:443", "unix:/run/server.sock"; with a proxy,
+                          the proxy's */
+    char tls[64]; /* "TLSv1.3 TLS_AES_256_GCM_SHA384", empty for ws */
 };
 
 typedef void (*dial_done_fn)(void *owner, struct dial_result *result);

@@ -48,6 +48,9 @@
  * addresses. */
 #define RESOLUTION_DELAY_MS 50
 
+/* A Unix socket whose queue is full is tried again so often: nothing tells when it has room. */
+#define CONNECT_UNIX_AGAIN_MS 50
+
 /* One question to one name server, and how often it is put to each; c-ares doubles the time with
  * each round. A lost datagram costs two seconds, and a name server that is down gives way to the
  * next before people give up. */

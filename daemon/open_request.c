@@ -15,6 +15,7 @@
 #include "daemon/config.h"
 #include "daemon/idna.h"
 #include "daemon/options.h"
+#include "daemon/proxy_choice.h"
 #include "daemon/server.h"
 #include "daemon/tls_options.h"
 #include "proto/local/errors.h"
@@ -86,15 +87,32 @@ static int check_choices(struct request *request)
 
 /* ---- what a program may give with a free URL ---- */
 
-static int check_file(struct request *request, const struct option_row *row)
+/* What would make the daemon do for a program what the program itself may not: read a file, or reach
+ * what a proxy or a Unix socket leads to. It is refused before anything is looked at, so that the
+ * answer does not tell what is there. */
+static int check_own(struct request *request, const struct option_row *row)
 {
-    if ((row->type != OPTION_FILE && row->type != OPTION_DIRECTORY) || request->uid == geteuid())
+    bool is_file = row->type == OPTION_FILE || row->type == OPTION_DIRECTORY;
+    bool is_way = row->type == OPTION_PROXY || row->type == OPTION_HOSTS;
+
+    if (request->uid == geteuid() || (!is_file && !is_way))
         return 0;
     failure_set(request->failure, WSP_CAUSE_OPTION, 0,
-                "%s: this daemon runs as another user and reads no file for a program; its "
-                "administrator can give an endpoint one",
-                row->name);
+                "%s: this daemon runs as another user and %s for a program; its administrator can "
+                "give an endpoint one",
+                row->name, is_file ? "reads no file" : "takes no other way");
     return 1;
+}
+
+/* The same for the socket of a free URL. */
+static int check_socket(struct request *request)
+{
+    if (request->uid == geteuid() || request->endpoint ||
+        request->target->url.socket_path[0] == '\0')
+        return 0;
+    return refuse(request, WSP_CAUSE_ACCESS,
+                  "this daemon runs as another user and opens no Unix socket for a program; its "
+                  "administrator can make an endpoint of it");
 }
 
 static int read_option(struct request *request, struct wsp_view name, struct wsp_view value)
@@ -125,8 +143,7 @@ static int read_option(struct request *request, struct wsp_view name, struct wsp
         failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: it is given twice", row->name);
         return 1;
     }
-    /* Before the value is looked at, which would tell whether the file is there. */
-    r = check_file(request, row);
+    r = check_own(request, row);
     if (r == 0) {
         r = option_set(table, row, value, &request->options, problem);
         if (r > 0)
@@ -215,7 +232,22 @@ static int fill_url(struct request *request)
     r = wsp_url_parse_websocket(&request->target->url, text, url.len, NULL, idna_to_ascii);
     if (r > 0)
         refuse(request, WSP_CAUSE_URL, wsp_url_problem_to_string(r));
-    return r;
+    return r == 0 ? check_socket(request) : r;
+}
+
+/* The endpoint or program, then the daemon's settings, then its environment. */
+static int fill_proxy(struct request *request, const struct endpoint_options *options)
+{
+    const struct daemon_options *daemon = &request->server->config->daemon;
+    const struct wsp_url *url = &request->target->url;
+    const struct proxy_place places[] = {
+        {options->proxy, options->no_proxy, "proxy"},
+        {daemon->proxy, daemon->no_proxy, "proxy"},
+        proxy_environment(url),
+    };
+
+    return proxy_choose(places, sizeof(places) / sizeof(places[0]), url, &request->target->proxy,
+                        request->failure);
 }
 
 /* Everything but the URL, from the options that hold: the endpoint's, or what the program gave over the defaults. */
@@ -267,6 +299,9 @@ static int resolve(struct request *request)
     if (r == 0)
         r = fill_options(request,
                          request->endpoint ? &request->endpoint->options : &request->options);
+    if (r == 0)
+        r = fill_proxy(request,
+                       request->endpoint ? &request->endpoint->options : &request->options);
     return r;
 }
 

@@ -12,6 +12,19 @@
 
 #include "proto/local/errors.h"
 
+/* Through a proxy the address is the proxy's. */
+static void opening_describe_upgrade(const struct opening *opening, char *to, size_t len)
+{
+    const struct proxy *proxy = opening->target->proxy;
+    char name[PROXY_TEXT_LEN];
+
+    if (proxy == NULL)
+        snprintf(to, len, "%s has not answered the upgrade request", opening->address);
+    else
+        snprintf(to, len, "%.100s has not answered the upgrade request through the proxy %s",
+                 opening->target->url.host_header, proxy_format(proxy, name));
+}
+
 static void opening_too_late(struct opening *opening, uint64_t after_ms)
 {
     struct failure failure;
@@ -20,8 +33,7 @@ static void opening_too_late(struct opening *opening, uint64_t after_ms)
     if (opening->dial != NULL)
         opening->dialer->describe(opening->dial, progress, sizeof(progress));
     else
-        snprintf(progress, sizeof(progress), "%s has not answered the upgrade request",
-                 opening->address);
+        opening_describe_upgrade(opening, progress, sizeof(progress));
     failure_set(&failure, WSP_CAUSE_TIMEOUT, 0, "not open after %" PRIu64 " ms: %.200s", after_ms,
                 progress);
     opening->failed(opening->owner, &failure);

@@ -17,8 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/idna.h"
 #include "daemon/limits.h"
+#include "daemon/no_proxy.h"
 #include "daemon/pin.h"
+#include "daemon/proxy.h"
 #include "daemon/quota.h"
 #include "proto/limits.h"
 #include "proto/rules.h"
@@ -77,7 +80,9 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_TEXT:
     case OPTION_PATH:
     case OPTION_FILE:
-    case OPTION_DIRECTORY: return KIND_TEXT;
+    case OPTION_DIRECTORY:
+    case OPTION_PROXY:
+    case OPTION_HOSTS: return KIND_TEXT;
     case OPTION_LIST:
     case OPTION_HEADERS:
     case OPTION_PINS: return KIND_LIST;
@@ -360,16 +365,58 @@ static int path_check(const struct option_row *row, const char *path,
     return 0;
 }
 
+/* A proxy's URL may hold a password and is never quoted. */
+static int proxy_check(const struct option_row *row, struct wsp_view text,
+                       char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *reason;
+    struct proxy *proxy;
+    int r = proxy_new(text, idna_to_ascii, &proxy, &reason);
+
+    if (r == 0)
+        proxy_free(proxy);
+    return r > 0 ? problem(ret_problem, "%s: %s", row->name, reason) : r;
+}
+
+static int hosts_check(const struct option_row *row, struct wsp_view text,
+                       char ret_problem[OPTION_TEXT_LEN])
+{
+    struct wsp_view item;
+
+    if (!no_proxy_has_flaw(text, &item))
+        return 0;
+    return problem(ret_problem, "%s: \"%.*s\" is no host, address or network, as in \"%s\"",
+                   row->name, item.len > 60 ? 60 : (int)item.len, (const char *)item.data,
+                   "example.org, 192.0.2.0/24");
+}
+
+/* 0, -ENOMEM, or 1: what the text is not. */
+static int text_check(const struct option_row *row, struct wsp_view text,
+                      char ret_problem[OPTION_TEXT_LEN])
+{
+    if (text.len == 0 && row->type != OPTION_HOSTS)
+        return problem(ret_problem, "%s: the value is empty", row->name);
+    if (text.len > 0 && memchr(text.data, 0, text.len))
+        return problem(ret_problem, "%s: the value contains a zero byte", row->name);
+    switch (row->type) {
+    case OPTION_PROXY: return proxy_check(row, text, ret_problem);
+    case OPTION_HOSTS: return hosts_check(row, text, ret_problem);
+    case OPTION_TEXT: return 0;
+    default: break;
+    }
+    if (text.data[0] != '/')
+        return problem(ret_problem, "%s: \"%.*s\" is not an absolute path; it must begin with /",
+                       row->name, text.len > 100 ? 100 : (int)text.len, (const char *)text.data);
+    return 0;
+}
+
 static int option_set_text(const struct option_row *row, struct wsp_view text, char **value,
                            char ret_problem[OPTION_TEXT_LEN])
 {
-    if (text.len == 0)
-        return problem(ret_problem, "%s: the value is empty", row->name);
-    if (memchr(text.data, 0, text.len))
-        return problem(ret_problem, "%s: the value contains a zero byte", row->name);
-    if (row->type != OPTION_TEXT && text.data[0] != '/')
-        return problem(ret_problem, "%s: \"%.*s\" is not an absolute path; it must begin with /",
-                       row->name, text.len > 100 ? 100 : (int)text.len, (const char *)text.data);
+    int r = text_check(row, text, ret_problem);
+
+    if (r != 0)
+        return r;
 
     char *copy = wsp_view_to_string(text);
 

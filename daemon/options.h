@@ -20,6 +20,8 @@ enum option_type {
     OPTION_PATH,
     OPTION_FILE,
     OPTION_DIRECTORY,
+    OPTION_PROXY,
+    OPTION_HOSTS,
     OPTION_FLAG,
     OPTION_COUNT,
     OPTION_BYTES,
@@ -38,6 +40,8 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_PATH      char *
 #define OPTION_C_FILE      char *
 #define OPTION_C_DIRECTORY char *
+#define OPTION_C_PROXY     char *
+#define OPTION_C_HOSTS     char *
 #define OPTION_C_FLAG      uint64_t
 #define OPTION_C_COUNT     uint64_t
 #define OPTION_C_BYTES     uint64_t

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/failure.h"
 #include "proto/rules.h"
 #include "proto/websocket/deflate.h"
 
@@ -88,6 +89,7 @@ struct target *target_free(struct target *target)
     wsp_url_deinit(&target->url);
     strings_deinit(&target->protocols);
     strings_deinit(&target->headers);
+    proxy_free(target->proxy);
     tls_settings_deinit(&target->tls);
     free(target);
     return NULL;
@@ -100,9 +102,21 @@ const char *target_display(const struct target *target, char to[TARGET_DISPLAY_L
 
     if (target->endpoint != NULL)
         len = snprintf(to, TARGET_DISPLAY_LEN, WSP_ENDPOINT_SCHEME "%s", target->endpoint);
+    else if (target->url.socket_path[0] != '\0')
+        len = snprintf(to, TARGET_DISPLAY_LEN, "%.*s", (int)strcspn(target->url.href, "?"),
+                       target->url.href);
     else
         len = snprintf(to, TARGET_DISPLAY_LEN, "%s%s", target->url.origin, target->url.path);
     if (len >= TARGET_DISPLAY_LEN)
         memcpy(to + TARGET_DISPLAY_LEN - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
     return to;
+}
+
+/* A path may hold any byte; a failure's text is made for people. */
+void target_socket_format(const struct wsp_url *url, char *to, size_t len)
+{
+    struct failure text;
+
+    failure_set(&text, 0, 0, "unix:%s", url->socket_path);
+    snprintf(to, len, "%.*s", (int)len - 1, text.text);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/proxy.h"
 #include "proto/url.h"
 
 /* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it
@@ -58,6 +59,7 @@ struct target {
     struct wsp_url url;
     struct strings protocols; /* in the order of preference */
     struct strings headers;
+    struct proxy *proxy; /* NULL: none */
     struct tls_settings tls;
     uint64_t max_message;
     bool is_deflated;    /* permessage-deflate is offered to the server, */
@@ -88,5 +90,8 @@ struct target *target_free(struct target *target);
  * returned; cut, with an ellipsis, where it is longer. */
 enum { TARGET_DISPLAY_LEN = 512 };
 const char *target_display(const struct target *target, char to[TARGET_DISPLAY_LEN]);
+
+/* The Unix socket of a ws+unix URL for people: "unix:/run/server.sock". Cut to fit. */
+void target_socket_format(const struct wsp_url *url, char *to, size_t len);
 
 #endif

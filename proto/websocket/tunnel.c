@@ -129,7 +129,6 @@ static const struct {
     const char *problem;
 } http_refusals[] = {
     {400, "it found the request for a tunnel malformed"},
-    {401, "it takes itself for the server; is it a proxy?"},
     {403, "it does not allow a tunnel there"},
     {404, "it does not know where that is, or is no proxy"},
     {405, "it makes no tunnels"},
@@ -143,7 +142,8 @@ static const struct {
 
 static const char *http_problem(const struct wsp_tunnel *tunnel)
 {
-    if (tunnel->answer == 407) {
+    /* Some answer with the server's status to credentials that they do not take. */
+    if (tunnel->answer == 407 || tunnel->answer == 401) {
         if (wsp_head_count(&tunnel->head, "Proxy-Authenticate") > 0 &&
             !challenges_with_basic(&tunnel->head))
             return "it wants credentials in another way than Basic";

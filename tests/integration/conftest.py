@@ -21,6 +21,11 @@ from servers import KINDS, Server
 
 FAILED = pytest.StashKey()
 
+# Daemons reach the servers of tests the straight way, whatever this machine's users do.
+for variable in list(os.environ):
+    if variable.lower().endswith("_proxy"):
+        del os.environ[variable]
+
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):

@@ -179,7 +179,7 @@ static const struct {
     {BYTES("HTTP/1.1 301 x\r\nLocation: http://elsewhere/\r\n\r\n"),
      "!301 that is no answer to CONNECT"},
     {BYTES("HTTP/1.1 400 x\r\n\r\n"), "!400 it found the request for a tunnel malformed"},
-    {BYTES("HTTP/1.1 401 x\r\n\r\n"), "!401 it takes itself for the server; is it a proxy?"},
+    {BYTES("HTTP/1.1 401 x\r\n\r\n"), "!401 it wants credentials"},
     {BYTES("HTTP/1.1 403 x\r\n\r\n"), "!403 it does not allow a tunnel there"},
     {BYTES("HTTP/1.1 404 x\r\n\r\n"), "!404 it does not know where that is, or is no proxy"},
     {BYTES("HTTP/1.1 405 x\r\n\r\n"), "!405 it makes no tunnels"},

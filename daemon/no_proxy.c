@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * no_proxy: the list of servers that are reached without a proxy; see no_proxy.h.
+ * Neighbours: options checks a list, proxy_choice asks it.
+ * Invariant: nothing is resolved: a name is compared with names, an address with addresses.
+ */
+#include "daemon/no_proxy.h"
+
+#include <string.h>
+
+#include "daemon/address.h"
+#include "proto/ascii.h"
+
+enum item_kind { ITEM_ALL, ITEM_NAME, ITEM_NETWORK };
+
+struct item {
+    enum item_kind kind;
+    struct wsp_view name;
+    union address network;
+    unsigned n_bits; /* of the network that count */
+    unsigned port;   /* 0: any */
+};
+
+static bool is_separator(uint8_t byte)
+{
+    return byte == ',' || byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
+static bool list_next(struct wsp_view *list, struct wsp_view *ret_item)
+{
+    size_t len = 0;
+
+    for (; list->len > 0 && is_separator(*list->data); list->len--)
+        list->data++;
+    while (len < list->len && !is_separator(list->data[len]))
+        len++;
+    *ret_item = (struct wsp_view){list->data, len};
+    list->data += len;
+    list->len -= len;
+    return len > 0;
+}
+
+/* A decimal number without anything around it. */
+static bool take_number(struct wsp_view text, unsigned max, unsigned *ret_number)
+{
+    unsigned number = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (!wsp_ascii_is_digit((char)text.data[i]))
+            return false;
+        number = number * 10 + (unsigned)(text.data[i] - '0');
+        if (number > max)
+            return false;
+    }
+    *ret_number = number;
+    return text.len > 0;
+}
+
+/* Cuts what follows the byte off, and the byte away. */
+static bool cut_after(struct wsp_view *text, const uint8_t *at, struct wsp_view *ret_after)
+{
+    if (at == NULL)
+        return false;
+    *ret_after = (struct wsp_view){at + 1, (size_t)(text->data + text->len - at - 1)};
+    text->len = (size_t)(at - text->data);
+    return true;
+}
+
+/* A colon is the port's when it is the only one or stands behind a bracket. */
+static bool take_port(struct wsp_view *text, unsigned *ret_port)
+{
+    const uint8_t *colon = memrchr(text->data, ':', text->len);
+    bool is_first = colon != NULL && colon == memchr(text->data, ':', text->len);
+    struct wsp_view after;
+
+    if (colon == NULL || (!is_first && (colon == text->data || colon[-1] != ']')))
+        return true;
+    cut_after(text, colon, &after);
+    return take_number(after, 65535, ret_port) && *ret_port > 0;
+}
+
+static void take_brackets(struct wsp_view *text)
+{
+    if (text->len >= 2 && text->data[0] == '[' && text->data[text->len - 1] == ']') {
+        text->data++;
+        text->len -= 2;
+    }
+}
+
+static bool parse_address(struct wsp_view text, union address *ret_address)
+{
+    char string[INET6_ADDRSTRLEN];
+
+    if (text.len >= sizeof(string))
+        return false;
+    memcpy(string, text.data, text.len);
+    string[text.len] = '\0';
+    return address_parse(ret_address, string, 0) == 0;
+}
+
+/* "192.0.2.0/24", "[2001:db8::]/32": the slash stands inside or behind the brackets. */
+static bool parse_network(struct item *item, struct wsp_view text)
+{
+    struct wsp_view prefix;
+    bool has_prefix = cut_after(&text, memchr(text.data, '/', text.len), &prefix);
+
+    take_brackets(&text);
+    if (!parse_address(text, &item->network))
+        return false;
+    item->kind = ITEM_NETWORK;
+    item->n_bits = 8 * (unsigned)address_bytes(&item->network).len;
+    return !has_prefix || take_number(prefix, item->n_bits, &item->n_bits);
+}
+
+/* False when it is malformed. */
+static bool item_parse(struct item *item, struct wsp_view text)
+{
+    *item = (struct item){.kind = ITEM_ALL};
+    if (!take_port(&text, &item->port))
+        return false;
+    take_brackets(&text);
+    if (wsp_view_equals(text, WSP_VIEW_LITERAL("*")))
+        return true;
+    if (text.len > 0 && parse_network(item, text))
+        return true;
+    if (text.len > 2 && text.data[0] == '*' && text.data[1] == '.') {
+        text.data++;
+        text.len--;
+    }
+    for (; text.len > 0 && *text.data == '.'; text.len--)
+        text.data++;
+    for (; text.len > 0 && text.data[text.len - 1] == '.'; text.len--)
+        ;
+    item->kind = ITEM_NAME;
+    item->name = text;
+    return text.len > 0 && memchr(text.data, '/', text.len) == NULL &&
+           memchr(text.data, '*', text.len) == NULL && memchr(text.data, ':', text.len) == NULL;
+}
+
+static bool is_in_network(const struct item *item, const union address *address)
+{
+    const uint8_t *network = address_bytes(&item->network).data;
+    const uint8_t *bytes = address_bytes(address).data;
+    unsigned n = item->n_bits / 8, rest = item->n_bits % 8;
+
+    if (item->network.any.sa_family != address->any.sa_family)
+        return false;
+    if (memcmp(network, bytes, n) != 0)
+        return false;
+    return rest == 0 || ((network[n] ^ bytes[n]) >> (8 - rest)) == 0;
+}
+
+static bool is_below(struct wsp_view name, const char *host)
+{
+    size_t len = strlen(host);
+
+    for (; len > 0 && host[len - 1] == '.'; len--)
+        ;
+    if (len < name.len || (len > name.len && host[len - name.len - 1] != '.'))
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (wsp_ascii_to_lower((char)name.data[i]) != wsp_ascii_to_lower(host[len - name.len + i]))
+            return false;
+    return true;
+}
+
+static bool item_has(const struct item *item, const struct wsp_url *url)
+{
+    union address address;
+
+    if (item->port != 0 && item->port != url->port)
+        return false;
+    switch (item->kind) {
+    case ITEM_ALL: return true;
+    case ITEM_NAME: return url->host_kind == WSP_HOST_DOMAIN && is_below(item->name, url->hostname);
+    case ITEM_NETWORK:
+        return url->host_kind != WSP_HOST_DOMAIN &&
+               address_parse(&address, url->hostname, 0) == 0 && is_in_network(item, &address);
+    }
+    return false;
+}
+
+bool no_proxy_has(const char *list, const struct wsp_url *url)
+{
+    struct wsp_view rest = wsp_view_of_string(list), text;
+    struct item item;
+
+    while (list_next(&rest, &text)) {
+        if (item_parse(&item, text) && item_has(&item, url))
+            return true;
+    }
+    return false;
+}
+
+bool no_proxy_has_flaw(struct wsp_view list, struct wsp_view *ret_item)
+{
+    struct wsp_view text;
+    struct item item;
+
+    while (list_next(&list, &text)) {
+        if (!item_parse(&item, text)) {
+            *ret_item = text;
+            return true;
+        }
+    }
+    return false;
+}
