@@ -111,7 +111,7 @@ int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
  * -ENOMEM. */
 int wsp_connection_open_waiting(struct wsplex *client);
 
-/* Sends CLOSE if it is due and its turn has come. 0 or -ENOMEM. */
+/* Sends CLOSE if it is due and its turn has come. 0; -ENOMEM, and nothing has changed. */
 int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel);
 
 /*

@@ -146,7 +146,7 @@ static int connection_send_close(struct wsplex *client, struct wsp_channel *chan
     message.close.discard = channel->is_discarding;
     message.close.reason =
         (struct wsp_view){(const uint8_t *)channel->close_reason, channel->close_reason_len};
-    return wsp_connection_control(client, &message);
+    return wsp_message_encode(&client->connection.output.control, &message);
 }
 
 int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channel)
@@ -181,17 +181,21 @@ struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connectio
 
 void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel)
 {
+    int r = 0;
+
     channel->websocket = NULL;
     if (channel->is_close_sent) {
         /* A further CLOSE tells that nobody is left to get messages. */
         if (!channel->is_discarding) {
             channel->is_discarding = true;
-            connection_send_close(client, channel);
+            r = connection_send_close(client, channel);
         }
-        return;
+    } else {
+        channel->is_close_due = true;
+        channel->is_discarding = true;
+        client->connection.n_leaving++;
+        r = wsp_connection_flush_close(client, channel);
     }
-    channel->is_close_due = true;
-    channel->is_discarding = true;
-    client->connection.n_leaving++;
-    wsp_connection_flush_close(client, channel);
+    if (r < 0)
+        wsp_connection_lose_memory(client);
 }

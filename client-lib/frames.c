@@ -136,8 +136,6 @@ static int frame_closed(struct wsplex *client, struct wsp_channel *channel,
     struct wsplex_websocket *websocket = channel->websocket;
     int r;
 
-    if (message->closed.reason.len > WSP_MAX_CLOSE_REASON)
-        return WSP_FATAL_BAD_PAYLOAD;
     r = wsp_connection_control(client, &release);
     if (r < 0)
         return r;

@@ -53,13 +53,15 @@ static int request_send(struct wsplex *client, const char *verb, const char *con
         message.request.verb = wsp_view_of_string(verb);
         message.request.arguments =
             (struct wsp_view){wsp_buffer_peek(&list), wsp_buffer_len(&list)};
-        r = wsp_connection_control(client, &message);
+        r = wsp_message_encode(&client->connection.output.control, &message);
     }
     wsp_buffer_deinit(&list);
     if (r == -EMSGSIZE || r == -ENOBUFS)
         return wsp_client_error(client, -E2BIG, "the request \"%.40s\" does not fit into a frame",
                                 verb);
-    return r;
+    if (r < 0)
+        return wsp_client_error(client, r, "there is no memory for a request");
+    return 0;
 }
 
 static int request_new(struct wsplex *client, const char *verb, const char *const *arguments,

@@ -372,19 +372,23 @@ static int websocket_close(struct wsplex_websocket *websocket, int code, const c
 
     if (r < 0 || websocket->ready_state >= WSPLEX_CLOSING)
         return r;
-    websocket->is_given_up = websocket->ready_state == WSPLEX_CONNECTING;
-    websocket->ready_state = WSPLEX_CLOSING;
-    if (!channel)
-        return 0;
     if (code == WSPLEX_NO_CODE)
         code = reason_len > 0 ? 1000 : 0;
-    channel->is_close_due = true;
-    channel->is_discarding = websocket->is_given_up;
-    channel->close_code = (uint16_t)code;
-    channel->close_reason_len = reason_len;
-    if (reason_len > 0)
-        memcpy(channel->close_reason, reason, reason_len);
-    return wsp_connection_flush_close(websocket->client, channel);
+    if (channel) {
+        channel->is_discarding = websocket->ready_state == WSPLEX_CONNECTING;
+        channel->close_code = (uint16_t)code;
+        channel->close_reason_len = reason_len;
+        if (reason_len > 0)
+            memcpy(channel->close_reason, reason, reason_len);
+        channel->is_close_due = true;
+        r = wsp_connection_flush_close(websocket->client, channel);
+        channel->is_close_due = r == 0;
+    }
+    if (r < 0)
+        return wsp_client_error(websocket->client, r, "there is no memory for closing");
+    websocket->is_given_up = websocket->ready_state == WSPLEX_CONNECTING;
+    websocket->ready_state = WSPLEX_CLOSING;
+    return 0;
 }
 
 int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const char *reason)

@@ -229,6 +229,84 @@ START_TEST(no_memory_for_a_send_changes_nothing)
 }
 END_TEST
 
+/* The state is as before, and a second try closes it. */
+START_TEST(no_memory_for_a_close_changes_nothing)
+{
+    struct client_fixture f;
+    int r;
+
+    if (_i == 0)
+        client_fixture_init_open(&f);
+    else
+        client_fixture_init_connecting(&f);
+    allocation_fail_after(0);
+    r = wsplex_websocket_close(f.websocket, 3000, "x");
+    ck_assert(allocation_disarm());
+    ck_assert_int_eq(r, -ENOMEM);
+    ck_assert_int_eq(wsplex_websocket_ready_state(f.websocket),
+                     _i == 0 ? WSPLEX_OPEN : WSPLEX_CONNECTING);
+    client_fixture_settle(&f);
+    ck_assert_int_eq(wsplex_websocket_close(f.websocket, 3000, "y"), 0);
+    ck_assert(client_fixture_expect(&f, WSP_LOCAL_CLOSE).close.discard == (_i == 1));
+    client_fixture_assert_events(&f, "");
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+static void count_reply(struct wsplex *client, int status, const char *json, size_t json_length,
+                        void *userdata)
+{
+    (void)client;
+    (void)status;
+    (void)json;
+    (void)json_length;
+    ++*(int *)userdata;
+}
+
+/* Each of its allocations. */
+START_TEST(no_memory_for_a_request_changes_nothing)
+{
+    static const char *const arguments[] = {"17"};
+    struct client_fixture f;
+    int n_replies = 0;
+    size_t n = 0;
+    int r;
+
+    client_fixture_init_open(&f);
+    do {
+        allocation_fail_after(n++);
+        r = wsplex_request(f.client, "show", arguments, 1, count_reply, &n_replies);
+        ck_assert(allocation_disarm() == (r == -ENOMEM));
+        ck_assert_uint_eq(wsplex_get_n_pending(f.client), r == 0 ? 3 : 1);
+    } while (r < 0);
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_eq(n, 4);
+    client_fixture_expect(&f, WSP_LOCAL_REQUEST);
+    client_fixture_settle(&f);
+    ck_assert_int_eq(n_replies, 0);
+    client_fixture_assert_events(&f, "");
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+/* Freeing cannot fail: the connection does, as the daemon cannot be told. */
+START_TEST(no_memory_for_freeing_ends_the_connection)
+{
+    struct wsplex_websocket *second;
+    struct client_fixture f;
+
+    client_fixture_init_open(&f);
+    ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, NULL, 0, NULL, &second), 0);
+    client_fixture_expect(&f, WSP_LOCAL_OPEN);
+    allocation_fail_after(0);
+    wsplex_websocket_free(second);
+    ck_assert(allocation_disarm());
+    ck_assert_int_eq(wsplex_dispatch(f.client), 0);
+    client_fixture_assert_events(&f, "error -12\nclose unclean 1006 \n");
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 /* -- nonsense -- */
 
 /* Header and payload of frames that break the protocol, sent when channel 1 is open. */
@@ -263,6 +341,9 @@ static const struct {
           "\0\0\0\0\x20\0\0\0\1\0\0\0"), /* TEXT after FAILED */
     FRAME("\6\0\0\0\x14\0\0\0\1\0\0\0\x21\0\0\0\0\0"
           "\6\0\0\0\x14\0\0\0\1\0\0\0\x21\0\0\0\0\0"),   /* FAILED twice */
+    FRAME("\6\0\0\0\x14\0\0\0\1\0\0\0\0\0\0\0\0\0"),     /* FAILED of nothing */
+    FRAME("\5\0\0\0\x15\0\0\0\1\0\0\0\1\xe7\3\0\0"),     /* code 999 */
+    FRAME("\5\0\0\0\x15\0\0\0\1\0\0\0\1\x88\x13\0\0"),   /* code 5000 */
     FRAME("\5\0\0\0\x15\0\0\0\1\0\0\0\2\xe8\3\0\0"),     /* was_clean 2 */
     FRAME("\5\0\0\0\x15\0\0\0\1\0\0\0\1\xe8\3\1\0"),     /* reason cut */
     FRAME("\6\0\0\0\x15\0\0\0\1\0\0\0\1\xe8\3\1\0\xff"), /* reason is not UTF-8 */
@@ -279,7 +360,7 @@ START_TEST(a_frame_that_breaks_the_protocol)
     fake_daemon_send_bytes(&f.daemon, nonsense[_i].bytes, nonsense[_i].len);
     client_fixture_settle(&f);
     /* After FAILED its cause stays the cause. */
-    if (nonsense[_i].bytes[4] == 0x14)
+    if (nonsense[_i].bytes[4] == 0x14 && nonsense[_i].bytes[12] != 0)
         expected = "error 33\nclose unclean 1006 \n";
     client_fixture_assert_events(&f, expected);
     ck_assert_ptr_nonnull(strstr(wsplex_error_text(f.client), "broke the local protocol"));
@@ -436,6 +517,9 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, every_allocation_that_fails);
     tcase_add_test(tcase, no_memory_for_a_message);
     tcase_add_test(tcase, no_memory_for_a_send_changes_nothing);
+    tcase_add_loop_test(tcase, no_memory_for_a_close_changes_nothing, 0, 2);
+    tcase_add_test(tcase, no_memory_for_a_request_changes_nothing);
+    tcase_add_test(tcase, no_memory_for_freeing_ends_the_connection);
     tcase = unit_case(suite, "nonsense");
     tcase_add_loop_test(tcase, a_frame_that_breaks_the_protocol, 0, N_OF(nonsense));
     tcase_add_test(tcase, frames_of_a_later_version_are_skipped);
