@@ -318,6 +318,7 @@ static bool is_for_others(const struct stat *stat)
 
 static int key_parse(const struct reader *reader, const struct content *content, EVP_PKEY **ret_key)
 {
+    static const char mark[] = "PRIVATE KEY-----"; /* EC PRIVATE KEY and others are keys as well */
     bool was_asked = false;
     BIO *bio;
 
@@ -334,9 +335,9 @@ static int key_parse(const struct reader *reader, const struct content *content,
     if (was_asked)
         return reader_fail(reader, "it is encrypted, and nobody can be asked for the passphrase; "
                                    "write it without one (openssl pkey)");
-    if (pem_is_over())
+    if (memmem(content->bytes, content->len, mark, sizeof(mark) - 1) == NULL)
         return reader_fail(reader, "there is no key in PEM in it (BEGIN PRIVATE KEY)");
-    return reader_fail(reader, tls_error_text());
+    return reader_fail(reader, "its key is damaged, or of a kind that is not known here");
 }
 
 static int key_use(const struct reader *reader, SSL_CTX *context)

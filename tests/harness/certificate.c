@@ -14,6 +14,8 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 enum { HOUR_S = 3600 };
 
@@ -63,6 +65,8 @@ void certificate_init(struct certificate *certificate, const struct certificate_
     add_extension(x509, issuer->x509, NID_subject_key_identifier, "hash");
     if (wish->alt_name != NULL)
         add_extension(x509, issuer->x509, NID_subject_alt_name, wish->alt_name);
+    if (wish->usage != NULL)
+        add_extension(x509, issuer->x509, NID_ext_key_usage, wish->usage);
     need(X509_sign(x509, issuer->key, EVP_sha256()) > 0);
 }
 
@@ -78,4 +82,35 @@ void certificate_write(const struct certificate *certificate, const char *path)
     FILE *file = fopen(path, "we");
 
     need(file != NULL && PEM_write_X509(file, certificate->x509) == 1 && fclose(file) == 0);
+}
+
+void certificate_append(const struct certificate *certificate, const char *path)
+{
+    FILE *file = fopen(path, "ae");
+
+    need(file != NULL && PEM_write_X509(file, certificate->x509) == 1 && fclose(file) == 0);
+}
+
+void certificate_append_key(const struct certificate *certificate, const char *path,
+                            const char *passphrase, unsigned mode)
+{
+    FILE *file = fopen(path, "ae");
+    const EVP_CIPHER *cipher = passphrase != NULL ? EVP_aes_128_cbc() : NULL;
+    int len = passphrase != NULL ? (int)strlen(passphrase) : 0;
+
+    need(file != NULL && fchmod(fileno(file), mode) == 0);
+    need(PEM_write_PKCS8PrivateKey(file, certificate->key, cipher, passphrase, len, NULL, NULL) ==
+         1);
+    need(fclose(file) == 0);
+}
+
+void certificate_pin(X509 *x509, char to[64])
+{
+    unsigned char digest[32], *key = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &key);
+
+    need(len > 0 && EVP_Digest(key, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1);
+    memcpy(to, "sha256/", 7);
+    EVP_EncodeBlock((unsigned char *)to + 7, digest, sizeof(digest));
+    OPENSSL_free(key);
 }

@@ -23,6 +23,7 @@ struct certificate_wish {
     const char
         *alt_name; /* as OpenSSL's configuration has it: "DNS:a.test,IP:127.0.0.1"; NULL: none */
     bool is_authority;
+    const char *usage;     /* extended key usage: "clientAuth"; NULL: any */
     long begins_s, ends_s; /* from now; both 0: an hour ago to an hour from now */
 };
 
@@ -33,5 +34,14 @@ void certificate_deinit(struct certificate *certificate);
 
 /* Writes the certificate (without its key) as PEM. */
 void certificate_write(const struct certificate *certificate, const char *path);
+
+/* Adds the certificate or its key to a file, which has this mode then. passphrase: of the key; NULL: it
+ * is not encrypted. */
+void certificate_append(const struct certificate *certificate, const char *path);
+void certificate_append_key(const struct certificate *certificate, const char *path,
+                            const char *passphrase, unsigned mode);
+
+/* The pin of its key, as `pin` takes it. */
+void certificate_pin(X509 *x509, char to[64]);
 
 #endif
