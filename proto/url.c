@@ -230,11 +230,14 @@ static void put_resource(struct href *href, const struct wsp_url_parts *parts)
     put_encoded(href, parts->directory, WSP_PERCENT_PATH);
     put_segments(href, start, parts->path);
     href->path = mark_from(href, start);
-    if (parts->has_query) {
-        put(href, "?");
-        href->query = put_encoded(href, parts->query, WSP_PERCENT_QUERY);
-    }
-    href->resource = mark_from(href, start);
+    href->resource = href->path;
+    if (!parts->has_query)
+        return;
+    put(href, "?");
+    href->query = put_encoded(href, parts->query, WSP_PERCENT_QUERY);
+    /* An empty query is in the URL and not in the request. */
+    if (href->query.len > 0)
+        href->resource = mark_from(href, start);
 }
 
 static void put_fragment(struct href *href, const struct wsp_url_parts *parts)

@@ -75,7 +75,7 @@ START_TEST(members_of_the_shortest)
     ck_assert_int_eq(parse(&url, "ws://0x7f.1?"), 0);
     ck_assert_int_eq(url.host_kind, WSP_HOST_IPV4);
     ck_assert_str_eq(url.hostname, "127.0.0.1");
-    ck_assert_str_eq(url.resource, "/?");
+    ck_assert_str_eq(url.resource, "/");
     ck_assert(url.has_query);
     wsp_url_deinit(&url);
 }

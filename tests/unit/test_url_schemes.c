@@ -62,7 +62,7 @@ static const struct {
     {"ws+unix:/s", NULL, "/s", "/"},
     {"ws+unix:///run/x.sock", NULL, "/run/x.sock", "/"},
     {"ws+unix:/s?q", NULL, "/s", "/?q"},
-    {"ws+unix:/s?", NULL, "/s", "/?"},
+    {"ws+unix:/s?", NULL, "/s", "/"},
     {"ws+unix:/s:", "ws+unix:/s:/", "/s", "/"},
     {"ws+unix:/s:?q", "ws+unix:/s:/?q", "/s", "/?q"},
     {"ws+unix:/s:/a:b", NULL, "/s", "/a:b"},

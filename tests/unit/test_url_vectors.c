@@ -54,7 +54,7 @@ static bool url_matches(const struct wsp_url *url, json_t *vector)
 
     if (!url->is_default_port)
         snprintf(port, sizeof(port), "%u", url->port);
-    snprintf(resource, sizeof(resource), "%s%s%s", url->path, url->has_query ? "?" : "",
+    snprintf(resource, sizeof(resource), "%s%s%s", url->path, url->query[0] != '\0' ? "?" : "",
              url->query);
     snprintf(origin, sizeof(origin), "%s//%s", member(vector, "protocol"), member(vector, "host"));
     return is_equal("href", url->href, member(vector, "href")) &&
