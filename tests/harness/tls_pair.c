@@ -17,7 +17,12 @@
 #include "daemon/idna.h"
 #include "proto/local/errors.h"
 
-const struct certificate_wish tls_pair_good = {.name = "good", .alt_name = "DNS:good.test"};
+const struct certificate_wish *tls_pair_good(void)
+{
+    static const struct certificate_wish wish = {.name = "good", .alt_name = "DNS:good.test"};
+
+    return &wish;
+}
 
 static void server_ready(void *owner, unsigned events)
 {
@@ -181,7 +186,7 @@ void tls_pair_serve_good(struct tls_pair *pair)
 {
     struct certificate certificate;
 
-    certificate_init(&certificate, &tls_pair_good, &pair->authority);
+    certificate_init(&certificate, tls_pair_good(), &pair->authority);
     tls_pair_serve(pair, &certificate);
 }
 

@@ -37,7 +37,7 @@ struct tls_pair {
 };
 
 /* A certificate for good.test. */
-extern const struct certificate_wish tls_pair_good;
+const struct certificate_wish *tls_pair_good(void);
 
 void tls_pair_init(struct tls_pair *pair);
 void tls_pair_deinit(struct tls_pair *pair);

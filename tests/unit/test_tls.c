@@ -144,7 +144,7 @@ START_TEST(file_and_directory_are_trusted_together)
     tls_pair_serve_good(&pair);
     tls_pair_connect_well(&pair);
     tls_pair_disconnect(&pair);
-    tls_pair_serve_and_connect(&pair, &tls_pair_good, &other, "good.test");
+    tls_pair_serve_and_connect(&pair, tls_pair_good(), &other, "good.test");
     ck_assert_msg(pair.is_good, "%s", pair.failure.text);
     certificate_deinit(&other);
 }
@@ -233,7 +233,7 @@ START_TEST(issuer_that_is_none)
     struct certificate issuer, certificate;
 
     certificate_init(&issuer, &wish, &pair.authority);
-    certificate_init(&certificate, &tls_pair_good, &issuer);
+    certificate_init(&certificate, tls_pair_good(), &issuer);
     tls_pair_serve(&pair, &certificate);
     ck_assert_int_eq((int)SSL_CTX_add1_chain_cert(pair.server_context, issuer.x509), 1);
     certificate_deinit(&issuer);
@@ -259,7 +259,7 @@ static int choose_h2(SSL *ssl, const unsigned char **ret_protocol, unsigned char
 START_TEST(protocol_that_was_not_offered)
 {
     SSL_CTX_set_alpn_select_cb(pair.server_context, choose_h2, NULL);
-    tls_pair_serve_and_connect(&pair, &tls_pair_good, &pair.authority, "good.test");
+    tls_pair_serve_and_connect(&pair, tls_pair_good(), &pair.authority, "good.test");
     /* OpenSSL may have seen it before us. */
     tls_pair_assert_fails(&pair, "good.test");
 }
@@ -336,7 +336,7 @@ START_TEST(server_that_does_not_trust_ours_is_understood)
     char path[128], byte;
 
     demand_certificate();
-    certificate_init(&own, &tls_pair_good, NULL);
+    certificate_init(&own, tls_pair_good(), NULL);
     tls_pair_path(&pair, "own.pem", path);
     certificate_append(&own, path);
     certificate_append_key(&own, path, NULL, 0600);
@@ -394,7 +394,7 @@ START_TEST(encrypted_key_is_told_so)
     char path[128];
 
     tls_pair_serve_good(&pair);
-    certificate_init(&own, &tls_pair_good, &pair.authority);
+    certificate_init(&own, tls_pair_good(), &pair.authority);
     tls_pair_path(&pair, "own.pem", path);
     certificate_append(&own, path);
     certificate_append_key(&own, path, "secret", 0600);
@@ -469,7 +469,7 @@ START_TEST(pin_does_not_replace_the_chain)
 {
     struct certificate certificate;
 
-    certificate_init(&certificate, &tls_pair_good, NULL);
+    certificate_init(&certificate, tls_pair_good(), NULL);
     tls_pair_pin(&pair, certificate.x509);
     tls_pair_serve(&pair, &certificate);
     ck_assert_int_eq(tls_pair_handshake(&pair, "good.test"), 0);
