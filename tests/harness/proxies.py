@@ -111,7 +111,7 @@ def leads(peer, port):
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
 
-    with socket.create_connection(("127.0.0.1", port)) as server:
+    with peer.socket, socket.create_connection(("127.0.0.1", port)) as server:
         back = threading.Thread(target=_quietly, args=(pass_on, server, peer.socket), daemon=True)
         back.start()
         _quietly(pass_on, peer.socket, server)

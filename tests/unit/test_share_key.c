@@ -185,6 +185,38 @@ static void not_verified(struct target *t)
     t->tls.is_insecure = true;
 }
 
+static void set_proxy(struct target *t, const char *text)
+{
+    const char *problem;
+
+    ck_assert_int_eq(proxy_new(wsp_view_of_string(text), NULL, &t->proxy, &problem), 0);
+}
+
+static void with_proxy(struct target *t)
+{
+    set_proxy(t, "http://h:1080");
+}
+
+static void other_kind_of_proxy(struct target *t)
+{
+    set_proxy(t, "socks5://h:1080");
+}
+
+static void proxy_that_resolves(struct target *t)
+{
+    set_proxy(t, "socks5h://h:1080");
+}
+
+static void proxy_with_a_user(struct target *t)
+{
+    set_proxy(t, "http://u:p@h:1080");
+}
+
+static void proxy_with_another_password(struct target *t)
+{
+    set_proxy(t, "http://u:q@h:1080");
+}
+
 static void other_max_message(struct target *t)
 {
     t->max_message++;
@@ -229,6 +261,11 @@ static void (*const differences[])(struct target *) = {
     with_pin,
     with_pins,
     not_verified,
+    with_proxy,
+    other_kind_of_proxy,
+    proxy_that_resolves,
+    proxy_with_a_user,
+    proxy_with_another_password,
     other_max_message,
     no_deflate,
     no_takeover,
