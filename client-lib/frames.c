@@ -9,7 +9,7 @@
  *   ABORT         -                 within a message                  the message is forgotten
  *   CREDIT        yes               yes                               pieces may go
  *   SENT          -                 yes, up to what was written       bufferedAmount falls
- *   CLOSING       -                 once                              readyState CLOSING
+ *   CLOSING       -                 once                              readyState CLOSING, CLOSE
  *   FAILED        once              once                              `error` is due
  *   CLOSED        yes               yes                               `error` if due, `close`, RELEASE
  *
@@ -111,14 +111,18 @@ static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
     return r == -ENOMEM ? frame_out_of_memory(client, channel) : r;
 }
 
-static int frame_closing(struct wsp_channel *channel)
+/* The handlers have had every message before it, and what they sent stands before the CLOSE that answers. */
+static int frame_closing(struct wsplex *client, struct wsp_channel *channel)
 {
     if (channel->state != WSP_CHANNEL_OPEN || channel->is_closing)
         return WSP_FATAL_OUT_OF_TURN;
     channel->is_closing = true;
     if (channel->websocket)
         wsp_websocket_closing(channel->websocket);
-    return 0;
+    if (channel->is_close_due)
+        return 0;
+    channel->is_close_due = true;
+    return wsp_connection_flush_close(client, channel);
 }
 
 static int frame_failed(struct wsp_channel *channel, const struct wsp_message *message)
@@ -231,7 +235,7 @@ static int frame_handle_channel(struct wsplex *client, struct wsp_channel *chann
 {
     switch (message->type) {
     case WSP_LOCAL_OPENED: return frame_opened(client, channel, message);
-    case WSP_LOCAL_CLOSING: return frame_closing(channel);
+    case WSP_LOCAL_CLOSING: return frame_closing(client, channel);
     case WSP_LOCAL_FAILED: return frame_failed(channel, message);
     case WSP_LOCAL_CLOSED: return frame_closed(client, channel, message);
     case WSP_LOCAL_TEXT:

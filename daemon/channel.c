@@ -257,6 +257,24 @@ void channel_opened(struct channel *channel, struct log *log)
     channel_wake(channel);
 }
 
+static void closing_is_due(struct channel *channel, const struct log *log)
+{
+    if (channel->is_close_asked || channel->is_closing_known)
+        return;
+    channel->is_closing_known = true;
+    channel->notices |= CHANNEL_NOTICE_CLOSING;
+    channel->closing_number = log->next_number;
+}
+
+bool channel_parting(struct channel *channel, const struct log *log)
+{
+    if (channel->state != CHANNEL_OPEN)
+        return false;
+    closing_is_due(channel, log);
+    channel_wake(channel);
+    return true;
+}
+
 void channel_closing(struct channel *channel, const struct log *log)
 {
     if (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_LEAVING)
@@ -266,10 +284,7 @@ void channel_closing(struct channel *channel, const struct log *log)
         go(channel);
         return;
     }
-    if (!channel->is_close_asked) {
-        channel->notices |= CHANNEL_NOTICE_CLOSING;
-        channel->closing_number = log->next_number;
-    }
+    closing_is_due(channel, log);
     channel->state = CHANNEL_CLOSING;
     channel_wake(channel);
 }

@@ -30,6 +30,7 @@ struct share;
  *              | none before shares_open                  | close asked         | ENDED: error, 1006
  *              |                                          | opened, client gone | LEAVING
  *  OPEN        | messages both ways                       | close asked         | LEAVING
+ *              |                                          | upstream is parting | OPEN: CLOSING is due, answers still go
  *              |                                          | upstream is closing | CLOSING
  *              |                                          | client has gone     | LEAVING
  *  LEAVING     | close was asked; its own sends still go, | sends gone, shared  | ENDED: clean, as asked
@@ -117,6 +118,7 @@ struct channel {
     bool is_holding;         /* its share's upstream stays open for it */
     bool is_abandoned;       /* its client has gone */
     bool is_close_asked;     /* by its program */
+    bool is_closing_known;   /* CHANNEL_NOTICE_CLOSING is or was due: it is told once */
     unsigned notices;        /* not told yet: bits of enum channel_notice */
     uint64_t first_number;   /* of the first message that it may see */
     uint64_t closing_number; /* CLOSING stands before this message */
@@ -209,6 +211,11 @@ void channel_orphan_sends(struct channel *channel);
 /* The upstream is open: the channel reads from here on. CONNECTING -> OPEN; LEAVING if its client
  * has gone and left messages to send; others stay. */
 void channel_opened(struct channel *channel, struct log *log);
+
+/* The upstream will be closing as soon as the channel, which is OPEN, has said what it has to say to the messages that
+ * came before: CLOSING is due behind them, and its client answers it with CLOSE. False in other states, where nothing
+ * is to be waited for. */
+bool channel_parting(struct channel *channel, const struct log *log);
 
 /* The upstream is closing: no sends go any more, and messages may still come. OPEN, LEAVING ->
  * CLOSING; others stay, and an abandoned channel goes. */

@@ -6,7 +6,10 @@
  */
 #include "daemon/inflow.h"
 
+#include <inttypes.h>
+
 #include "daemon/limits.h"
+#include "proto/local/errors.h"
 
 void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed)
 {
@@ -47,6 +50,22 @@ int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event)
 
     inflow->is_spent = r == WSP_WS_SPENT;
     return r;
+}
+
+uint16_t inflow_describe(const struct inflow *inflow, struct failure *ret_failure)
+{
+    uint16_t code = wsp_ws_reader_broken_code(&inflow->reader);
+    const char *why = wsp_ws_reader_broken_why(&inflow->reader);
+
+    if (code == 1009)
+        failure_set(ret_failure, WSP_CAUSE_TOO_BIG, 0,
+                    "the server sent too much: %s (max-message is %" PRIu64
+                    " bytes; closed with 1009)",
+                    why, inflow->share->target->max_message);
+    else
+        failure_set(ret_failure, WSP_CAUSE_PROTOCOL, 0,
+                    "the server broke the WebSocket protocol: %s (closed with %u)", why, code);
+    return code;
 }
 
 int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event)

@@ -38,6 +38,9 @@ void inflow_feed(struct inflow *inflow, struct wsp_view bytes);
 /* The next event, as wsp_ws_reader_next; after WSP_WS_SPENT something waits. */
 int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event);
 
+/* After WSP_BROKEN: what the server has done wrong, and the code to close with. */
+uint16_t inflow_describe(const struct inflow *inflow, struct failure *ret_failure);
+
 /* Hands a message that inflow_next has just given to the share. 0 or -ENOMEM. */
 int inflow_deliver(struct inflow *inflow, const struct wsp_ws_event *event);
 

@@ -123,6 +123,15 @@
  * takes at once. */
 #define MAX_WRITE_PER_TURN (64 * 1024)
 
+/* Pongs that wait while a message is being written or the server takes nothing: some thirty of the longest. A server that
+ * counts on an answer to each ping sends a few at a time; for one that only floods, the newest must do. */
+#define MAX_PONGS_LEN (4 * 1024)
+
+/* What the server's Close, or our own after a fault of the server, waits for: until a private channel's program has had
+ * what came before, and what it says to that has gone. A program that is not busy needs a fraction of it; the server,
+ * which wants its answer soon, hardly notices so much. */
+#define PARTING_MS 500
+
 /* Messages in one such write: more are a matter of the next turn, so that what remembers them stays
  * small. */
 #define MAX_MESSAGES_PER_WRITE 512

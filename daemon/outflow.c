@@ -27,6 +27,7 @@ void outflow_init(struct outflow *outflow, void (*random)(void *to, size_t len))
     *outflow = (struct outflow){.random = random};
     wsp_buffer_init(&outflow->bytes, MAX_WRITE_PER_TURN);
     wsp_buffer_init(&outflow->marks, MAX_MESSAGES_PER_WRITE * sizeof(struct mark));
+    wsp_buffer_init(&outflow->pongs, MAX_PONGS_LEN);
 }
 
 void outflow_deflate(struct outflow *outflow, struct wsp_deflate_mode mode)
@@ -64,11 +65,28 @@ void outflow_deinit(struct outflow *outflow)
     drop_packed(outflow);
     wsp_deflater_deinit(&outflow->deflater);
     wsp_buffer_deinit(&outflow->marks);
+    wsp_buffer_deinit(&outflow->pongs);
     wsp_buffer_deinit(&outflow->bytes);
+}
+
+/* False where there is no room, or no memory. */
+static bool keep_pong(struct outflow *outflow, struct wsp_view payload)
+{
+    uint8_t *to;
+
+    if (outflow->has_pong || wsp_buffer_reserve(&outflow->pongs, 1 + payload.len, &to) < 0)
+        return false;
+    to[0] = (uint8_t)payload.len;
+    if (payload.len > 0)
+        memcpy(to + 1, payload.data, payload.len);
+    wsp_buffer_commit(&outflow->pongs, 1 + payload.len);
+    return true;
 }
 
 void outflow_pong(struct outflow *outflow, struct wsp_view payload)
 {
+    if (keep_pong(outflow, payload))
+        return;
     if (payload.len > 0)
         memcpy(outflow->pong, payload.data, payload.len);
     outflow->pong_len = (uint8_t)payload.len;
@@ -89,22 +107,40 @@ void outflow_close(struct outflow *outflow, uint16_t code, struct wsp_view reaso
 
 /* --- putting --- */
 
+static struct wsp_view view_of(const struct wsp_buffer *buffer)
+{
+    return (struct wsp_view){wsp_buffer_peek(buffer), wsp_buffer_len(buffer)};
+}
+
 static size_t outflow_room(const struct outflow *outflow)
 {
     return MAX_WRITE_PER_TURN - wsp_buffer_len(&outflow->bytes);
 }
 
+static bool pong_waits(const struct outflow *outflow)
+{
+    return outflow->has_pong || wsp_buffer_len(&outflow->pongs) > 0;
+}
+
 static int put_pong(struct outflow *outflow)
 {
+    struct wsp_view kept = view_of(&outflow->pongs);
+    struct wsp_view pong = {outflow->pong, outflow->pong_len};
     uint8_t key[WSP_FRAME_KEY];
     int r;
 
+    if (kept.len > 0)
+        pong = (struct wsp_view){kept.data + 1, kept.data[0]};
     outflow->random(key, sizeof(key));
-    r = wsp_ws_write_control(&outflow->bytes, WSP_ROLE_CLIENT, WSP_OPCODE_PONG,
-                             (struct wsp_view){outflow->pong, outflow->pong_len}, key);
+    r = wsp_ws_write_control(&outflow->bytes, WSP_ROLE_CLIENT, WSP_OPCODE_PONG, pong, key);
     if (r < 0)
         return r;
-    outflow->has_pong = false;
+    if (kept.len == 0) {
+        outflow->has_pong = false;
+        return 0;
+    }
+    wsp_buffer_consume(&outflow->pongs, 1 + pong.len);
+    wsp_buffer_trim(&outflow->pongs);
     return 0;
 }
 
@@ -121,11 +157,6 @@ static int put_close(struct outflow *outflow)
         return r;
     outflow->is_closed = true;
     return 0;
-}
-
-static struct wsp_view view_of(const struct wsp_buffer *buffer)
-{
-    return (struct wsp_view){wsp_buffer_peek(buffer), wsp_buffer_len(buffer)};
 }
 
 static void begin_message(struct outflow *outflow, struct outgoing *outgoing)
@@ -241,11 +272,11 @@ int outflow_fill(struct outflow *outflow, struct share *share)
             return 1;
         if (outflow->current != NULL && !outflow->is_packing)
             r = put_piece(outflow);
-        else if (outflow->has_pong)
+        else if (pong_waits(outflow))
             r = put_pong(outflow);
         else if (outflow->is_packing)
             r = pack(outflow, &n_left);
-        else if (outflow->has_close)
+        else if (outflow->has_close && !outflow->is_close_held)
             r = put_close(outflow);
         else if ((next = share_next_outgoing(share)) != NULL)
             begin_message(outflow, next);

@@ -30,13 +30,16 @@ struct outflow {
     struct charge charge;         /* SENDING_BYTES, of packed */
     uint64_t n_told;              /* bytes of the current message that its marks stand for */
     bool is_packing;              /* its frame has not begun */
+    struct wsp_buffer pongs;      /* those that wait: length and payload of each */
     uint8_t pong[WSP_MAX_CONTROL_PAYLOAD];
     uint8_t pong_len;
     uint8_t close_reason[WSP_MAX_CLOSE_REASON];
     uint8_t close_reason_len;
     uint16_t close_code;
-    bool has_pong;  /* waits for the end of the current message */
-    bool has_close; /* the same; then it is all that is still put */
+    bool has_pong;  /* behind pongs, which had no room for it: always the newest */
+    bool has_close; /* waits for the end of the current message; then it is all that is still put */
+    bool
+        is_close_held; /* set by the upstream: until it no longer is, messages still go before the Close */
     bool is_closed; /* the Close frame has been put */
 };
 
@@ -48,8 +51,8 @@ void outflow_deinit(
 /* Messages are compressed from now on, where that makes them smaller. */
 void outflow_deflate(struct outflow *outflow, struct wsp_deflate_mode mode);
 
-/* A pong with this payload (at most 125 bytes). Of those that have to wait only the newest is sent
- * (RFC 6455, section 5.5.3), so a flood of pings costs nothing. */
+/* A pong with this payload (at most 125 bytes), after the message that is being written. MAX_PONGS_LEN of them wait, and
+ * of those that come when so many do only the newest (RFC 6455, section 5.5.3): so a flood of pings costs nothing. */
 void outflow_pong(struct outflow *outflow, struct wsp_view payload);
 
 /* The Close frame after the message that is being written, if any; 1005: without a code. Only the

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "daemon/flow.h"
+#include "daemon/parting.h"
 #include "daemon/share_key.h"
 #include "proto/local/errors.h"
 
@@ -66,6 +67,8 @@ static void set_state(struct share *share, enum share_state state)
     if (state == SHARE_ENDED) {
         timer_stop(&share->block);
         timer_stop(&share->leaving);
+        timer_stop(&share->parting);
+        share->is_parting = false;
         reception_end(share);
         charge_release(&share->charge);
         share->shares->n_upstreams--;
@@ -103,6 +106,13 @@ static void tell_all(struct share *share,
         list_append(&share->channels, node);
         tell(LIST_ENTRY(node, struct channel, share_link), share);
     }
+}
+
+struct channel *share_only_channel(const struct share *share)
+{
+    struct list *first = share->is_shared ? NULL : list_first(&share->channels);
+
+    return first == NULL ? NULL : LIST_ENTRY(first, struct channel, share_link);
 }
 
 /* --- closing from our side; never from within a call of the upstream --- */
@@ -159,15 +169,11 @@ static void forsaken(struct share *share)
 /* WHATWG WebSockets, close(), once everything given to send() has gone; 1001 if the program went without a word. */
 static void close_private(struct share *share)
 {
-    struct list *first = list_first(&share->channels);
-    struct channel *channel;
+    const struct channel *channel = share_only_channel(share);
     struct close_reason reason;
     uint16_t code;
 
-    if (first == NULL)
-        return;
-    channel = LIST_ENTRY(first, struct channel, share_link);
-    if (channel->state != CHANNEL_LEAVING || channel_has_sends(channel))
+    if (channel == NULL || channel->state != CHANNEL_LEAVING || channel_has_sends(channel))
         return;
     code = channel->is_close_asked ? channel->close_code : 1001;
     reason = channel->close_reason;
@@ -181,8 +187,10 @@ static void share_review(void *owner)
     if (share->state == SHARE_ENDED)
         return;
     flow_review(share);
-    if (share->state == SHARE_OPEN && !share->is_shared)
+    if (share->state == SHARE_OPEN)
         close_private(share);
+    if (share->is_parting)
+        parting_review(share);
     if ((share->state == SHARE_OPEN || share->state == SHARE_CONNECTING) && share->n_holders == 0)
         forsaken(share);
 }
@@ -197,6 +205,7 @@ static void share_free(struct share *share)
     timer_deinit(&share->linger);
     timer_deinit(&share->block);
     timer_deinit(&share->leaving);
+    timer_deinit(&share->parting);
     share->shares->ops->free(share->upstream);
     log_deinit(&share->log);
     stop_being_joinable(share);
@@ -289,6 +298,9 @@ static int share_new(struct shares *shares, struct target *target, struct share_
     if (r < 0)
         goto fail;
     r = timer_init(&share->leaving, shares->clock, flow_leaving_over, share);
+    if (r < 0)
+        goto fail;
+    r = timer_init(&share->parting, shares->clock, parting_over, share);
     if (r < 0)
         goto fail;
     r = timer_init(&share->reception.deadline, shares->clock, reception_overdue, share);
@@ -459,12 +471,15 @@ int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *
     return received(share, len, log_append_take(&share->log, is_binary, payload));
 }
 
-void share_closing(struct share *share)
+bool share_closing(struct share *share)
 {
     if (share->state != SHARE_OPEN)
-        return;
+        return false;
     set_state(share, SHARE_CLOSING);
+    if (parting_begin(share))
+        return true;
     tell_all(share, tell_closing);
+    return false;
 }
 
 void share_ended(struct share *share, const struct ending *ending)
@@ -491,13 +506,18 @@ const char *share_excerpt(const struct share *share, const struct ending *ending
     return share->excerpt;
 }
 
+static bool takes_sends(const struct share *share)
+{
+    return share->state == SHARE_OPEN || share->is_parting;
+}
+
 struct outgoing *share_next_outgoing(struct share *share)
 {
     struct list *first = list_first(&share->senders);
     struct outgoing *outgoing;
     struct channel *channel;
 
-    if (share->state != SHARE_OPEN || first == NULL)
+    if (!takes_sends(share) || first == NULL)
         return NULL;
     channel = LIST_ENTRY(first, struct channel, sender_link);
     /* Who is among the senders has something. */
@@ -516,7 +536,7 @@ void share_has_outgoing(struct share *share, struct channel *channel)
 {
     if (!list_is_linked(&channel->sender_link))
         list_append(&share->senders, &channel->sender_link);
-    if (share->state == SHARE_OPEN)
+    if (takes_sends(share))
         share->shares->ops->wake(share->upstream);
 }
 

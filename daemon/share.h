@@ -37,8 +37,8 @@ struct upstream_ops {
     void (*wake)(struct upstream *upstream);
     /* Stop or resume reading from the network. */
     void (*pause)(struct upstream *upstream, bool is_paused);
-    /* Start the closing handshake (code 0: without one), once; before open, give up connecting.
-     * share_ended follows. */
+    /* Start the closing handshake (code 0: without one), once; before open, give up connecting; where share_closing has
+     * said true, go on with it, whatever the code. share_ended follows. */
     void (*close)(struct upstream *upstream, uint16_t code, struct wsp_view reason);
     /* The connection is over, with this failure; share_ended follows. Harmless when it has ended. */
     void (*break_off)(struct upstream *upstream, const struct failure *failure);
@@ -55,7 +55,9 @@ struct upstream_ops {
  *  OPEN       | linger over         | CLOSING    | close 1000
  *  OPEN       | private: sends gone | CLOSING    | close as asked, 1001 for an abandoned channel
  *  OPEN       | drain, share_close  | CLOSING    | close 1001, or the code given; every channel CLOSING
- *  OPEN       | closing (peer's)    | CLOSING    | every channel CLOSING
+ *  OPEN       | closing (peer's)    | CLOSING    | every channel CLOSING; a private one may still answer: parting
+ *  CLOSING    | parting is over     | CLOSING    | the upstream goes on with its Close: the channel has sent CLOSE and
+ *             |                     |            | nothing of it waits, it has ended, or PARTING_MS have passed
  *  any        | ended               | ENDED      | every channel gets the ending; freed when the last has left
  *
  * A holder is a channel for which the upstream stays open: one that is in the share and not ENDED.
@@ -96,6 +98,8 @@ struct share {
     struct timer leaving;
     uint64_t leaving_mark;
     bool is_leaving_watched;
+    struct timer parting; /* while is_parting */
+    bool is_parting;      /* CLOSING, and the private channel may still answer */
     struct task check; /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
     /* TURN_BURY: upstream once ENDED, the share once the last channel has left. */
     struct task burial;
@@ -157,9 +161,10 @@ int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view 
 /* A message has come; the second form takes the buffer. 0 or -ENOMEM (the upstream then fails). */
 int share_received(struct share *share, bool is_binary, struct wsp_view payload);
 int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload);
-/* The closing handshake has started from the peer's side, or was started by us on the peer's
- * violation. */
-void share_closing(struct share *share);
+/* The closing handshake has started from the peer's side, or is to be started by us on the peer's violation. True: our
+ * Close waits for upstream_ops.close, as there is somebody who may still answer what came before; share_next_outgoing
+ * gives what he says. */
+bool share_closing(struct share *share);
 /* The connection is over, and what was in flight has been dropped. The upstream calls nothing after
  * this; share frees it at the end of the turn. Channels that had not opened get the ending too, so
  * before OPEN it must have a failure. */
@@ -168,13 +173,17 @@ void share_ended(struct share *share, const struct ending *ending);
  * known). It is taken. */
 void share_excerpt_take(struct share *share, char *excerpt);
 /* The next message to write, fair between channels; in flight until outgoing_done or outgoing_drop.
- * NULL: none. None is given before OPEN or after CLOSING. */
+ * NULL: none. None is given before OPEN, nor in CLOSING but while it is parting. */
 struct outgoing *share_next_outgoing(struct share *share);
 
 /* --- for who tells of the end of a channel --- */
 /* What the server answered instead of 101, if it was that answer which the channel has ended with;
  * else "". share may be NULL. */
 const char *share_excerpt(const struct share *share, const struct ending *ending);
+
+/* --- for parting --- */
+/* That of a private share, while it has one; NULL for a shared one. */
+struct channel *share_only_channel(const struct share *share);
 
 /* --- for channel --- */
 /* Not in the share any more: its place in the log is given up, and so is what it has not sent.

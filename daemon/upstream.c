@@ -17,9 +17,9 @@
  *  (all)     | close asked                      | ENDED     | given up
  *  OPEN      | message                          | OPEN      | share_received
  *            | ping                             | OPEN      | pong, before the next message
- *            | Close                            | CLOSING   | share_closing; the same code goes back
+ *            | Close                            | CLOSING   | share_closing; the same code goes back (see parting.h)
  *            | close asked                      | CLOSING   | Close, after the message that is being written
- *            | a rule is broken                 | CLOSING   | share_closing; Close with the right code; deaf
+ *            | a rule is broken                 | CLOSING   | the same, with the right code; deaf
  *            | the stream ends or fails         | ENDED     | lost
  *  CLOSING   | message, ping (no Close yet)     | CLOSING   | share_received; pong while ours has not gone
  *            | Close                            | CLOSING   | deaf; from now the server has close timeout to end the
@@ -233,46 +233,42 @@ static void upstream_send_close(struct upstream *u, uint16_t code, struct wsp_vi
     upstream_wait_for_close(u);
 }
 
-/* Nothing that comes from now on is looked at. */
 static void upstream_go_deaf(struct upstream *u)
 {
     u->is_deaf = true;
     inflow_discard(&u->inflow);
 }
 
-static void upstream_got_close(struct upstream *u, uint16_t code, struct wsp_view reason)
+/* The server has brought it about: what came before may be answered first (RFC 6455, section 5.5.1). */
+static void upstream_answer_close(struct upstream *u, uint16_t code)
 {
     bool was_open = u->state == OPEN;
 
+    upstream_go_deaf(u);
+    upstream_send_close(u, code, (struct wsp_view){0});
+    u->outflow.is_close_held = was_open && share_closing(u->share);
+}
+
+static void upstream_let_close_go(struct upstream *u)
+{
+    u->outflow.is_close_held = false;
+    upstream_schedule_write(u);
+    upstream_wait_for_close(u);
+}
+
+static void upstream_got_close(struct upstream *u, uint16_t code, struct wsp_view reason)
+{
     u->is_close_received = true;
     u->ending.code = code;
     u->ending.reason = close_reason_of(reason);
-    upstream_go_deaf(u);
-    upstream_send_close(u, code, (struct wsp_view){0});
-    if (was_open)
-        share_closing(u->share);
+    upstream_answer_close(u, code);
 }
 
 static void upstream_got_violation(struct upstream *u)
 {
-    uint16_t code = wsp_ws_reader_broken_code(&u->inflow.reader);
-    bool was_open = u->state == OPEN;
-
     u->is_broken = true;
-    if (code == 1009)
-        failure_set(&u->ending.failure, WSP_CAUSE_TOO_BIG, 0,
-                    "the server sent too much: %s (max-message is %" PRIu64
-                    " bytes; closed with 1009)",
-                    wsp_ws_reader_broken_why(&u->inflow.reader), u->share->target->max_message);
-    else
-        failure_set(&u->ending.failure, WSP_CAUSE_PROTOCOL, 0,
-                    "the server broke the WebSocket protocol: %s (closed with %u)",
-                    wsp_ws_reader_broken_why(&u->inflow.reader), code);
-    upstream_go_deaf(u);
-    upstream_send_close(u, code, (struct wsp_view){0});
+    upstream_answer_close(u, inflow_describe(&u->inflow, &u->ending.failure));
     upstream_shut_if_over(u);
-    if (was_open)
-        share_closing(u->share);
 }
 
 static int upstream_got_event(struct upstream *u, const struct wsp_ws_event *event)
@@ -399,7 +395,13 @@ static void upstream_stream_over(struct upstream *u, ssize_t n)
         break;
     case REFUSED: upstream_fail(u, &u->ending.failure); break;
     case OPEN: upstream_fail(u, &why); break;
-    case CLOSING: closing_ending(u, why.cause, why.text); break;
+    case CLOSING:
+        if (u->outflow.is_close_held) {
+            u->outflow.is_close_held = false;
+            upstream_write(u);
+        }
+        closing_ending(u, why.cause, why.text);
+        break;
     case DIALING:
     case ENDED: break;
     }
@@ -540,7 +542,7 @@ free_upstream:
 
 static void upstream_ops_wake(struct upstream *u)
 {
-    if (u->state == OPEN)
+    if (u->state == OPEN || u->outflow.is_close_held)
         upstream_schedule_write(u);
 }
 
@@ -562,6 +564,8 @@ static void upstream_ops_close(struct upstream *u, uint16_t code, struct wsp_vie
 
     if (u->state == OPEN) {
         upstream_send_close(u, code != 0 ? code : 1005, reason);
+    } else if (u->state == CLOSING) {
+        upstream_let_close_go(u);
     } else if (u->state < OPEN) {
         failure_set(&failure, WSP_CAUSE_CANCELLED, 0, "given up before it was open");
         upstream_fail(u, &failure);

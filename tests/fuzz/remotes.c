@@ -117,12 +117,12 @@ static void remote_was_read(void *owner, struct wsp_view bytes)
 int __real_share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions);
 int __real_share_received(struct share *share, bool is_binary, struct wsp_view payload);
 int __real_share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload);
-void __real_share_closing(struct share *share);
+bool __real_share_closing(struct share *share);
 void __real_share_ended(struct share *share, const struct ending *ending);
 int __wrap_share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions);
 int __wrap_share_received(struct share *share, bool is_binary, struct wsp_view payload);
 int __wrap_share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload);
-void __wrap_share_closing(struct share *share);
+bool __wrap_share_closing(struct share *share);
 void __wrap_share_ended(struct share *share, const struct ending *ending);
 
 static struct remotes *remotes_of(struct share *share)
@@ -207,14 +207,16 @@ int __wrap_share_received_take(struct share *share, bool is_binary, struct wsp_b
     return r;
 }
 
-void __wrap_share_closing(struct share *share)
+bool __wrap_share_closing(struct share *share)
 {
     struct remote *remote = witness(share);
+    bool is_parting;
 
     require(remote->n_opened == 1 && remote->n_closing++ == 0);
     remote->remotes->n_calls++;
-    __real_share_closing(share);
+    is_parting = __real_share_closing(share);
     remote->remotes->n_calls--;
+    return is_parting;
 }
 
 void __wrap_share_ended(struct share *share, const struct ending *ending)

@@ -412,6 +412,10 @@ static void hear_notices(struct program *program)
     if (due & CHANNEL_NOTICE_CLOSING) {
         hear(program, "%sclosing", blank(program));
         channel_told(channel, CHANNEL_NOTICE_CLOSING);
+        /* Nothing more to say to what came before. */
+        if (channel->state == CHANNEL_OPEN && !program->is_at_a_loss)
+            channel_close(channel, 0, (struct wsp_view){0}, false);
+        return;
     }
     if (due & CHANNEL_NOTICE_END) {
         must(channel_peek(channel) == NULL);

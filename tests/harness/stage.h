@@ -60,6 +60,7 @@ struct program {
     unsigned n_cuts;
     unsigned n_gone;
     bool is_ended;      /* END was told */
+    bool is_at_a_loss;  /* it does not answer CLOSING, as a client should */
     uint64_t sent_told; /* n_sent_bytes with the last SENT */
     /* What the program does in the op itself, and with each message; may be NULL. */
     void (*on_wake)(struct program *program);

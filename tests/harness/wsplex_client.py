@@ -134,6 +134,7 @@ class Channel:
         self.number = number
         self.state = "connecting"  # the states of PROTOCOL.md, section 4
         self.is_close_sent = False
+        self._is_amid = False  # a message that was begun is not whole yet
         self.n_given = 0  # payload bytes of whole messages
         self.n_sent = 0
         self.cost = 0
@@ -176,6 +177,7 @@ class Channel:
 
     def abort(self, timeout=None):
         """Ends a message that was begun and will not be finished."""
+        self._is_amid = False
         self.client.send(Type.ABORT, self.number, timeout=timeout)
 
     def close(self, code=0, reason="", discard=False, timeout=None):
@@ -205,6 +207,7 @@ class Channel:
 
     def _send_piece(self, frame_type, data, more, deadline):
         self.cost += HEADER.size + len(data)
+        self._is_amid = more
         frame = Frame(frame_type, self.number, MORE if more else 0, data)
         self.client.write(frame.to_bytes(), deadline)
 
@@ -217,7 +220,11 @@ class Channel:
             if self.state == "ended":
                 raise ChannelEnded(f"channel {self.number} has told everything")
             self.client.pump(deadline)
-        return self._events.popleft()
+        event = self._events.popleft()
+        # Who asks for it has acted on what came before.
+        if isinstance(event, Closing) and self.state == "closing" and not (self.is_close_sent or self._is_amid):
+            self.close(timeout=deadline)
+        return event
 
     def wait(self, *kinds, timeout=None):
         """The next event of one of these classes; those before it are dropped.

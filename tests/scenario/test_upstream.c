@@ -449,20 +449,46 @@ START_TEST(ping_is_answered_with_its_payload)
 }
 END_TEST
 
-START_TEST(of_many_pings_the_newest_is_answered)
+START_TEST(each_ping_of_many_is_answered)
 {
-    char text[20];
+    char expected[200] = "", text[20];
+
+    a_is_open();
+    for (int i = 0; i < 10; i++) {
+        int len = snprintf(text, sizeof(text), "ping %d", i);
+
+        server_sends_frame(&server, true, WSP_OPCODE_PING, text, (size_t)len);
+        sprintf(expected + strlen(expected), "%spong(ping %d)", i == 0 ? "" : " ", i);
+    }
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), expected);
+    leave(&a);
+}
+END_TEST
+
+/* RFC 6455, section 5.5.3: what a server floods us with and does not let us answer costs no more than this. */
+START_TEST(of_a_flood_of_pings_the_first_and_the_newest_are_answered)
+{
+    enum { N_PINGS = 1000, PING_LEN = 100, N_KEPT = MAX_PONGS_LEN / (1 + PING_LEN) };
+    char text[PING_LEN + 1], expected[PING_LEN + 10];
 
     a_is_open();
     server_takes(&server, 0);
-    for (int i = 0; i < 1000; i++) {
-        snprintf(text, sizeof(text), "%d", i);
-        server_sends_frame(&server, true, WSP_OPCODE_PING, text, strlen(text));
+    for (int i = 0; i < N_PINGS; i++) {
+        snprintf(text, sizeof(text), "%0*d", PING_LEN, i);
+        server_sends_frame(&server, true, WSP_OPCODE_PING, text, PING_LEN);
         server_run(&server);
+    }
+    /* The first is on its way already. */
+    for (int i = 0; i <= N_KEPT + 1; i++) {
+        server_takes(&server, WSP_FRAME_KEY + 2 + PING_LEN);
+        server_run(&server);
+        snprintf(expected, sizeof(expected), "pong(%0*d)", PING_LEN, i <= N_KEPT ? i : N_PINGS - 1);
+        ck_assert_str_eq(server_heard(&server), expected);
     }
     server_takes(&server, SIZE_MAX);
     server_run(&server);
-    ck_assert_str_eq(server_heard(&server), "pong(0) pong(999)");
+    ck_assert_str_eq(server_heard(&server), "");
     leave(&a);
 }
 END_TEST
@@ -781,7 +807,8 @@ Suite *unit_suite(void)
     tcase_add_test(down, message_larger_than_the_scratch_is_assembled_and_charged);
     tcase_add_test(down, turn_has_a_budget_of_events);
     tcase_add_test(down, ping_is_answered_with_its_payload);
-    tcase_add_test(down, of_many_pings_the_newest_is_answered);
+    tcase_add_test(down, each_ping_of_many_is_answered);
+    tcase_add_test(down, of_a_flood_of_pings_the_first_and_the_newest_are_answered);
     tcase_add_test(down, paused_upstream_is_not_read);
     tcase_add_test(down, what_was_read_before_the_pause_waits_and_comes_in_order);
     tcase_add_test(down, message_that_waits_for_its_turn_is_not_read);

@@ -419,7 +419,7 @@ START_TEST(a_closing_server_makes_it_closing_then_closed)
 
     client_fixture_init_open(&f);
     fake_daemon_send_simple(&f.daemon, 1, WSP_LOCAL_CLOSING);
-    client_fixture_settle(&f);
+    client_fixture_expect(&f, WSP_LOCAL_CLOSE);
     ck_assert_int_eq(wsplex_websocket_ready_state(f.websocket), WSPLEX_CLOSING);
     fake_daemon_send_text(&f.daemon, 1, "last");
     fake_daemon_send_closed(&f.daemon, 1, true, 4000, "bye");

@@ -50,6 +50,49 @@ START_TEST(codes_are_1000_or_3000_to_4999)
 }
 END_TEST
 
+static void send_thrice(const struct wsplex_event *event, void *userdata)
+{
+    (void)userdata;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(wsplex_websocket_send_text(event->target, event->data, event->length), 0);
+}
+
+/* PROTOCOL.md, CLOSING: what handlers send to the messages before it stands before the answer. */
+START_TEST(a_closing_server_is_answered_behind_what_handlers_sent)
+{
+    struct client_fixture f;
+
+    client_fixture_init_open(&f);
+    ck_assert_int_eq(wsplex_websocket_set_on_message(f.websocket, send_thrice, NULL), 0);
+    fake_daemon_send_text(&f.daemon, 1, "last");
+    fake_daemon_send_simple(&f.daemon, 1, WSP_LOCAL_CLOSING);
+    for (int i = 0; i < 3; i++) {
+        struct wsp_message message = client_fixture_expect(&f, WSP_LOCAL_TEXT);
+
+        unit_assert_bytes(message.text.payload.data, message.text.payload.len, "last", 4);
+    }
+    assert_close(&f, 0, "", false);
+    ck_assert_int_eq(wsplex_websocket_close(f.websocket, 3000, "too late"), 0);
+    fake_daemon_send_closed(&f.daemon, 1, true, 1001, "");
+    client_fixture_expect(&f, WSP_LOCAL_RELEASE);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+/* The program was first: one CLOSE is enough. */
+START_TEST(a_closing_server_that_crosses_our_close_is_not_answered)
+{
+    struct client_fixture f;
+
+    client_fixture_init_open(&f);
+    ck_assert_int_eq(wsplex_websocket_close(f.websocket, 3000, "ours"), 0);
+    fake_daemon_send_simple(&f.daemon, 1, WSP_LOCAL_CLOSING);
+    assert_close(&f, 3000, "ours", false);
+    client_fixture_settle(&f);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 START_TEST(a_reason_is_at_most_123_bytes_of_utf8)
 {
     struct client_fixture f;
@@ -323,6 +366,8 @@ Suite *unit_suite(void)
     TCase *tcase = unit_case(suite, "close");
 
     tcase_add_loop_test(tcase, codes_are_1000_or_3000_to_4999, 0, N_OF(codes));
+    tcase_add_test(tcase, a_closing_server_is_answered_behind_what_handlers_sent);
+    tcase_add_test(tcase, a_closing_server_that_crosses_our_close_is_not_answered);
     tcase_add_test(tcase, a_reason_is_at_most_123_bytes_of_utf8);
     tcase_add_test(tcase, a_reason_without_a_code_goes_with_1000);
     tcase_add_test(tcase, close_goes_behind_everything_sent);
