@@ -1,5 +1,5 @@
 /*
- * test_upstream: opening, messages both ways, pings, backpressure, as the table of daemon/upstream.c has them.
+ * test_upstream: opening, messages both ways, backpressure, as the table of daemon/upstream.c has them.
  *
  * Between the scripted programs of tests/harness/stage and the scripted server of tests/harness/server: everything of
  * the daemon between them is the real thing, but for the sockets.
@@ -438,61 +438,6 @@ START_TEST(turn_has_a_budget_of_events)
 }
 END_TEST
 
-START_TEST(ping_is_answered_with_its_payload)
-{
-    a_is_open();
-    server_sends_frame(&server, true, WSP_OPCODE_PING, "are you there", 13);
-    server_run(&server);
-    ck_assert_str_eq(server_heard(&server), "pong(are you there)");
-    ck_assert_str_eq(program_heard(&a), "");
-    leave(&a);
-}
-END_TEST
-
-START_TEST(each_ping_of_many_is_answered)
-{
-    char expected[200] = "", text[20];
-
-    a_is_open();
-    for (int i = 0; i < 10; i++) {
-        int len = snprintf(text, sizeof(text), "ping %d", i);
-
-        server_sends_frame(&server, true, WSP_OPCODE_PING, text, (size_t)len);
-        sprintf(expected + strlen(expected), "%spong(ping %d)", i == 0 ? "" : " ", i);
-    }
-    server_run(&server);
-    ck_assert_str_eq(server_heard(&server), expected);
-    leave(&a);
-}
-END_TEST
-
-/* RFC 6455, section 5.5.3: what a server floods us with and does not let us answer costs no more than this. */
-START_TEST(of_a_flood_of_pings_the_first_and_the_newest_are_answered)
-{
-    enum { N_PINGS = 1000, PING_LEN = 100, N_KEPT = MAX_PONGS_LEN / (1 + PING_LEN) };
-    char text[PING_LEN + 1], expected[PING_LEN + 10];
-
-    a_is_open();
-    server_takes(&server, 0);
-    for (int i = 0; i < N_PINGS; i++) {
-        snprintf(text, sizeof(text), "%0*d", PING_LEN, i);
-        server_sends_frame(&server, true, WSP_OPCODE_PING, text, PING_LEN);
-        server_run(&server);
-    }
-    /* The first is on its way already. */
-    for (int i = 0; i <= N_KEPT + 1; i++) {
-        server_takes(&server, WSP_FRAME_KEY + 2 + PING_LEN);
-        server_run(&server);
-        snprintf(expected, sizeof(expected), "pong(%0*d)", PING_LEN, i <= N_KEPT ? i : N_PINGS - 1);
-        ck_assert_str_eq(server_heard(&server), expected);
-    }
-    server_takes(&server, SIZE_MAX);
-    server_run(&server);
-    ck_assert_str_eq(server_heard(&server), "");
-    leave(&a);
-}
-END_TEST
-
 /* --- OPEN: up --- */
 
 START_TEST(small_messages_go_in_one_write)
@@ -568,26 +513,6 @@ START_TEST(sent_is_told_exactly_for_what_was_taken)
     server_run(&server);
     ck_assert_uint_eq(a.channel.n_sent_bytes, 9);
     ck_assert_str_eq(server_heard(&server), "four five5");
-    leave(&a);
-}
-END_TEST
-
-START_TEST(pong_goes_between_messages)
-{
-    char text[300001];
-
-    a_is_open();
-    memset(text, 'x', sizeof(text) - 1);
-    text[sizeof(text) - 1] = '\0';
-    server_takes(&server, 1000);
-    program_sends(&a, text);
-    program_sends(&a, "later");
-    server_run(&server);
-    server_sends_frame(&server, true, WSP_OPCODE_PING, "p", 1);
-    server_run(&server);
-    server_takes(&server, SIZE_MAX);
-    server_run(&server);
-    ck_assert_str_eq(server_heard(&server), "[300000] pong(p) later");
     leave(&a);
 }
 END_TEST
@@ -806,9 +731,6 @@ Suite *unit_suite(void)
     tcase_add_test(down, messages_come_whole_and_in_order);
     tcase_add_test(down, message_larger_than_the_scratch_is_assembled_and_charged);
     tcase_add_test(down, turn_has_a_budget_of_events);
-    tcase_add_test(down, ping_is_answered_with_its_payload);
-    tcase_add_test(down, each_ping_of_many_is_answered);
-    tcase_add_test(down, of_a_flood_of_pings_the_first_and_the_newest_are_answered);
     tcase_add_test(down, paused_upstream_is_not_read);
     tcase_add_test(down, what_was_read_before_the_pause_waits_and_comes_in_order);
     tcase_add_test(down, message_that_waits_for_its_turn_is_not_read);
@@ -819,7 +741,6 @@ Suite *unit_suite(void)
     tcase_add_test(up, large_message_goes_in_one_frame_one_write_per_turn);
     tcase_add_test(up, many_messages_are_spread_over_turns);
     tcase_add_test(up, sent_is_told_exactly_for_what_was_taken);
-    tcase_add_test(up, pong_goes_between_messages);
     tcase_add_test(up, channels_take_turns_and_never_interleave);
     tcase_add_checked_fixture(memory, setup, teardown);
     tcase_add_test(memory, no_memory_ends_the_connection_at_most);
