@@ -233,18 +233,13 @@ static void upstream_send_close(struct upstream *u, uint16_t code, struct wsp_vi
     upstream_wait_for_close(u);
 }
 
-static void upstream_go_deaf(struct upstream *u)
-{
-    u->is_deaf = true;
-    inflow_discard(&u->inflow);
-}
-
 /* The server has brought it about: what came before may be answered first (RFC 6455, section 5.5.1). */
 static void upstream_answer_close(struct upstream *u, uint16_t code)
 {
     bool was_open = u->state == OPEN;
 
-    upstream_go_deaf(u);
+    u->is_deaf = true;
+    inflow_discard(&u->inflow);
     upstream_send_close(u, code, (struct wsp_view){0});
     u->outflow.is_close_held = was_open && share_closing(u->share);
 }
