@@ -5,9 +5,11 @@
  */
 #include "daemon/excerpt.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/limits.h"
 #include "proto/limits.h"
 #include "proto/utf8.h"
 
@@ -31,6 +33,49 @@ static enum character character_next(struct wsp_view bytes, size_t *ret_len)
     }
     *ret_len = len > 0 ? len : 1;
     return wsp_utf8_is_broken(&utf8) ? DAMAGED : CUT;
+}
+
+/* The next word of a header's value, a path and query, a password: what somebody would look for. */
+static bool word_next(struct wsp_view *text, struct wsp_view *ret_word)
+{
+    static const char delimiters[] = " \t,;=&?\"";
+    struct wsp_view word;
+
+    while (text->len > 0) {
+        word = (struct wsp_view){text->data, 0};
+        while (word.len < text->len &&
+               memchr(delimiters, text->data[word.len], sizeof(delimiters) - 1) == NULL)
+            word.len++;
+        text->data += word.len;
+        text->len -= word.len;
+        if (text->len > 0) {
+            text->data++;
+            text->len--;
+        }
+        if (word.len >= MIN_SECRET_WORD) {
+            *ret_word = word;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void mask_word(uint8_t *bytes, size_t len, struct wsp_view word)
+{
+    for (size_t at = 0; len - at >= MIN_SECRET_WORD; at++) {
+        size_t n = len - at < word.len ? len - at : word.len;
+
+        if (memcmp(bytes + at, word.data, n) == 0)
+            memset(bytes + at, '*', n);
+    }
+}
+
+void excerpt_mask(uint8_t *bytes, size_t len, struct wsp_view secret)
+{
+    struct wsp_view word;
+
+    while (word_next(&secret, &word))
+        mask_word(bytes, len, word);
 }
 
 char *excerpt_new(struct wsp_view bytes)

@@ -85,6 +85,10 @@
  * it; a server that never ends it delays what programs are told by so much. */
 #define EXCERPT_WAIT_MS 500
 
+/* The shortest word of an endpoint's credentials that is looked for in such a body: shorter ones are
+ * words of any page ("Bearer", "session"), and no good secrets. */
+#define MIN_SECRET_WORD 8
+
 /* --- an upstream --- */
 
 /* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a

@@ -18,9 +18,11 @@
 #include "proto/limits.h"
 #include "proto/local/errors.h"
 #include "proto/percent.h"
+#include "proto/websocket/basic.h"
 #include "proto/websocket/handshake.h"
 
 struct upgrade {
+    const struct target *target;
     struct wsp_response_reader reader;
     struct wsp_view *protocols; /* the reader looks at them when it judges */
     struct wsp_deflate_params offer;
@@ -218,6 +220,7 @@ int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_s
 
     if (upgrade == NULL)
         return -ENOMEM;
+    upgrade->target = target;
     if (target->is_deflated)
         make_offer(upgrade, target);
     r = protocols_new(&target->protocols, &upgrade->protocols);
@@ -318,7 +321,72 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
     return UPGRADE_FAILED;
 }
 
+static void mask(struct wsp_buffer *body, struct wsp_view secret)
+{
+    excerpt_mask(body->data + body->start, wsp_buffer_len(body), secret);
+}
+
+/* 0, -ENOMEM. */
+static int mask_credentials(struct wsp_buffer *body, const struct target *target)
+{
+    struct wsp_request request = {0};
+    struct parts parts = {0};
+    struct wsp_buffer basic;
+    int r = add_credentials(&request, &parts, &target->url);
+
+    wsp_buffer_init(&basic, SIZE_MAX);
+    if (r == 0)
+        r = wsp_basic_append(&basic, request.username, request.password);
+    if (r == 0) {
+        mask(body, request.username);
+        mask(body, request.password);
+        mask(body, (struct wsp_view){wsp_buffer_peek(&basic), wsp_buffer_len(&basic)});
+    }
+    wsp_buffer_deinit(&basic);
+    parts_deinit(&parts);
+    return r;
+}
+
+/* As it stands in the request, and as servers decode it. 0, -ENOMEM. */
+static int mask_resource(struct wsp_buffer *body, const struct target *target)
+{
+    struct wsp_view view;
+    char *decoded;
+    int r = decode(target->url.resource, &decoded, &view);
+
+    if (r < 0)
+        return r;
+    mask(body, wsp_view_of_string(target->url.resource));
+    mask(body, view);
+    free(decoded);
+    return 0;
+}
+
+/* Who names an endpoint is not told its secrets, neither by a server that tells back what it got. 0, -ENOMEM. */
+static int mask_secrets(struct wsp_buffer *body, const struct target *target)
+{
+    int r = mask_credentials(body, target);
+
+    if (r == 0)
+        r = mask_resource(body, target);
+    for (size_t i = 1; r == 0 && i < target->headers.n_items; i += 2)
+        mask(body, wsp_view_of_string(target->headers.items[i]));
+    return r;
+}
+
 char *upgrade_excerpt(const struct upgrade *upgrade)
 {
-    return excerpt_new(wsp_response_reader_excerpt(&upgrade->reader));
+    struct wsp_view said = wsp_response_reader_excerpt(&upgrade->reader);
+    struct wsp_buffer body;
+    char *text = NULL;
+    int r;
+
+    wsp_buffer_init(&body, WSP_MAX_ANSWER_EXCERPT);
+    r = wsp_buffer_append(&body, said.data, said.len);
+    if (r == 0 && upgrade->target->endpoint != NULL)
+        r = mask_secrets(&body, upgrade->target);
+    if (r == 0)
+        text = excerpt_new((struct wsp_view){wsp_buffer_peek(&body), wsp_buffer_len(&body)});
+    wsp_buffer_deinit(&body);
+    return text;
 }

@@ -45,7 +45,8 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
                  struct failure *ret_failure);
 
 /* How the body of an answer that refuses begins, as far as it was read: a new text, the caller's to
- * free. NULL: there is none, or no memory. */
+ * free. What the server tells back of an endpoint's headers, path, query and credentials is masked. NULL:
+ * there is none, or no memory. */
 char *upgrade_excerpt(const struct upgrade *upgrade);
 
 #endif

@@ -547,3 +547,29 @@ def test_credentials(daemon, name, is_right):
         shown += [daemon.ctl(what, check=0).stdout.decode(), daemon.ctl("--json", what, check=0).stdout.decode()]
     for text in shown + daemon.process.err.all():
         assert SECRET not in text and value not in text, text
+
+
+def test_an_endpoints_secrets_are_not_told_back(make_daemon):
+    """Not even by a server that puts the request into its answer."""
+    secrets = [f"Bearer {SECRET}-1", f"{SECRET}-2", f"{SECRET}-3/4", f"{SECRET}-5", f"{SECRET}-6"]
+
+    def script(peer):
+        lines = read_head(peer)
+        user, password = base64.b64decode(value_of(lines, "x-basic").split(" ")[1]).decode().split(":")
+        body = "\n".join([*lines, f"query {SECRET}-3/4", user, password, "and this is the reason"])
+        peer.raw(refusal(401, body, f"Content-Length: {len(body)}"))
+
+    with RawServer(script) as raw:
+        url = raw.url.replace("//", f"//{secrets[3]}:{secrets[4]}@") + f"/{SECRET}-7?token={SECRET}-3%2F4"
+        both = basic(f"{secrets[3]}:{secrets[4]}".encode())
+        headers = [f"Authorization: {secrets[0]}", f"Cookie: a={secrets[1]}; b=c", f"X-Basic: {both}"]
+        listed = ", ".join(f'"{header}"' for header in headers)
+        daemon = make_daemon(f'endpoint "feed" {{ url = "{url}" headers = {{ {listed} }} }}')
+        with daemon.client() as client:
+            failed = refused(client.open("wsplex-endpoint:feed", sharing="default"))
+            shown = client.request("show", str(client.request("history")[0]["id"]))
+    daemon.expect("upstream-failed", "wsplex-endpoint:feed: handshake: .*401")
+    assert shown["excerpt"] == failed.excerpt
+    assert "and this is the reason" in failed.excerpt and "GET ***" in failed.excerpt
+    assert "Authorization: Bearer ***" in failed.excerpt
+    assert SECRET not in failed.excerpt and both.split(" ")[1].rstrip("=") not in failed.excerpt

@@ -93,6 +93,41 @@ START_TEST(as_much_damage_as_there_may_be)
 }
 END_TEST
 
+static const struct {
+    const char *said, *secret, *masked;
+} masks[] = {
+    {"bad token 0123456789", "Bearer 0123456789", "bad token **********"},
+    {"0123456789,0123456789", "0123456789", "**********,**********"},
+    {"Bearer 0123456", "Bearer 0123456", "Bearer 0123456"},
+    {"Bearer 01234567", "Bearer 01234567", "Bearer ********"},
+    {"session=abcdefgh; b=ijklmnop", "session=abcdefgh; b=ijklmnop",
+     "session=********; b=********"},
+    {"{\"key\":\"abcdefgh\"}", "abcdefgh", "{\"key\":\"********\"}"},
+    {"no /hooks/abc?key=abcdefgh", "/hooks/abc?key=abcdefgh", "no **********?key=********"},
+    /* cut by the end of what was kept */
+    {"it was abcdefgh", "abcdefghijkl", "it was ********"},
+    {"it was abcdefg", "abcdefghijkl", "it was abcdefg"},
+    {"it was abcdefgh, no", "abcdefghijkl", "it was abcdefgh, no"},
+    {"abcdefghabcdefgh", "abcdefgh", "****************"},
+    {"aaaaaaaaaaaa", "aaaaaaaa", "********aaaa"},
+    {"ABCDEFGH", "abcdefgh", "ABCDEFGH"},
+    {"", "abcdefgh", ""},
+    {"abc", "abcdefgh", "abc"},
+    {"nothing of it", "", "nothing of it"},
+    {"nothing of it", "  ,;=&", "nothing of it"},
+};
+
+START_TEST(secrets_are_masked)
+{
+    struct guard guard;
+
+    guard_init(&guard, masks[_i].said, strlen(masks[_i].said));
+    excerpt_mask((uint8_t *)guard.data, guard.len, wsp_view_of_string(masks[_i].secret));
+    unit_assert_bytes(guard.data, guard.len, masks[_i].masked, strlen(masks[_i].masked));
+    guard_deinit(&guard);
+}
+END_TEST
+
 START_TEST(no_memory_is_no_excerpt)
 {
     allocation_fail_after(0);
@@ -109,6 +144,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(text, damage_is_repaired, 0, N_OF(rows));
     tcase_add_loop_test(text, it_is_bounded, 0, 5);
     tcase_add_test(text, as_much_damage_as_there_may_be);
+    tcase_add_loop_test(text, secrets_are_masked, 0, N_OF(masks));
     tcase_add_test(text, no_memory_is_no_excerpt);
     return suite;
 }
