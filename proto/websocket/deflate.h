@@ -55,7 +55,8 @@ void wsp_inflater_deinit(struct wsp_inflater *inflater); /* takes NULL */
  * 0           *ret_len bytes are in room. If they fill it, there may be more to come out, with or
  *             without further input: call again. If they do not, input is used up.
  * WSP_BROKEN  no valid deflate data begins like this; what it said before is in room, as above. The
- *             caller is to let it be.
+ *             caller is to let it be. (Data that refers beyond a window smaller than 15 bits may
+ *             pass, where what it refers to is still in room.)
  * -ENOMEM     nothing is used up, may be repeated.
  */
 int wsp_inflater_pull(struct wsp_inflater *inflater, struct wsp_view *input, uint8_t *room,

@@ -194,6 +194,23 @@ START_TEST(server_sends)
 END_TEST
 
 /* 7.1.1: without context takeover nobody may refer to an earlier message. */
+/* The first wrong byte is what is told, though what follows it is wrong as well and came with it. */
+START_TEST(what_came_before_nonsense_is_judged_first)
+{
+    static const char wire[] = "\xc1\x07\x00\x01\x00\xfe\xff\xff\x06";
+    struct wsp_ws_reader reader;
+    struct wsp_ws_event event;
+
+    wsp_ws_reader_init(&reader, WSP_ROLE_CLIENT, &small);
+    wsp_ws_reader_inflate(&reader, (struct wsp_deflate_mode){15, true});
+    wsp_ws_reader_feed(&reader, (struct wsp_view){(const uint8_t *)wire, sizeof(wire) - 1});
+    ck_assert_int_eq(wsp_ws_reader_next(&reader, &event), WSP_BROKEN);
+    ck_assert_uint_eq(wsp_ws_reader_broken_code(&reader), 1007);
+    ck_assert_ptr_nonnull(strstr(wsp_ws_reader_broken_why(&reader), "UTF-8"));
+    wsp_ws_reader_deinit(&reader);
+}
+END_TEST
+
 START_TEST(no_takeover_is_no_memory)
 {
     static const char again[] = "\xc1\x07" HELLO "\xc1\x07" HELLO "\xc1\x00\xc1\x07" HELLO;
@@ -563,6 +580,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(both, 60);
     tcase_set_timeout(memory, 60);
     tcase_add_loop_test(rules, server_sends, 0, N_OF(from_server));
+    tcase_add_test(rules, what_came_before_nonsense_is_judged_first);
     tcase_add_test(rules, no_takeover_is_no_memory);
     tcase_add_loop_test(both, what_is_packed_is_unpacked, 0, 16);
     tcase_add_test(both, takeover_pays);
