@@ -5,13 +5,16 @@ Every case is strict: what must come back comes in that order and nothing else, 
 that shows them, messages that came before a fault or a Close are answered before it.
 """
 
+import contextlib
+import json
 import os
 import tempfile
 
 import pytest
 from conformance import Broken, Case, Clean, Closes, Examiner, Pause, Until, close_frame, cut, fragments
 from daemon import Daemon
-from servers import BINARY, CLOSE, PING, PONG, TEXT, frame
+from process import DEADLINE, IS_SANITIZED
+from servers import BINARY, CLOSE, PING, PONG, TEXT, RawServer, frame
 
 KINDS = {"text": TEXT, "binary": BINARY}
 
@@ -20,6 +23,7 @@ KINDS = {"text": TEXT, "binary": BINARY}
 def examiner():
     with tempfile.TemporaryDirectory(prefix="wsplex-") as folder, Daemon(folder) as daemon:
         with Examiner(daemon.socket) as examiner:
+            examiner.daemon = daemon
             yield examiner
         daemon.wait_idle()
         daemon.stop()
@@ -357,39 +361,71 @@ def test_close(examiner, case):
     examiner.run(case)
 
 
-# --- limits (10.4) and bulk ---
+# --- bulk ---
+
+MIB = 1 << 20
+# What takes minutes is for scripts/verify.
+IS_LONG = bool(os.environ.get("WSPLEX_LONG"))
+
+
+def large(kind, length):
+    """Text has characters of every length, and ends with blanks, as it must not end within one."""
+    if kind == BINARY:
+        return os.urandom(length)
+    text = "*µ€😀".encode()
+    return (text * (length // len(text))).ljust(length)
+
+
+def split(kind, length, size, chop=0):
+    payload = large(kind, length)
+    return echo("", [cut(kind, payload, size)], (kind, payload), chop=chop)
+
+
+def many(n_messages):
+    messages = [(TEXT, b"*" * (i % 300)) for i in range(n_messages)]
+    return echo("", [b"".join(frame(*message) for message in messages)], *messages)
 
 
 def bulk():
+    """Name and maker of each case: all of them at once would be gigabytes."""
     for name, kind in KINDS.items():
-        for length in (1 << 20, 16 << 20):
-            payload = os.urandom(length) if kind == BINARY else ("*µ€😀" * (length // 10 + 1)).encode()[:length]
-            if kind == TEXT:
-                payload = payload.decode("utf-8", "ignore").encode().ljust(length)
-            yield echo(f"{name}-of-{length >> 20}-MiB", [frame(kind, payload)], (kind, payload))
-            yield echo(f"{name}-of-{length >> 20}-MiB-in-64-KiB", [cut(kind, payload, 65536)], (kind, payload))
-        payload = of_length(kind, 1 << 20)
-        yield echo(f"{name}-in-frames-of-64", [cut(kind, payload, 64)], (kind, payload))
-        yield echo(f"{name}-of-1-MiB-chopped", [frame(kind, payload)], (kind, payload), chop=2048)
-        yield echo(f"{name}-of-1-MiB-in-frames-chopped", [cut(kind, payload, 1024)], (kind, payload), chop=4096)
-    yield echo("a-hundred-thousand-fragments", [cut(TEXT, bytes(100000), 1)], (TEXT, bytes(100000)))
-    yield broken("one-byte-too-many", [cut(BINARY, bytes((16 << 20) + 1), 1 << 20)], codes=(1009,))
-    many = [(TEXT, b"*" * (i % 300)) for i in range(2000)]
-    yield echo("two-thousand-messages", [b"".join(frame(*message) for message in many)], *many)
+        for n in (1, 16):
+            yield f"{name}-of-{n}-MiB", lambda kind=kind, n=n: split(kind, n * MIB, n * MIB)
+            yield f"{name}-of-{n}-MiB-in-64-KiB", lambda kind=kind, n=n: split(kind, n * MIB, 65536)
+        yield f"{name}-in-frames-of-64", lambda kind=kind: split(kind, 1000000, 64)
+        yield f"{name}-chopped", lambda kind=kind: split(kind, MIB, MIB, 2048)
+        yield f"{name}-in-frames-chopped", lambda kind=kind: split(kind, MIB, 1024, 4096)
+        for size in (1, 64, 256, 1000, 4096, 65536, MIB) if IS_LONG else ():
+            n_bytes = min(size * 100000, 16 * MIB)
+            yield f"{name}-in-frames-of-{size}-long", lambda kind=kind, n=n_bytes, size=size: split(kind, n, size)
+        for chop in (1, 64, 997, 65536) if IS_LONG else ():
+            n_bytes = min(chop * 100000, 16 * MIB)
+            yield f"{name}-chopped-by-{chop}", lambda kind=kind, n=n_bytes, chop=chop: split(kind, n, n, chop)
+            yield f"{name}-in-frames-chopped-by-{chop}", lambda kind=kind, n=n_bytes, chop=chop: split(
+                kind, n, 1300, chop
+            )
+    yield "a-hundred-thousand-fragments", lambda: split(TEXT, 100000, 1)
+    yield "one-byte-too-many", lambda: broken("", [cut(BINARY, bytes(16 * MIB + 1), MIB)], codes=(1009,))
+    yield "two-thousand-messages", lambda: many(2000)
+    if IS_LONG:
+        yield "a-hundred-thousand-messages", lambda: many(100000)
 
 
-@cases(bulk())
-def test_bulk(examiner, case):
-    examiner.run(case)
+BULK = dict(bulk())
+
+
+@pytest.mark.parametrize("name", BULK)
+def test_bulk(examiner, name):
+    examiner.run(BULK[name]())
 
 
 def test_round_trips(examiner):
     """Each message is sent when the one before has come back."""
     for kind in KINDS.values():
         for length in (0, 16, 64, 256, 1024, 4096, 16384, 65536):
-            message = (kind, of_length(kind, length))
-            sends = [part for i in range(100) for part in (frame(*message), Until(i + 1))]
-            examiner.run(echo(f"{length} bytes of {kind}", sends, *[message] * 100))
+            message, n_messages = (kind, of_length(kind, length)), 1000 if IS_LONG else 100
+            sends = [part for i in range(n_messages) for part in (frame(*message), Until(i + 1))]
+            examiner.run(echo(f"{length} bytes of {kind}", sends, *[message] * n_messages))
 
 
 # --- masking (5.3) ---
@@ -404,3 +440,81 @@ def test_masking_keys(examiner):
     for bit in range(32):
         n_set = sum(key >> bit & 1 for key in keys)
         assert 350 < n_set < 650, (bit, n_set)  # nine standard deviations
+
+
+# --- floods (5.5.3, 10.4) ---
+
+
+def resident(pid):
+    """Bytes."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def flooded(examiner, script):
+    """What the daemon has grown by while script(peer) runs, as the script tells it by calling its second argument."""
+    grown = []
+    before = resident(examiner.daemon.pid)
+
+    def run(peer):
+        peer.upgrade()
+        script(peer, lambda: grown.append(resident(examiner.daemon.pid) - before))
+
+    with RawServer(run) as raw:
+        examiner.program.write(raw.url)
+        event = examiner.program.out.wait(lambda line: raw.url in line and json.loads(line), "the close")[1]
+    if not IS_SANITIZED:  # freed memory is held back there
+        assert max(grown) < 4 * MIB
+    return event
+
+
+def test_a_flood_of_pings(examiner):
+    """It reads no pong: pings are read on, those that cannot be answered are counted for nothing but the newest."""
+    n_bytes, payload = (2 if IS_SANITIZED else 40) * MIB, b"p" * 100
+    n_pings = n_bytes // len(frame(PING, payload))
+
+    def flood(peer, measure):
+        for _ in range(n_pings // 1000):
+            peer.raw(frame(PING, payload) * 1000)
+            measure()
+        peer.raw(frame(PING, b"newest"))
+        n_pongs = 1
+        while (got := peer.read_frame()) != (0x80 | PONG, b"newest"):
+            assert got == (0x80 | PONG, payload)
+            n_pongs += 1
+        assert 1 < n_pongs < n_pings
+        peer.raw(close_frame(1000))
+        assert peer.read_close() == 1000
+
+    event = flooded(examiner, flood)
+    assert (event["clean"], event["code"], event["messages"]) == (True, 1000, 0)
+
+
+def test_a_flood_of_pongs(examiner):
+    """Nobody asked for them, and nobody answers them."""
+
+    def flood(peer, measure):
+        for _ in range(100):
+            peer.raw(frame(PONG, b"unasked") * 1000)
+            measure()
+        peer.raw(close_frame(1000))
+        assert peer.read_frame() == (0x80 | CLOSE, b"\x03\xe8")
+
+    assert flooded(examiner, flood)["clean"]
+
+
+def test_a_flood_of_fragments(examiner):
+    """A message that never ends and never grows is over when it has more frames than any honest one."""
+
+    def flood(peer, measure):
+        peer.socket.settimeout(DEADLINE)
+        peer.raw(frame(BINARY, b"", is_last=False))
+        with contextlib.suppress(ConnectionError):
+            for _ in range(2000):
+                peer.raw(frame(0, b"", is_last=False) * 1000)
+                measure()
+        assert peer.read_close() == 1009
+
+    event = flooded(examiner, flood)
+    assert (event["clean"], event["code"], event["messages"]) == (False, 1006, 0)
+    assert "more frames" in event["error"]
