@@ -96,9 +96,9 @@ struct wsp_url {
     const char *path;        /* begins with / */
     const char *query;       /* without the ?; see has_query */
     const char *fragment;    /* without the #; see has_fragment */
-    const char *resource;    /* the request target: path, and ?query where it is not empty (RFC 6455,
+    const char *resource; /* the request target: path, and ?query where it is not empty (RFC 6455,
                                 section 3: the resource name) */
-    const char *origin;      /* scheme://host_header, what MessageEvent.origin shows */
+    const char *origin;   /* scheme://host_header, what MessageEvent.origin shows */
     const char *socket_path; /* of ws+unix and wss+unix, decoded; empty for the others */
     enum wsp_scheme scheme;
     enum wsp_host_kind host_kind;
