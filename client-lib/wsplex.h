@@ -291,8 +291,10 @@ enum wsplex_binary_type {
  * new WebSocket(url, protocols). Returns at once with an object in CONNECTING; `open`, or `error`
  * and `close`, come later, so handlers set right after it miss nothing.
  *
- * url         ws: or wss: (http: and https: stand for them), without fragment; parsed here. Or,
- *             extension, wsplex-endpoint:NAME for an endpoint of the daemon's configuration.
+ * url         ws: or wss: (http: and https: stand for them), without fragment; parsed here.
+ *             Extensions: wsplex-endpoint:NAME for an endpoint of the daemon's configuration;
+ *             ws+unix:/path/of/socket:/request/path?query, or wss+unix: with TLS, for a server on a
+ *             Unix socket, which only a daemon of the program's own user opens for it.
  * protocols   n_protocols subprotocol names in the order of preference; may be NULL when 0.
  * options     extension; NULL for none. Copied.
  *
@@ -321,7 +323,8 @@ struct wsplex *wsplex_websocket_client(const struct wsplex_websocket *websocket)
 /* url: serialised. wsplex-endpoint:NAME for an endpoint. */
 const char *wsplex_websocket_url(const struct wsplex_websocket *websocket);
 
-/* The serialisation of the URL's origin, as MessageEvent.origin has it; "null" for an endpoint. */
+/* The serialisation of the URL's origin, as MessageEvent.origin has it; "null" for an endpoint and
+ * for a Unix socket. */
 const char *wsplex_websocket_origin(const struct wsplex_websocket *websocket);
 
 /* protocol: the subprotocol that the server chose. Empty before `open`. */

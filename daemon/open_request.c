@@ -14,6 +14,7 @@
 
 #include "daemon/config.h"
 #include "daemon/idna.h"
+#include "daemon/option_text.h"
 #include "daemon/options.h"
 #include "daemon/proxy_choice.h"
 #include "daemon/server.h"

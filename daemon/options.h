@@ -129,11 +129,6 @@ enum { OPTION_TEXT_LEN = 240 };
 int option_set(const struct option_table *table, const struct option_row *row, struct wsp_view text,
                void *values, char ret_problem[OPTION_TEXT_LEN]);
 
-/* Adds a header to a value of the type HEADERS. As option_set; headers is half-changed after
- * -ENOMEM. */
-int headers_add(struct strings *headers, struct wsp_view name, struct wsp_view value,
-                char ret_problem[OPTION_TEXT_LEN]);
-
 /* The value of a row whose values are numbers; false for texts and lists. */
 bool option_number(const struct option_row *row, const void *values, uint64_t *ret_number);
 

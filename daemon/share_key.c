@@ -62,6 +62,7 @@ static void write_tls(struct writer *writer, const struct target *target)
     write_text(writer, target->endpoint);
     write_text(writer, target->url.hostname);
     write_number(writer, target->url.port);
+    write_text(writer, target->url.socket_path);
     write_text(writer, tls->ca_file);
     write_text(writer, tls->ca_path);
     write_text(writer, tls->cert_file);

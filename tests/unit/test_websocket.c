@@ -45,6 +45,9 @@ static const char *const bad_urls[] = {
     "wsplex-endpoint:",
     "wsplex-endpoint:a/b",
     "wsplex-endpoint:-a",
+    "ws+unix:run/x.sock",
+    "ws+unix:/run/x.sock#f",
+    "socks5://example.org",
 };
 
 /* No round trip: nothing is connected. A URL without a scheme is relative, and there is no base. */
@@ -83,6 +86,8 @@ static const struct {
      "cher.example/",
      "wss://xn--bcher-kva.example/", "wss://xn--bcher-kva.example"},
     {"wsplex-endpoint:feed.1", "wsplex-endpoint:feed.1", "null"},
+    {"ws+unix:/run/a b.sock:/p?q", "ws+unix:/run/a%20b.sock:/p?q", "null"},
+    {"WSS+unix:///run/x.sock", "wss+unix:///run/x.sock", "null"},
 };
 
 START_TEST(url_and_origin_are_serialised)

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * option_text: the values of options that are texts and lists; see option_text.h.
+ * Neighbours: options finds the row and knows numbers; proxy, no_proxy, pin and proto/rules judge what they are for.
+ * Invariant: a value that may hold a credential is never quoted.
+ */
+#include "daemon/option_text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/idna.h"
+#include "daemon/limits.h"
+#include "daemon/no_proxy.h"
+#include "daemon/pin.h"
+#include "daemon/proxy.h"
+#include "proto/limits.h"
+#include "proto/rules.h"
+
+int option_problem(char ret_problem[OPTION_TEXT_LEN], const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(ret_problem, OPTION_TEXT_LEN, format, arguments);
+    va_end(arguments);
+    return 1;
+}
+
+/* ---- texts ---- */
+
+/* What else but a file or a directory is there could make whoever opens it wait. 0; a positive number. */
+static int path_check(const struct option_row *row, const char *path,
+                      char ret_problem[OPTION_TEXT_LEN])
+{
+    bool is_directory = row->type == OPTION_DIRECTORY;
+    struct stat is;
+
+    if (access(path, is_directory ? R_OK | X_OK : R_OK) < 0 || stat(path, &is) < 0)
+        return option_problem(ret_problem, "%s: %.100s cannot be read: %s", row->name, path,
+                              strerror(errno));
+    if (is_directory ? !S_ISDIR(is.st_mode) : !S_ISREG(is.st_mode))
+        return option_problem(ret_problem, "%s: %.100s is not a %s", row->name, path,
+                              is_directory ? "directory" : "regular file");
+    return 0;
+}
+
+/* A proxy's URL may hold a password and is never quoted. */
+static int proxy_check(const struct option_row *row, struct wsp_view text,
+                       char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *reason;
+    struct proxy *proxy;
+    int r = proxy_new(text, idna_to_ascii, &proxy, &reason);
+
+    if (r == 0)
+        proxy_free(proxy);
+    return r > 0 ? option_problem(ret_problem, "%s: %s", row->name, reason) : r;
+}
+
+static int hosts_check(const struct option_row *row, struct wsp_view text,
+                       char ret_problem[OPTION_TEXT_LEN])
+{
+    struct wsp_view item;
+
+    if (!no_proxy_has_flaw(text, &item))
+        return 0;
+    return option_problem(ret_problem, "%s: \"%.*s\" is no host, address or network, as in \"%s\"",
+                          row->name, item.len > 60 ? 60 : (int)item.len, (const char *)item.data,
+                          "example.org, 192.0.2.0/24");
+}
+
+/* 0, -ENOMEM, or 1: what the text is not. */
+static int text_check(const struct option_row *row, struct wsp_view text,
+                      char ret_problem[OPTION_TEXT_LEN])
+{
+    if (text.len == 0 && row->type != OPTION_HOSTS)
+        return option_problem(ret_problem, "%s: the value is empty", row->name);
+    if (text.len > 0 && memchr(text.data, 0, text.len))
+        return option_problem(ret_problem, "%s: the value contains a zero byte", row->name);
+    switch (row->type) {
+    case OPTION_PROXY: return proxy_check(row, text, ret_problem);
+    case OPTION_HOSTS: return hosts_check(row, text, ret_problem);
+    case OPTION_TEXT: return 0;
+    default: break;
+    }
+    if (text.data[0] != '/')
+        return option_problem(
+            ret_problem, "%s: \"%.*s\" is not an absolute path; it must begin with /", row->name,
+            text.len > 100 ? 100 : (int)text.len, (const char *)text.data);
+    return 0;
+}
+
+int option_set_text(const struct option_row *row, struct wsp_view text, char **value,
+                    char ret_problem[OPTION_TEXT_LEN])
+{
+    int r = text_check(row, text, ret_problem);
+
+    if (r != 0)
+        return r;
+
+    char *copy = wsp_view_to_string(text);
+
+    if (!copy)
+        return -ENOMEM;
+    if ((row->type == OPTION_FILE || row->type == OPTION_DIRECTORY) &&
+        path_check(row, copy, ret_problem) != 0) {
+        free(copy);
+        return 1;
+    }
+    free(*value);
+    *value = copy;
+    return 0;
+}
+
+int headers_add(struct strings *headers, struct wsp_view name, struct wsp_view value,
+                char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *name_text = (const char *)name.data;
+    int r;
+
+    if (!wsp_header_name_is_valid(name_text, name.len))
+        return option_problem(ret_problem, "headers: a name is not one that a header can have");
+    if (!wsp_header_name_is_for_user(name_text, name.len))
+        return option_problem(ret_problem,
+                              "headers: %.*s is written by the WebSocket handshake itself",
+                              (int)name.len, name_text);
+    if (!wsp_header_value_is_valid((const char *)value.data, value.len))
+        return option_problem(ret_problem,
+                              "headers: the value of %.*s is not printable text of one line",
+                              (int)name.len, name_text);
+    if (headers->n_items >= 2 * WSP_MAX_N_HEADERS)
+        return option_problem(ret_problem, "headers: there are more than %d", WSP_MAX_N_HEADERS);
+
+    size_t sum = name.len + value.len;
+
+    for (size_t i = 0; i < headers->n_items; i++)
+        sum += strlen(headers->items[i]);
+    if (sum > WSP_MAX_HEADERS)
+        return option_problem(ret_problem, "headers: they are longer than %d bytes together",
+                              WSP_MAX_HEADERS);
+    r = strings_add(headers, name_text, name.len);
+    return r < 0 ? r : strings_add(headers, (const char *)value.data, value.len);
+}
+
+/* One "Name: value". The value may be a credential and is never quoted. */
+static int headers_add_line(struct strings *headers, struct wsp_view line,
+                            char ret_problem[OPTION_TEXT_LEN])
+{
+    const uint8_t *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
+
+    if (!colon)
+        return option_problem(ret_problem, "headers: an item has no colon; write \"Name: value\"");
+
+    size_t name_len = (size_t)(colon - line.data);
+    struct wsp_view name = {line.data, name_len};
+    struct wsp_view value = {colon + 1, line.len - name_len - 1};
+
+    for (; value.len > 0 && (*value.data == ' ' || *value.data == '\t'); value.len--)
+        value.data++;
+    return headers_add(headers, name, value, ret_problem);
+}
+
+/* Programs have one text for all of theirs. */
+static int pins_add(const struct option_row *row, struct strings *pins, struct wsp_view list,
+                    char ret_problem[OPTION_TEXT_LEN])
+{
+    struct wsp_view text = {0};
+    char pin[PIN_LEN + 1];
+    int r = 0;
+
+    if (!pin_next(&list, &text))
+        return option_problem(ret_problem, "%s: the value is empty", row->name);
+    do {
+        if (!pin_parse(text, pin))
+            return option_problem(
+                ret_problem,
+                "%s: \"%.*s\" is not understood; write \"sha256/\" and the SHA-256 of "
+                "the public key in base64, 44 characters",
+                row->name, text.len > 60 ? 60 : (int)text.len, (const char *)text.data);
+        if (pins->n_items >= MAX_PINS)
+            return option_problem(ret_problem, "%s: more than %d", row->name, MAX_PINS);
+        r = strings_add(pins, pin, strlen(pin));
+    } while (r == 0 && pin_next(&list, &text));
+    return r;
+}
+
+int option_add_item(const struct option_row *row, struct wsp_view text, struct strings *strings,
+                    char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *item = (const char *)text.data;
+
+    if (row->type == OPTION_HEADERS)
+        return headers_add_line(strings, text, ret_problem);
+    if (row->type == OPTION_PINS)
+        return pins_add(row, strings, text, ret_problem);
+    if (!wsp_subprotocol_is_valid(item, text.len))
+        return option_problem(ret_problem, "%s: \"%.*s\" is not a subprotocol's name", row->name,
+                              text.len > 60 ? 60 : (int)text.len, item);
+    for (size_t i = 0; i < strings->n_items; i++)
+        if (wsp_view_equals(text, wsp_view_of_string(strings->items[i])))
+            return option_problem(ret_problem, "%s: %.60s stands there twice", row->name,
+                                  strings->items[i]);
+    if (strings->n_items >= WSP_MAX_N_SUBPROTOCOLS)
+        return option_problem(ret_problem, "%s: more than %d names", row->name,
+                              WSP_MAX_N_SUBPROTOCOLS);
+    return strings_add(strings, item, text.len);
+}
