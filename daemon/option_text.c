@@ -41,12 +41,12 @@ static int path_check(const struct option_row *row, const char *path,
     bool is_directory = row->type == OPTION_DIRECTORY;
     struct stat is;
 
-    if (access(path, is_directory ? R_OK | X_OK : R_OK) < 0 || stat(path, &is) < 0)
-        return option_problem(ret_problem, "%s: %.100s cannot be read: %s", row->name, path,
-                              strerror(errno));
-    if (is_directory ? !S_ISDIR(is.st_mode) : !S_ISREG(is.st_mode))
+    if (stat(path, &is) == 0 && (is_directory ? !S_ISDIR(is.st_mode) : !S_ISREG(is.st_mode)))
         return option_problem(ret_problem, "%s: %.100s is not a %s", row->name, path,
                               is_directory ? "directory" : "regular file");
+    if (access(path, is_directory ? R_OK | X_OK : R_OK) < 0)
+        return option_problem(ret_problem, "%s: %.100s cannot be read: %s", row->name, path,
+                              strerror(errno));
     return 0;
 }
 

@@ -322,6 +322,8 @@ static int key_parse(const struct reader *reader, const struct content *content,
     bool was_asked = false;
     BIO *bio;
 
+    if (memmem(content->bytes, content->len, mark, sizeof(mark) - 1) == NULL)
+        return reader_fail(reader, "there is no key in PEM in it (BEGIN PRIVATE KEY)");
     if (is_for_others(&content->stat))
         return reader_fail(reader, "others can read it; make it its owner's alone (chmod 600)");
     bio = BIO_new_mem_buf(content->bytes, (int)content->len);
@@ -335,8 +337,6 @@ static int key_parse(const struct reader *reader, const struct content *content,
     if (was_asked)
         return reader_fail(reader, "it is encrypted, and nobody can be asked for the passphrase; "
                                    "write it without one (openssl pkey)");
-    if (memmem(content->bytes, content->len, mark, sizeof(mark) - 1) == NULL)
-        return reader_fail(reader, "there is no key in PEM in it (BEGIN PRIVATE KEY)");
     return reader_fail(reader, "its key is damaged, or of a kind that is not known here");
 }
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Certificates, good and bad, made by openssl(1) in a folder of the test run."""
 
+import base64
 import dataclasses
+import hashlib
 import os
 import subprocess
 
@@ -29,6 +31,15 @@ class Certificate:
     chain: str
     key: str
 
+    @property
+    def pin(self):
+        """The name of its public key, as the option `pin` takes it."""
+        pem = subprocess.run(["openssl", "x509", "-in", self.chain, "-noout", "-pubkey"],
+                             check=True, capture_output=True).stdout  # fmt: skip
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=pem,
+                             check=True, capture_output=True).stdout  # fmt: skip
+        return "sha256/" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+
 
 class Authority:
     """A CA of its own. `file` is what trusts it."""
@@ -52,11 +63,11 @@ class Authority:
     def _run(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self._folder, check=True, capture_output=True)
 
-    def issue(self, name, names=NAMES, start="20200101000000Z", end="20991231235959Z"):
-        """A server's certificate."""
+    def issue(self, name, names=NAMES, start="20200101000000Z", end="20991231235959Z", usage="serverAuth"):
+        """A server's certificate, or with the usage clientAuth a client's."""
         self._request(name)
         with open(self._path(f"{name}.ext"), "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
+            file.write(f"subjectAltName={names}\nextendedKeyUsage={usage}\n")
         self._run("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile",
                   "ca.key", "-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", f"{name}.ext",
                   "-startdate", start, "-enddate", end)  # fmt: skip

@@ -214,7 +214,7 @@ class RawServer:
     to hold a connection open wait for the event `over`.
     """
 
-    def __init__(self, script, host="127.0.0.1", certificate=None):
+    def __init__(self, script, host="127.0.0.1", certificate=None, client_authority=None):
         self._script = script
         self._errors = []
         self._threads = []
@@ -225,6 +225,9 @@ class RawServer:
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(certificate.chain, certificate.key)
+        if client_authority:
+            self._tls.verify_mode = ssl.CERT_REQUIRED
+            self._tls.load_verify_locations(client_authority.file)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
         self.port = self._listener.getsockname()[1]
