@@ -122,6 +122,9 @@ class Process:
     def status(self):
         return self._process.returncode
 
+    def has_ended(self):
+        return self._process.poll() is not None
+
     def write(self, line):
         # A program that has ended is found out by what is waited for next.
         with contextlib.suppress(BrokenPipeError):
