@@ -120,6 +120,8 @@ START_TEST(every_kind_of_value)
                   "stop-timeout = 1min // another\n"
                   "max-clients = 3\n"
                   "max-queued = 64MiB\n"
+                  "proxy = \"http://user:secret@proxy.example:3128\"\n"
+                  "no-proxy = \".example 10.0.0.0/8\"\n"
                   "endpoint \"feed\" {\n"
                   "    url = \"WSS://Feed.example:443/v1?token=x\"\n"
                   "    protocols = {\"v2.json\", 'v1'}\n"
@@ -129,9 +131,12 @@ START_TEST(every_kind_of_value)
                   "    slow-consumer = block\n"
                   "    queue = 1GiB\n"
                   "    block-timeout = 250ms\n"
+                  "    proxy = none\n"
+                  "    no-proxy = \"\"\n"
                   "    max-message = \"1 MiB\"\n"
                   "}\n"
-                  "endpoint b { url = ws://[::1]:8080/a }\n");
+                  "endpoint b { url = ws://[::1]:8080/a }\n"
+                  "endpoint c { url = \"ws+unix:/run/x.sock:/a\" }\n");
     const struct daemon_options *daemon = &config->daemon;
     const struct endpoint *feed = config_find_endpoint(config, WSP_VIEW_LITERAL("feed"));
 
@@ -143,8 +148,13 @@ START_TEST(every_kind_of_value)
     ck_assert_uint_eq(daemon->stop_timeout_ms, 60000);
     ck_assert_uint_eq(daemon->max_clients, 3);
     ck_assert_uint_eq(daemon->max_queued_bytes, 64 << 20);
-    ck_assert_uint_eq(config->n_endpoints, 2);
+    ck_assert_str_eq(daemon->proxy, "http://user:secret@proxy.example:3128");
+    ck_assert_str_eq(daemon->no_proxy, ".example 10.0.0.0/8");
+    ck_assert_uint_eq(config->n_endpoints, 3);
     ck_assert_ptr_nonnull(feed);
+    ck_assert_str_eq(feed->options.proxy, "none");
+    ck_assert_str_eq(feed->options.no_proxy, "");
+    ck_assert_str_eq(config->endpoints[1].url.socket_path, "/run/x.sock");
     ck_assert_str_eq(feed->url.href, "wss://feed.example/v1?token=x");
     ck_assert_uint_eq(feed->options.protocols.n_items, 2);
     ck_assert_str_eq(feed->options.protocols.items[1], "v1");
@@ -159,7 +169,7 @@ START_TEST(every_kind_of_value)
     ck_assert_uint_eq(feed->options.max_message, 1 << 20);
     ck_assert_uint_eq(feed->options.close_timeout_ms, TARGET_DEFAULT_CLOSE_TIMEOUT_MS);
     ck_assert_str_eq(config->endpoints[0].url.href, "ws://[::1]:8080/a");
-    ck_assert_int_eq(feed->line, 11);
+    ck_assert_int_eq(feed->line, 13);
     ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("fee")));
     ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("")));
     config_free(config);
@@ -171,6 +181,18 @@ END_TEST
 static const struct {
     const char *text, *problem;
 } bad[] = {
+    /* proxies, whose URLs are never quoted */
+    {"\nproxy = \"https://user:secret@h\"\n",
+     "wsplexd.conf:2: proxy: a proxy that is itself reached over TLS is not supported; begin with "
+     "http://, socks5:// or socks5h://\n"},
+    {IN_ENDPOINT("proxy = \"user:secret@h/path\""),
+     "wsplexd.conf:3: proxy: a proxy has no path; end after its port\n"},
+    {IN_ENDPOINT("no-proxy = \"h, 10.0.0.0/33\""),
+     "wsplexd.conf:3: no-proxy: \"10.0.0.0/33\" is no host, address or network, as in "
+     "\"example.org, 192.0.2.0/24\"\n"},
+    {"endpoint x { url = \"ws+unix:x.sock\" }\n",
+     "wsplexd.conf:1: url: the URL does not name a Unix socket; write "
+     "ws+unix:/path/of/socket:/request/path\n"},
     /* keys */
     {"\nsockett = /a\n", "wsplexd.conf:2: sockett: there is no such key; did you mean socket?\n"},
     {"Log_Level = debug\n",
