@@ -10,6 +10,7 @@
 #include "daemon/connect.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,28 @@ static void attempt_stop(struct attempt *attempt)
     attempt->pass = pass_free(attempt->pass);
 }
 
+static void set_option(int fd, int level, int name, uint64_t value)
+{
+    int number = value < INT_MAX ? (int)value : INT_MAX;
+
+    /* What a kernel does not know it does not do: nothing that a connection must fail for. */
+    setsockopt(fd, level, name, &number, sizeof(number));
+}
+
+/* How the kernel finds out that the other end is gone. Not before the connection stands: then the time for it is the
+ * connect timeout's. */
+static void watch_over(int fd, const struct connect_request *request)
+{
+    if (request->tcp_keepalive_ms > 0) {
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (request->tcp_keepalive_ms + 999) / 1000);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, TCP_KEEPALIVE_INTERVAL_S);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPALIVE_N_PROBES);
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    }
+    if (request->tcp_user_timeout_ms > 0)
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, request->tcp_user_timeout_ms);
+}
+
 static void connect_won(struct connect *connect, struct attempt *attempt)
 {
     union address address = *attempt->address;
@@ -171,6 +194,7 @@ static void connect_won(struct connect *connect, struct attempt *attempt)
     race_deinit(&connect->race);
     connect->lookup = lookup_free(connect->lookup);
     task_cancel(&connect->failed);
+    watch_over(fd, &connect->request);
     connect->request.done(connect->request.owner, fd, &address, pass, NULL);
 }
 
@@ -199,14 +223,13 @@ static void attempt_ready(void *owner, unsigned events)
 static int attempt_open(struct attempt *attempt)
 {
     const union address *address = attempt->address;
-    int on = 1;
     int r;
 
     attempt->fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd < 0)
         return errno;
     /* Messages are gathered here already; a kernel that waits for more would only make each of them late. */
-    setsockopt(attempt->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    set_option(attempt->fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (connect(attempt->fd, &address->any, address_len(address)) < 0 && errno != EINPROGRESS)
         return errno;
     r = watch_init(&attempt->watch, attempt->connect->loop, attempt->fd, attempt_ready, attempt);

@@ -30,6 +30,8 @@ struct connect_request {
     uint16_t port;
     struct gates *gates; /* NULL: many may connect to one address at once, as to a proxy */
     uid_t uid;           /* whose turn it is at a gate */
+    /* See target.h. */
+    uint64_t tcp_keepalive_ms, tcp_user_timeout_ms;
     connect_done_fn done;
     /* All that it does from now on is to wait at gates; or no longer. May be NULL. From the loop. */
     void (*rests)(void *owner, bool is_resting);

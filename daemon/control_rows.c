@@ -175,7 +175,7 @@ json_t *failed_details(struct list *node, bool is_owner)
 json_t *upstream_row(struct list *node, uint64_t now_ms)
 {
     const struct share *share = share_of(node);
-    const struct upstream *upstream = share->upstream;
+    const struct opening *opening = share->upstream ? upstream_opening(share->upstream) : NULL;
     char display[TARGET_DISPLAY_LEN];
 
     return json_pack(
@@ -183,9 +183,8 @@ json_t *upstream_row(struct list *node, uint64_t now_ms)
         number(share->id), "state", share_state_to_string(share->state), "url",
         target_display(share->target, display), "shared", share->is_shared, "uid",
         (json_int_t)share->owner->uid, "channels", (int)share->n_channels, "protocol",
-        share->protocol ? share->protocol : "", "address",
-        upstream ? upstream_address(upstream) : "", "tls", upstream ? upstream_tls(upstream) : "",
-        "insecure_tls", share->target->tls.is_insecure, "age_ms",
+        share->protocol ? share->protocol : "", "address", opening ? opening->address : "", "tls",
+        opening ? opening->tls : "", "insecure_tls", share->target->tls.is_insecure, "age_ms",
         number(now_ms - share->created_ms), "messages_in", number(share->n_in), "bytes_in",
         number(share->n_in_bytes), "messages_out", number(share->n_out), "bytes_out",
         number(share->n_out_bytes), "held_bytes", number(share->log.charge.amount));
@@ -199,9 +198,18 @@ static json_t *proxy_string(const struct proxy *proxy)
     return json_string(proxy ? proxy_display(proxy, text) : "");
 }
 
+/* Of the last ping that was answered; null where there was none. */
+static json_t *round_trip(const struct upstream *upstream)
+{
+    uint64_t ms;
+
+    return upstream && upstream_round_trip(upstream, &ms) ? number(ms) : json_null();
+}
+
 json_t *upstream_details(struct list *node, bool is_owner)
 {
     const struct share *share = share_of(node);
+    char progress[sizeof(share->ending.failure.text)] = "";
     const struct tls_settings *tls = &share->target->tls;
     json_t *channels = json_array();
 
@@ -213,8 +221,11 @@ json_t *upstream_details(struct list *node, bool is_owner)
             return NULL;
         }
     }
+    if (share->upstream)
+        opening_describe(upstream_opening(share->upstream), progress, sizeof(progress));
     return merge(
-        json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:o}", "extensions",
+        json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:o}",
+                  "progress", progress, "round_trip_ms", round_trip(share->upstream), "extensions",
                   share->extensions ? share->extensions : "", "channel_ids", channels, "protocols",
                   strings_array(&share->target->protocols, 0, 1), "lingering", share->is_lingering,
                   "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",

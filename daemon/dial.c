@@ -160,6 +160,8 @@ static int dial_begin(struct dial *dial)
         .port = target->url.port,
         .gates = &remote->gates,
         .uid = target->scope,
+        .tcp_keepalive_ms = target->tcp_keepalive_ms,
+        .tcp_user_timeout_ms = target->tcp_user_timeout_ms,
         .done = dial_connected,
         .rests = dial_rests,
         .owner = dial,

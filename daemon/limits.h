@@ -89,6 +89,11 @@
  * words of any page ("Bearer", "session"), and no good secrets. */
 #define MIN_SECRET_WORD 8
 
+/* Of tcp-keepalive, once it has begun: a minute in which four probes are lost is no accident. Where
+ * tcp-user-timeout is set, that is how long the kernel goes on probing. */
+#define TCP_KEEPALIVE_INTERVAL_S 15
+#define TCP_KEEPALIVE_N_PROBES   4
+
 /* --- an upstream --- */
 
 /* Events (messages, pings) that an upstream takes out of what it has read in one turn. What a

@@ -273,6 +273,10 @@ static int fill_options(struct request *request, const struct endpoint_options *
     target->block_timeout_ms = options->block_timeout_ms;
     target->connect_timeout_ms = options->connect_timeout_ms;
     target->close_timeout_ms = options->close_timeout_ms;
+    target->ping_ms = options->ping_ms;
+    target->pong_timeout_ms = options->pong_timeout_ms;
+    target->tcp_keepalive_ms = options->tcp_keepalive_ms;
+    target->tcp_user_timeout_ms = options->tcp_user_timeout_ms;
     if (request->endpoint) {
         target->endpoint = strdup(request->endpoint->name);
         if (!target->endpoint)

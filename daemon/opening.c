@@ -25,15 +25,22 @@ static void opening_describe_upgrade(const struct opening *opening, char *to, si
                  opening->target->url.host_header, proxy_format(proxy, name));
 }
 
+void opening_describe(const struct opening *opening, char *to, size_t len)
+{
+    if (opening->dial != NULL)
+        opening->dialer->describe(opening->dial, to, len);
+    else if (opening->deadline.clock != NULL)
+        opening_describe_upgrade(opening, to, len);
+    else
+        snprintf(to, len, "%s", "");
+}
+
 static void opening_too_late(struct opening *opening, uint64_t after_ms)
 {
     struct failure failure;
     char progress[sizeof(failure.text)];
 
-    if (opening->dial != NULL)
-        opening->dialer->describe(opening->dial, progress, sizeof(progress));
-    else
-        opening_describe_upgrade(opening, progress, sizeof(progress));
+    opening_describe(opening, progress, sizeof(progress));
     failure_set(&failure, WSP_CAUSE_TIMEOUT, 0, "not open after %" PRIu64 " ms: %.200s", after_ms,
                 progress);
     opening->failed(opening->owner, &failure);
@@ -127,4 +134,15 @@ void opening_answered(struct opening *opening)
     pass_answered(opening->pass);
     opening->pass = pass_free(opening->pass);
     timer_deinit(&opening->deadline);
+}
+
+void opening_lost(struct opening *opening, const struct failure *why)
+{
+    struct failure failure;
+
+    opening_answered(opening);
+    failure_set(&failure, WSP_CAUSE_HANDSHAKE, 0, "no answer to the upgrade request: %.200s",
+                why == NULL ? "the server ended the connection" : why->text);
+    /* A server that does not like our certificate says so only now (TLS 1.3). */
+    opening->failed(opening->owner, why != NULL && why->cause == WSP_CAUSE_TLS ? why : &failure);
 }

@@ -59,8 +59,14 @@ void opening_deinit(struct opening *opening);
 /* Begins to dial. 0, -ENOMEM. */
 int opening_start(struct opening *opening);
 
-/* The server has answered the upgrade request, or hung up instead: there is no deadline any more, and
- * the next may connect. */
+/* The server has answered the upgrade request: there is no deadline any more, and the next may connect. */
 void opening_answered(struct opening *opening);
+
+/* The server has hung up instead (NULL), or the stream has failed: as answered, and failed says so. */
+void opening_lost(struct opening *opening, const struct failure *why);
+
+/* How far it has come: as a dial describes itself, or "192.0.2.1:443 has not answered the upgrade
+ * request"; empty when it is over. Cut to fit. */
+void opening_describe(const struct opening *opening, char *to, size_t len);
 
 #endif

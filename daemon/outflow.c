@@ -93,11 +93,23 @@ void outflow_pong(struct outflow *outflow, struct wsp_view payload)
     outflow->has_pong = true;
 }
 
+void outflow_ping(struct outflow *outflow, struct wsp_view payload)
+{
+    memcpy(outflow->ping, payload.data, PULSE_PAYLOAD);
+    outflow->has_ping = !outflow->has_close;
+}
+
+bool outflow_has_ping(const struct outflow *outflow)
+{
+    return outflow->has_ping || outflow->ping_end > outflow->n_taken;
+}
+
 void outflow_close(struct outflow *outflow, uint16_t code, struct wsp_view reason)
 {
     if (outflow->has_close)
         return;
     outflow->has_close = true;
+    outflow->has_ping = false;
     outflow->close_code = code;
     outflow->close_reason_len =
         (uint8_t)(reason.len < WSP_MAX_CLOSE_REASON ? reason.len : WSP_MAX_CLOSE_REASON);
@@ -122,17 +134,23 @@ static bool pong_waits(const struct outflow *outflow)
     return outflow->has_pong || wsp_buffer_len(&outflow->pongs) > 0;
 }
 
+static int put_control(struct outflow *outflow, enum wsp_opcode opcode, struct wsp_view payload)
+{
+    uint8_t key[WSP_FRAME_KEY];
+
+    outflow->random(key, sizeof(key));
+    return wsp_ws_write_control(&outflow->bytes, WSP_ROLE_CLIENT, opcode, payload, key);
+}
+
 static int put_pong(struct outflow *outflow)
 {
     struct wsp_view kept = view_of(&outflow->pongs);
     struct wsp_view pong = {outflow->pong, outflow->pong_len};
-    uint8_t key[WSP_FRAME_KEY];
     int r;
 
     if (kept.len > 0)
         pong = (struct wsp_view){kept.data + 1, kept.data[0]};
-    outflow->random(key, sizeof(key));
-    r = wsp_ws_write_control(&outflow->bytes, WSP_ROLE_CLIENT, WSP_OPCODE_PONG, pong, key);
+    r = put_control(outflow, WSP_OPCODE_PONG, pong);
     if (r < 0)
         return r;
     if (kept.len == 0) {
@@ -141,6 +159,17 @@ static int put_pong(struct outflow *outflow)
     }
     wsp_buffer_consume(&outflow->pongs, 1 + pong.len);
     wsp_buffer_trim(&outflow->pongs);
+    return 0;
+}
+
+static int put_ping(struct outflow *outflow)
+{
+    int r = put_control(outflow, WSP_OPCODE_PING, (struct wsp_view){outflow->ping, PULSE_PAYLOAD});
+
+    if (r < 0)
+        return r;
+    outflow->has_ping = false;
+    outflow->ping_end = outflow->n_taken + wsp_buffer_len(&outflow->bytes);
     return 0;
 }
 
@@ -274,6 +303,8 @@ int outflow_fill(struct outflow *outflow, struct share *share)
             r = put_piece(outflow);
         else if (pong_waits(outflow))
             r = put_pong(outflow);
+        else if (outflow->has_ping)
+            r = put_ping(outflow);
         else if (outflow->is_packing)
             r = pack(outflow, &n_left);
         else if (outflow->has_close && !outflow->is_close_held)

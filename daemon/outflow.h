@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * outflow: what an upstream has to write, as bytes: whole messages of its share, one frame each,
- * between them pongs, and at last the Close frame. Knows which bytes belong to which message, and
+ * between them pongs and pings, and at last the Close frame. Knows which bytes belong to which message, and
  * so tells each when it has left.
  * Neighbours: share gives messages, proto/websocket makes frames, upstream writes the bytes to its
  * transport.
@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/pulse.h"
 #include "daemon/share.h"
 #include "proto/buffer.h"
 #include "proto/limits.h"
@@ -33,10 +34,13 @@ struct outflow {
     struct wsp_buffer pongs;      /* those that wait: length and payload of each */
     uint8_t pong[WSP_MAX_CONTROL_PAYLOAD];
     uint8_t pong_len;
+    uint8_t ping[PULSE_PAYLOAD];
+    uint64_t ping_end; /* of the last ping that was put, in the count of n_taken */
     uint8_t close_reason[WSP_MAX_CLOSE_REASON];
     uint8_t close_reason_len;
     uint16_t close_code;
     bool has_pong;  /* behind pongs, which had no room for it: always the newest */
+    bool has_ping;  /* waits for the end of the current message */
     bool has_close; /* waits for the end of the current message; then it is all that is still put */
     bool
         is_close_held; /* set by the upstream: until it no longer is, messages still go before the Close */
@@ -54,6 +58,13 @@ void outflow_deflate(struct outflow *outflow, struct wsp_deflate_mode mode);
 /* A pong with this payload (at most 125 bytes), after the message that is being written. MAX_PONGS_LEN of them wait, and
  * of those that come when so many do only the newest (RFC 6455, section 5.5.3): so a flood of pings costs nothing. */
 void outflow_pong(struct outflow *outflow, struct wsp_view payload);
+
+/* A ping with this payload (PULSE_PAYLOAD bytes), after the message that is being written, if any:
+ * it is never between the frames of one. Takes the place of one that still waits. */
+void outflow_ping(struct outflow *outflow, struct wsp_view payload);
+
+/* A ping waits, or is in the bytes that have not been taken. */
+bool outflow_has_ping(const struct outflow *outflow);
 
 /* The Close frame after the message that is being written, if any; 1005: without a code. Only the
  * first counts. */

@@ -216,6 +216,7 @@ static void share_log(struct server *server, const struct share *share)
 {
     struct journal *journal = &server->journal;
     const struct ending *ending = &share->ending;
+    const struct opening *opening = share->upstream ? upstream_opening(share->upstream) : NULL;
     char display[TARGET_DISPLAY_LEN];
 
     target_display(share->target, display);
@@ -226,8 +227,7 @@ static void share_log(struct server *server, const struct share *share)
         break;
     case SHARE_OPEN:
         journal_log(journal, JOURNAL_UPSTREAM_OPEN, share->id, "%s at %s%s%s", display,
-                    upstream_address(share->upstream), upstream_tls(share->upstream)[0] ? ", " : "",
-                    upstream_tls(share->upstream));
+                    opening->address, opening->tls[0] ? ", " : "", opening->tls);
         break;
     case SHARE_CLOSING: break;
     case SHARE_ENDED:

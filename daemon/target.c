@@ -66,6 +66,10 @@ struct target *target_new(void)
             .linger_ms = TARGET_DEFAULT_LINGER_MS,
             .block_timeout_ms = TARGET_DEFAULT_BLOCK_TIMEOUT_MS,
             .connect_timeout_ms = TARGET_DEFAULT_CONNECT_TIMEOUT_MS,
+            .ping_ms = TARGET_DEFAULT_PING_MS,
+            .pong_timeout_ms = TARGET_DEFAULT_PONG_TIMEOUT_MS,
+            .tcp_keepalive_ms = TARGET_DEFAULT_TCP_KEEPALIVE_MS,
+            .tcp_user_timeout_ms = TARGET_DEFAULT_TCP_USER_TIMEOUT_MS,
             .close_timeout_ms = TARGET_DEFAULT_CLOSE_TIMEOUT_MS,
         };
     }

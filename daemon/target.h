@@ -36,6 +36,10 @@ void strings_deinit(struct strings *strings);
  *   queue            one message of the default max-message, so that a single large one never counts as slow
  *   block-timeout    a debugger's pause or a busy disk, not a meal
  *   connect-timeout  several addresses that do not answer, then one that does
+ *   ping             often enough for the tables of home routers, and for people to learn of a dead line within a minute
+ *   pong-timeout     what a network that finds another way takes
+ *   tcp-keepalive    what a kernel does is cheaper than a ping, but says nothing of the server; so it comes later
+ *   tcp-user-timeout longer than a server may be expected to take nothing of what is sent, see wsplexd.conf(5)
  *   close-timeout    some round trips over a bad line, and well below the time a service manager gives us to stop */
 enum {
     TARGET_DEFAULT_LINGER_MS = 1000,
@@ -43,6 +47,10 @@ enum {
     TARGET_DEFAULT_BLOCK_TIMEOUT_MS = 10000,
     TARGET_DEFAULT_CONNECT_TIMEOUT_MS = 30000,
     TARGET_DEFAULT_CLOSE_TIMEOUT_MS = 5000,
+    TARGET_DEFAULT_PING_MS = 30000,
+    TARGET_DEFAULT_PONG_TIMEOUT_MS = 20000,
+    TARGET_DEFAULT_TCP_KEEPALIVE_MS = 60000,
+    TARGET_DEFAULT_TCP_USER_TIMEOUT_MS = 300000,
 };
 
 /* What a target says of TLS: all of it is identity. */
@@ -78,8 +86,12 @@ struct target {
 
     /* policy of the upstream: the first channel's values hold */
     uint64_t block_timeout_ms;
-    uint64_t connect_timeout_ms; /* resolving, connecting, TLS and the upgrade together */
-    uint64_t close_timeout_ms;   /* the peer's Close frame, then its end of the connection */
+    uint64_t connect_timeout_ms;  /* resolving, connecting, TLS and the upgrade together */
+    uint64_t ping_ms;             /* of silence before a ping; 0: none is sent */
+    uint64_t pong_timeout_ms;     /* of silence after it */
+    uint64_t tcp_keepalive_ms;    /* of silence before the kernel asks; 0: it does not */
+    uint64_t tcp_user_timeout_ms; /* for the server to take what is sent; 0: as the kernel has it */
+    uint64_t close_timeout_ms;    /* the peer's Close frame, then its end of the connection */
 };
 
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */

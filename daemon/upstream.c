@@ -18,6 +18,7 @@
  *  OPEN      | message                          | OPEN      | share_received
  *            | ping                             | OPEN      | pong, before the next message
  *            | Close                            | CLOSING   | share_closing; the same code goes back (see parting.h)
+ *            | silence; yet more, see pulse.h   | OPEN; ENDED | ping; lost
  *            | close asked                      | CLOSING   | Close, after the message that is being written
  *            | a rule is broken                 | CLOSING   | the same, with the right code; deaf
  *            | the stream ends or fails         | ENDED     | lost
@@ -36,7 +37,6 @@
 #include "daemon/upstream.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +44,7 @@
 #include "daemon/limits.h"
 #include "daemon/opening.h"
 #include "daemon/outflow.h"
+#include "daemon/pulse.h"
 #include "daemon/upgrade.h"
 #include "proto/local/errors.h"
 #include "proto/websocket/message.h"
@@ -59,6 +60,7 @@ struct upstream {
     struct upgrade *upgrade;     /* from UPGRADING to OPEN */
     struct inflow inflow;
     struct outflow outflow;
+    struct pulse pulse;    /* OPEN */
     struct timer deadline; /* REFUSED, CLOSING */
     struct task write;     /* TURN_WRITE */
     struct task next;      /* TURN_NEXT: what the turn's budget left over */
@@ -79,6 +81,7 @@ static void upstream_release(struct upstream *u)
 {
     timer_stop(&u->deadline);
     opening_deinit(&u->opening);
+    pulse_deinit(&u->pulse);
     u->transport = transport_free(u->transport);
     task_cancel(&u->write);
     task_cancel(&u->next);
@@ -106,11 +109,11 @@ static void upstream_end(struct upstream *u, const struct ending *ending)
 }
 
 /* RFC 6455, section 7.1.5: 1006 is what a connection without a Close frame has for a code. */
-static void upstream_fail(struct upstream *u, const struct failure *failure)
+static void upstream_fail(void *owner, const struct failure *failure)
 {
     struct ending ending = {.failure = *failure, .code = 1006};
 
-    upstream_end(u, &ending);
+    upstream_end(owner, &ending);
 }
 
 /* Our own side is in trouble. */
@@ -191,6 +194,7 @@ static void upstream_taken(struct upstream *u, size_t len)
     u->is_writing = true;
     outflow_taken(&u->outflow, len);
     u->is_writing = false;
+    pulse_wrote(&u->pulse, !outflow_has_ping(&u->outflow));
     upstream_shut_if_over(u);
 }
 
@@ -228,6 +232,7 @@ static void upstream_write(void *owner)
 static void upstream_send_close(struct upstream *u, uint16_t code, struct wsp_view reason)
 {
     u->state = CLOSING;
+    pulse_stop(&u->pulse);
     outflow_close(&u->outflow, code, reason);
     upstream_schedule_write(u);
     upstream_wait_for_close(u);
@@ -275,7 +280,7 @@ static int upstream_got_event(struct upstream *u, const struct wsp_ws_event *eve
         upstream_schedule_write(u);
         break;
     case WSP_WS_CLOSE: upstream_got_close(u, event->code, event->payload); break;
-    case WSP_WS_PONG: break;
+    case WSP_WS_PONG: pulse_ponged(&u->pulse, event->payload); break;
     }
     return 0;
 }
@@ -327,6 +332,7 @@ static void upstream_opened(struct upstream *u, const struct upgrade_answer *ans
     int r;
 
     u->state = OPEN;
+    pulse_start(&u->pulse);
     if (answer->deflate.is_on) {
         inflow_inflate(&u->inflow, answer->deflate.from_server);
         outflow_deflate(&u->outflow, answer->deflate.from_client);
@@ -373,7 +379,7 @@ static void upstream_read_answer(struct upstream *u, struct wsp_view bytes)
 /* n is 0 at the end of the stream, or the error that broke it. */
 static void upstream_stream_over(struct upstream *u, ssize_t n)
 {
-    struct failure why, failure;
+    struct failure why;
 
     if (n == 0)
         failure_set(&why, WSP_CAUSE_LOST, 0, "the server ended the connection without a Close%s",
@@ -381,13 +387,7 @@ static void upstream_stream_over(struct upstream *u, ssize_t n)
     else
         transport_describe(u->transport, &why);
     switch (u->state) {
-    case UPGRADING:
-        opening_answered(&u->opening);
-        failure_set(&failure, WSP_CAUSE_HANDSHAKE, 0, "no answer to the upgrade request: %.200s",
-                    n == 0 ? "the server ended the connection" : why.text);
-        /* A server that does not like our certificate says so only now (TLS 1.3). */
-        upstream_fail(u, why.cause == WSP_CAUSE_TLS ? &why : &failure);
-        break;
+    case UPGRADING: opening_lost(&u->opening, n == 0 ? NULL : &why); break;
     case REFUSED: upstream_fail(u, &u->ending.failure); break;
     case OPEN: upstream_fail(u, &why); break;
     case CLOSING:
@@ -416,6 +416,7 @@ static void upstream_read(struct upstream *u)
     } else if (u->state == UPGRADING || u->state == REFUSED) {
         upstream_read_answer(u, bytes);
     } else if (!u->is_deaf) {
+        pulse_heard(&u->pulse);
         inflow_feed(&u->inflow, bytes);
         upstream_understand(u);
     }
@@ -445,7 +446,7 @@ static void upstream_next(void *owner)
         upstream_schedule_write(u);
 }
 
-/* --- deadlines --- */
+/* --- what opening, pulse and the deadline say --- */
 
 /* The server has taken too long for the rest of its refusal, or for its part of the closing handshake. */
 static void upstream_deadline(void *owner)
@@ -458,11 +459,10 @@ static void upstream_deadline(void *owner)
         closing_ending(u, WSP_CAUSE_TIMEOUT, "the server did not answer the Close in time");
 }
 
-/* --- the beginning --- */
-
-static void upstream_not_dialed(void *owner, const struct failure *failure)
+static void upstream_ping(void *owner, struct wsp_view payload)
 {
-    upstream_fail(owner, failure);
+    outflow_ping(&((struct upstream *)owner)->outflow, payload);
+    upstream_schedule_write(owner);
 }
 
 static void upstream_dialed(void *owner, struct transport *transport)
@@ -516,13 +516,15 @@ static int upstream_ops_start(void *context, struct share *share, struct upstrea
     task_init(&u->next, upstream_next, u);
     task_init(&u->ended, upstream_tell_ended, u);
     r = timer_init(&u->deadline, u->context->clock, upstream_deadline, u);
-    if (r < 0)
-        goto free_upstream;
-    r = opening_init(&u->opening, u->context->clock, u->context->dialer, share->target,
-                     upstream_dialed, upstream_not_dialed, u);
-    if (r < 0)
-        goto free_upstream;
-    r = opening_start(&u->opening);
+    if (r == 0)
+        r = opening_init(&u->opening, u->context->clock, u->context->dialer, share->target,
+                         upstream_dialed, upstream_fail, u);
+    if (r == 0)
+        r = pulse_init(&u->pulse, u->context->clock, share->target->ping_ms,
+                       share->target->pong_timeout_ms, u->context->random, upstream_ping,
+                       upstream_fail, u);
+    if (r == 0)
+        r = opening_start(&u->opening);
     if (r < 0)
         goto free_upstream;
     *ret_upstream = u;
@@ -546,6 +548,7 @@ static void upstream_ops_pause(struct upstream *u, bool is_paused)
     if (u->state == ENDED || u->is_paused == is_paused)
         return;
     u->is_paused = is_paused;
+    pulse_rest(&u->pulse, is_paused);
     if (!is_paused)
         turn_schedule(u->context->turn, TURN_NEXT, &u->next);
     if (u->state == CLOSING && !u->is_deaf)
@@ -586,12 +589,12 @@ const struct upstream_ops *upstream_remote_ops(void)
     return &ops;
 }
 
-const char *upstream_address(const struct upstream *upstream)
+const struct opening *upstream_opening(const struct upstream *upstream)
 {
-    return upstream->opening.address;
+    return &upstream->opening;
 }
 
-const char *upstream_tls(const struct upstream *upstream)
+bool upstream_round_trip(const struct upstream *upstream, uint64_t *ret_ms)
 {
-    return upstream->opening.tls;
+    return pulse_round_trip(&upstream->pulse, ret_ms);
 }

@@ -12,6 +12,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/dial.h"
+#include "daemon/opening.h"
 #include "daemon/share.h"
 #include "daemon/turn.h"
 
@@ -29,8 +30,10 @@ struct upstream_context {
 /* The real remote side; its context is a struct upstream_context. */
 const struct upstream_ops *upstream_remote_ops(void);
 
-/* For ctl: the address reached and the TLS in force; empty before the connection stands. */
-const char *upstream_address(const struct upstream *upstream);
-const char *upstream_tls(const struct upstream *upstream);
+/* For ctl and the log: how far it has come, what was reached, and the TLS in force. */
+const struct opening *upstream_opening(const struct upstream *upstream);
+
+/* What the last answered ping took; false: there was none. */
+bool upstream_round_trip(const struct upstream *upstream, uint64_t *ret_ms);
 
 #endif

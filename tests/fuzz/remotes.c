@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "daemon/crypto.h"
+#include "daemon/pulse.h"
 #include "proto/local/errors.h"
 #include "tests/fuzz/chunks.h"
 
@@ -46,7 +47,9 @@ static void hear_event(struct remote *remote, const struct wsp_ws_event *event)
 
     switch (event->type) {
     case WSP_WS_MESSAGE: remotes->heard(remotes->owner, event->is_binary, event->payload); break;
-    case WSP_WS_PING: require(false); break;
+    case WSP_WS_PING:
+        require(event->payload.len == PULSE_PAYLOAD && !wsp_ws_reader_is_amid(&remote->reader));
+        break;
     case WSP_WS_PONG:
         require(wsp_buffer_append_u8(&remote->pongs, (uint8_t)event->payload.len) == 0);
         require(wsp_buffer_append(&remote->pongs, event->payload.data, event->payload.len) == 0);

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""One connection at a time is being opened to an address and port (RFC 6455, section 4.1), whoever asks."""
+"""How connections come about and stay: one at a time is being opened to an address and port (RFC 6455, section 4.1),
+whoever asks; silent servers are pinged."""
 
 import contextlib
 import os
 import shutil
+import subprocess
 import threading
 import time
 
 import pytest
 from process import DEADLINE, wait_until
 from program import Program
-from servers import CLOSE, RawServer, frame
+from servers import CLOSE, PING, PONG, RawServer, frame
 from wsplex_client import Failed, Opened
 
 IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
@@ -130,3 +132,65 @@ def test_other_addresses_and_ports_do_not_wait(daemon, one_server):
             for channel in held:
                 channel.close()
         daemon.wait_idle()
+
+
+# --- silence ---
+
+
+def test_silent_server_is_pinged_and_its_round_trip_told(make_daemon, make_program):
+    pings = []
+
+    def script(peer):
+        peer.upgrade()
+        for _ in range(3):
+            opcode, payload = peer.read_frame()
+            assert opcode == 0x80 | PING
+            pings.append(payload)
+            time.sleep(0.05)
+            peer.raw(frame(PONG, payload))
+        peer.read_close()
+        peer.raw(frame(CLOSE))
+
+    with RawServer(script) as server:
+        daemon = make_daemon(f'endpoint "a" {{ url = "{server.url}/" ping = 100ms pong-timeout = 10s }}')
+        program = make_program(daemon)
+        program.open("a", "wsplex-endpoint:a")
+        program.event("open")
+        number = str(daemon.upstreams()[0]["id"])
+
+        def round_trip():
+            return daemon.request("show", number)["round_trip_ms"]
+
+        wait_until(lambda: len(pings) == 3 and round_trip() is not None, "three pings")
+        assert 50 <= round_trip() < 10000
+        assert len(set(pings)) == 3
+        program.finish()
+
+
+def test_server_that_goes_on_being_silent_is_given_up(make_daemon, make_program):
+    def script(peer):
+        peer.upgrade()
+        assert peer.read_frame()[0] == 0x80 | PING
+        peer.read_end()
+
+    with RawServer(script) as server:
+        daemon = make_daemon(f'endpoint "a" {{ url = "{server.url}/" ping = 100ms pong-timeout = 100ms }}')
+        program = make_program(daemon)
+        program.open("a", "wsplex-endpoint:a")
+        program.event("open")
+        cause, text = program.failure("a")
+        assert cause == "lost"
+        assert text == "the server is silent, and for 100 ms not a word after a ping either (pong-timeout)"
+        daemon.expect("upstream-failed", "not a word after a ping")
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (package iproute2)")
+@pytest.mark.parametrize("options, expected", [("", True), ("tcp-keepalive = 0", False)])
+def test_the_kernel_watches_too(make_daemon, make_program, one_server, options, expected):
+    daemon = make_daemon(f'endpoint "a" {{ url = "{one_server.url("/echo")}" {options} }}')
+    program = make_program(daemon)
+    program.open("a", "wsplex-endpoint:a")
+    program.event("open")
+    port = daemon.upstreams()[0]["address"].rsplit(":", 1)[1]
+    line = subprocess.run(["ss", "-Htno", "dst", f"127.0.0.1:{port}"], capture_output=True, check=True, text=True)
+    assert ("timer:(keepalive" in line.stdout) == expected, line.stdout

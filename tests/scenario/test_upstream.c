@@ -375,9 +375,9 @@ END_TEST
 START_TEST(open_stays_open)
 {
     a_is_open();
-    ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), UINT64_MAX);
-    ck_assert_str_eq(upstream_address(a.channel.share->upstream), "192.0.2.1:443");
-    ck_assert_str_eq(upstream_tls(a.channel.share->upstream), "");
+    ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), last_target->ping_ms);
+    ck_assert_str_eq(upstream_opening(a.channel.share->upstream)->address, "192.0.2.1:443");
+    ck_assert_str_eq(upstream_opening(a.channel.share->upstream)->tls, "");
     leave(&a);
 }
 END_TEST

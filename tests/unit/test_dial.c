@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "daemon/dial.h"
+#include "daemon/limits.h"
 #include "daemon/loop.h"
 #include "proto/local/errors.h"
 #include "tests/harness/certificate.h"
@@ -86,12 +87,18 @@ static void rests(void *owner, bool is_resting_now)
     is_resting = is_resting_now;
 }
 
+/* What the target of begin says of TCP. */
+static uint64_t keepalive_ms = TARGET_DEFAULT_TCP_KEEPALIVE_MS;
+static uint64_t user_timeout_ms = TARGET_DEFAULT_TCP_USER_TIMEOUT_MS;
+
 static void begin(const char *scheme_and_host)
 {
     char url[200];
 
     snprintf(url, sizeof(url), "%s:%u/?token=secret", scheme_and_host, port);
     target = target_new();
+    target->tcp_keepalive_ms = keepalive_ms;
+    target->tcp_user_timeout_ms = user_timeout_ms;
     ck_assert_int_eq(wsp_url_parse_websocket(&target->url, url, strlen(url), NULL, NULL), 0);
     ck_assert_int_eq(dialer->dial(dialer, target, done, rests, &result, &dial), 0);
     ck_assert(!is_done);
@@ -175,6 +182,37 @@ START_TEST(socket_is_close_on_exec_and_without_delay)
     ck_assert_int_eq(on, 1);
     ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+END_TEST
+
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    ck_assert_int_eq(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+START_TEST(kernel_watches_over_the_socket)
+{
+    int fd;
+
+    bind_to("127.0.0.1", true);
+    keepalive_ms = _i == 0 ? 7001 : 0;
+    if (_i != 0)
+        user_timeout_ms = 0;
+    begin("ws://127.0.0.1");
+    run();
+    fd = find_socket();
+    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), _i == 0);
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT),
+                     _i == 0 ? TARGET_DEFAULT_TCP_USER_TIMEOUT_MS : 0);
+    if (_i != 0)
+        return;
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 8);
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), TCP_KEEPALIVE_INTERVAL_S);
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), TCP_KEEPALIVE_N_PROBES);
 }
 END_TEST
 
@@ -484,6 +522,7 @@ Suite *unit_suite(void)
     tcase_add_test(ws, ws_by_address);
     tcase_add_test(ws, ws_by_name);
     tcase_add_test(ws, socket_is_close_on_exec_and_without_delay);
+    tcase_add_loop_test(ws, kernel_watches_over_the_socket, 0, 2);
     tcase_add_test(ws, refusal_names_the_address_and_its_answer);
     tcase_add_test(ws, refusals_are_all_named);
     tcase_add_test(ws, no_descriptor_is_the_daemons_own_trouble);
