@@ -31,12 +31,12 @@
 /* ---- configuration ---- */
 
 /* What cannot be used is told now, with its line, and not when somebody connects. Number of problems, or -ENOMEM. */
-static int tls_files_check(const struct config *config, const char *file,
+static int tls_files_check(const struct config *config, const char *file, const char *ca_file,
                            struct config_reporter *reporter)
 {
     struct tls_settings settings = {
-        .ca_file = config->daemon.ca_file,
-        .ca_path = config->daemon.ca_path,
+        .ca_file = ca_file ? (char *)(uintptr_t)ca_file : config->daemon.ca_file,
+        .ca_path = ca_file ? NULL : config->daemon.ca_path,
     };
     struct failure failure;
     char text[2 * sizeof(failure.text)];
@@ -50,7 +50,7 @@ static int tls_files_check(const struct config *config, const char *file,
         r = tls_check(tls, &settings, &failure);
     if (r > 0) {
         n_problems++;
-        reporter->report(reporter, file, 0, failure.text);
+        reporter->report(reporter, ca_file ? "--ca-file" : file, 0, failure.text);
     }
     for (size_t i = 0; r >= 0 && i < config->n_endpoints; i++) {
         const struct endpoint *endpoint = &config->endpoints[i];
@@ -83,7 +83,7 @@ int server_load_config(const struct server_options *options, const struct config
     int r = config_load(file, is_named, reporter, &config);
 
     if (r == 0) {
-        r = tls_files_check(config, file, reporter);
+        r = tls_files_check(config, file, options->ca_file, reporter);
         if (r == 0)
             *ret_config = config;
         else

@@ -63,6 +63,7 @@ static void write_tls(struct writer *writer, const struct target *target)
     write_text(writer, target->url.hostname);
     write_number(writer, target->url.port);
     write_text(writer, target->url.socket_path);
+    write_text(writer, target->proxy == NULL ? NULL : target->proxy->url.href);
     write_text(writer, tls->ca_file);
     write_text(writer, tls->ca_path);
     write_text(writer, tls->cert_file);
@@ -83,7 +84,6 @@ static void write_target(struct writer *writer, const struct target *target)
         else
             write_text(writer, target->headers.items[i]);
     }
-    write_text(writer, target->proxy == NULL ? NULL : target->proxy->url.href);
     write_number(writer, target->max_message);
     write_number(writer, target->is_deflated);
     write_number(writer, target->is_taking_over);

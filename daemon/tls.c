@@ -24,11 +24,14 @@ struct tls {
     struct tls_resumption resumption;
 };
 
-/* Of TLS 1.2 it comes within the handshake, of TLS 1.3 at any time after it. 1: it is kept. */
+/* Of TLS 1.2 it comes within the handshake, of TLS 1.3 at any time after it. 1: it is kept; 0: not,
+ * as it would never be used. */
 static int session_came(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_session *ours = SSL_get_app_data(ssl);
 
+    if (!tls_contexts_has(&ours->tls->contexts, ours->context_id))
+        return 0;
     tls_resumption_take(&ours->tls->resumption, ours->key, ours->context_id, ours->uid, session);
     return 1;
 }

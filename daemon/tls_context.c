@@ -196,6 +196,14 @@ static bool context_is_current(const struct tls_context *context)
     return true;
 }
 
+bool tls_contexts_has(const struct tls_contexts *contexts, uint64_t id)
+{
+    for (const struct list *node = contexts->all.next; node != &contexts->all; node = node->next)
+        if (LIST_ENTRY(node, const struct tls_context, link)->id == id)
+            return true;
+    return false;
+}
+
 static struct tls_context *context_find(struct tls_contexts *contexts,
                                         const struct tls_settings *settings)
 {

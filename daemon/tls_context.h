@@ -10,6 +10,7 @@
 #define WSPLEX_DAEMON_TLS_CONTEXT_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -50,5 +51,8 @@ void tls_contexts_forget(struct tls_contexts *contexts);
  * when a file cannot be used, with the failure. */
 int tls_contexts_get(struct tls_contexts *contexts, const struct tls_settings *settings,
                      struct tls_context **ret_context, struct failure *ret_failure);
+
+/* Whether a context that was handed out under this id would still be handed out. */
+bool tls_contexts_has(const struct tls_contexts *contexts, uint64_t id);
 
 #endif

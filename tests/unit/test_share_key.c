@@ -327,9 +327,22 @@ END_TEST
 START_TEST(tls_sessions_know_whose_they_are)
 {
     static void (*const others[])(struct target *) = {
-        other_scope,  with_endpoint,   no_ca_file,       empty_ca_file,
-        with_ca_path, ca_path_instead, with_certificate, with_certificate_and_key,
-        with_pin,     with_pins,       not_verified,
+        other_scope,
+        with_endpoint,
+        no_ca_file,
+        empty_ca_file,
+        with_ca_path,
+        ca_path_instead,
+        with_certificate,
+        with_certificate_and_key,
+        with_pin,
+        with_pins,
+        not_verified,
+        with_proxy,
+        other_kind_of_proxy,
+        proxy_that_resolves,
+        proxy_with_a_user,
+        proxy_with_another_password,
     };
     struct target *x = base();
     struct target *y = base();
