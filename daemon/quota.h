@@ -9,7 +9,9 @@
  *
  * Bytes on their way down and bytes on their way up are counted apart: programs that read slowly
  * may use up the first kind for as long as they like, and no send of the same user fails for it.
- * Messages that are still arriving are apart from both: a server decides about them.
+ * Messages that are still arriving are apart from both: a server decides about them. What a
+ * connection holds between messages (its own state, OpenSSL's, and up to 80 KiB of zlib's where it is
+ * compressed) has a bound of its own, and is what one of UPSTREAMS stands for.
  */
 #ifndef WSPLEX_DAEMON_QUOTA_H
 #define WSPLEX_DAEMON_QUOTA_H

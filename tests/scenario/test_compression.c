@@ -362,13 +362,17 @@ END_TEST
 START_TEST(packing_has_a_budget_per_turn)
 {
     char *text = text_of(4 * MAX_PACKED_PER_TURN);
+    uint64_t unpacked;
 
     a_is_open("permessage-deflate");
     ck_assert_int_eq(program_sends(&a, text), 0);
+    unpacked = stage_used(&stage, QUOTA_SENDING_BYTES);
     server_says(&server, "\x89\x01p", 3);
     for (int i = 0; i < 3; i++)
         stage_turn(&stage);
     ck_assert_str_eq(server_heard(&server), "pong(p)");
+    /* What it is packed to is held beside it. */
+    ck_assert_uint_gt(stage_used(&stage, QUOTA_SENDING_BYTES), unpacked);
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "[1048576]");
     ck_assert_uint_eq(a.channel.share->n_out_bytes, 1048576);
