@@ -119,8 +119,9 @@ int wsplex_new(const char *socket_path, struct wsplex **ret_client);
 /*
  * Frees the client, all its WebSockets and outstanding requests. No event and no reply comes any
  * more; what was sent and not yet written to the daemon is lost (let wsplex_run() return first, or
- * wait until wsplex_get_n_pending() is 0). The daemon closes the WebSockets as if each had been
- * freed. May be called in a handler: wsplex_dispatch() or wsplex_run() then returns at once.
+ * wait until wsplex_get_n_pending() is 0). Connections that are still there are closed as a
+ * browser's are when its page goes (standard: "Garbage collection", make disappear): with 1001, or
+ * left where they are shared. The same happens when the process ends. May be called in a handler: wsplex_dispatch() or wsplex_run() then returns at once.
  * client may be NULL. Returns NULL.
  */
 struct wsplex *wsplex_free(struct wsplex *client);
@@ -138,7 +139,8 @@ int wsplex_connect(struct wsplex *client);
 
 /*
  * The descriptor to wait on, for poll(2), epoll(7) and the like; only ever wait on it. -1 while
- * there is no connection, in a child after fork(), and as long as only a timeout is waited for. It
+ * there is no connection, in a child after fork(), and as long as only a timeout is waited for;
+ * poll(2) takes that and passes over it. It
  * may change in wsplex_connect(), wsplex_websocket_new(), wsplex_request() and wsplex_dispatch():
  * ask again before each wait, or use wsplex_set_on_wait_change().
  */
@@ -195,8 +197,10 @@ typedef void (*wsplex_wait_handler)(struct wsplex *client, void *userdata);
  * Has handler called whenever the answer of wsplex_get_fd(), wsplex_get_events() or
  * wsplex_get_timeout_ms() has changed, for loops that keep a registration (epoll, libevent); loops
  * that ask before each wait do not need it. It is called from within the function that made the
- * change, in wsplex_dispatch() once at its end, and always before a descriptor is closed.
- * It may call those three functions and no other of this library. NULL takes it away.
+ * change, in wsplex_dispatch() once at its end, and always before a descriptor is closed, but for
+ * wsplex_free(): take the registration away before that. It is not called for what holds already
+ * when it is set. It may call those three functions and no other of this library. NULL takes it
+ * away.
  */
 void wsplex_set_on_wait_change(struct wsplex *client, wsplex_wait_handler handler, void *userdata);
 
@@ -354,7 +358,7 @@ int wsplex_websocket_set_binary_type(struct wsplex_websocket *websocket,
 
 /*
  * send(string) and send(binary). The data is copied, the message is queued whole, and
- * bufferedAmount grows by its length. data may be NULL when length is 0. Text may contain U+0000.
+ * bufferedAmount grows by its length; wsplex_dispatch() and wsplex_run() write it. data may be NULL when length is 0. Text may contain U+0000.
  * In CLOSING and CLOSED the message is only counted in bufferedAmount, as the standard says, and 0
  * returned.
  *

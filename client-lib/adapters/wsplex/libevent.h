@@ -48,7 +48,11 @@ static inline void wsplex_libevent_update(struct wsplex *client, void *userdata)
     }
     if (fd >= 0 && !adapter->io) {
         adapter->io = event_new(adapter->base, fd, events, wsplex_libevent_ready, adapter);
-        if (!adapter->io || event_add(adapter->io, NULL) < 0)
+        if (adapter->io && event_add(adapter->io, NULL) < 0) {
+            event_free(adapter->io);
+            adapter->io = NULL;
+        }
+        if (!adapter->io)
             timeout_ms = 1000;
     }
     if (timeout_ms >= 0) {
