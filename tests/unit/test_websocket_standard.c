@@ -51,6 +51,7 @@ START_TEST(attributes_within_each_event)
     if (_i == 1)
         fake_daemon_send_failed(&f.daemon, 1, WSP_CAUSE_LOST, 0, "");
     fake_daemon_send_closed(&f.daemon, 1, _i == 0, _i == 0 ? 1000 : 1006, "");
+    client_fixture_expect(&f, WSP_LOCAL_CLOSE);
     client_fixture_expect(&f, WSP_LOCAL_RELEASE);
 #define IN_USE "\"chat\" \"permessage-deflate; server_no_context_takeover\""
     ck_assert_str_eq(recorder_take(&seen), _i == 0 ? "open: 1 " IN_USE " 0\n"
@@ -387,7 +388,7 @@ START_TEST(closes_that_cross)
     client_fixture_init_open(&f);
     if (_i == 0) {
         fake_daemon_send_simple(&f.daemon, 1, WSP_LOCAL_CLOSING);
-        client_fixture_settle(&f);
+        ck_assert_uint_eq(client_fixture_expect(&f, WSP_LOCAL_CLOSE).close.code, 0);
     }
     ck_assert_int_eq(wsplex_websocket_close(f.websocket, 4000, "mine"), 0);
     ck_assert_int_eq(wsplex_websocket_ready_state(f.websocket), WSPLEX_CLOSING);
