@@ -15,6 +15,7 @@
 
 #include "daemon/limits.h"
 #include "proto/local/errors.h"
+#include "proto/utf8.h"
 #include "tests/fuzz/chunks.h"
 #include "tests/fuzz/feed.h"
 #include "tests/fuzz/remotes.h"
@@ -83,6 +84,19 @@ static struct program *program_of(struct channel *channel)
     return LIST_ENTRY(channel, struct program, channel);
 }
 
+/* Only who was refused hears what a server said, and that is a text. */
+static void check_excerpt(const struct channel *channel)
+{
+    const struct failure *failure = &channel->ending.failure;
+    const char *excerpt = share_excerpt(channel->share, &channel->ending);
+
+    require(strlen(excerpt) <= WSP_MAX_ANSWER_EXCERPT);
+    require(wsp_utf8_is_valid(excerpt, strlen(excerpt)));
+    require(excerpt[0] == '\0' ||
+            (failure->cause == WSP_CAUSE_HANDSHAKE && failure->http_status >= 200));
+    require(failure->retry_after == 0 || failure->http_status >= 200);
+}
+
 static void hear_notices(struct program *program, unsigned due)
 {
     struct channel *channel = &program->channel;
@@ -107,6 +121,7 @@ static void hear_notices(struct program *program, unsigned due)
     if (due & CHANNEL_NOTICE_END) {
         require(channel_peek(channel) == NULL);
         program->is_end_told = true;
+        check_excerpt(channel);
         channel_told(channel, CHANNEL_NOTICE_END);
         require(channel->share == NULL);
     }
