@@ -20,8 +20,8 @@
 struct connect;
 
 /* A socket (non-blocking, close-on-exec, without Nagle's delay) that is the receiver's, the address
- * it reached, and the pass of that address, the receiver's as well, NULL without gates; or -1 and
- * why there is none. The connect may be freed in it. */
+ * it reached, lent, and the pass of that address, the receiver's as well, NULL without gates; or -1
+ * and why there is none. The connect may be freed in it, and with it the address. */
 typedef void (*connect_done_fn)(void *owner, int fd, const union address *address,
                                 struct pass *pass, const struct failure *failure);
 

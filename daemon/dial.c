@@ -132,13 +132,13 @@ static void dial_connected(void *owner, int fd, const union address *address, st
         dial_failed(dial, failure);
         return;
     }
-    dial_end_way(dial);
     dial->result.pass = pass;
     if (address != NULL)
         address_format(address, dial->result.address);
     else
         target_socket_format(&dial->target->url, dial->result.address,
                              sizeof(dial->result.address));
+    dial_end_way(dial); /* and with it the address */
     r = dial_transport(dial, fd, &trouble);
     if (r < 0)
         failure_set(&trouble, WSP_CAUSE_INTERNAL, 0, "the daemon cannot connect: %s", strerror(-r));

@@ -158,6 +158,7 @@ static int cut_socket(struct wsp_span rest, struct wsp_url_parts *parts)
         wsp_span_skip(&rest, 2);
     }
     parts->socket = rest;
+    parts->path = (struct wsp_span){rest.text + rest.len, 0};
     parts->has_path = cut_at_first(&parts->socket, ':', &parts->path);
     if (parts->socket.len < 2 || parts->socket.text[0] != '/')
         return WSP_URL_BAD_SOCKET;
