@@ -464,7 +464,8 @@ struct wsplex_event {
      * protocol; -ETIMEDOUT, it never greeted; -EMFILE, it allows no more WebSockets; -ENOMEM.
      */
     int cause;
-    int http_status;        /* the server's answer instead of 101; 0 if it did not come to that */
+    int http_status;        /* the server's answer instead of 101, or that of an HTTP proxy which
+                               refuses (WSPLEX_CAUSE_PROXY); 0 if it did not come to that */
     const char *cause_text; /* a sentence for people, in English */
 
     /*
