@@ -2,31 +2,8 @@
  *
  * upstream: one remote WebSocket connection; see upstream.h.
  * Neighbours: dial and transport above; upgrade, inflow and outflow within; share below.
- * Invariant: its share hears share_ended exactly once, from TURN_CHECK, and nothing after it.
- *
- *  state     | event                            | next      | what happens
- *  DIALING   | a transport                      | UPGRADING | the request goes out
- *            | none                             | ENDED     | the dialer's failure
- *  UPGRADING | 101, and every rule holds        | OPEN      | share_opened; what follows the answer is frames
- *            | another status than 101          | REFUSED   | what comes of its body goes to the excerpt
- *            | another answer                   | ENDED     | handshake
- *            | the stream ends or fails         | ENDED     | handshake
- *  (both)    | connect timeout, see opening.h   | ENDED     | timeout, with how far it came
- *  REFUSED   | no more to wait for, the stream  | ENDED     | handshake, with the status
- *            | ends or fails, EXCERPT_WAIT_MS   |           |
- *  (all)     | close asked                      | ENDED     | given up
- *  OPEN      | message                          | OPEN      | share_received
- *            | ping                             | OPEN      | pong, before the next message
- *            | Close                            | CLOSING   | share_closing; the same code goes back (see parting.h)
- *            | silence; yet more, see pulse.h   | OPEN; ENDED | ping; lost
- *            | close asked                      | CLOSING   | Close, after the message that is being written
- *            | a rule is broken                 | CLOSING   | the same, with the right code; deaf
- *            | the stream ends or fails         | ENDED     | lost
- *  CLOSING   | message, ping (no Close yet)     | CLOSING   | share_received; pong while ours has not gone
- *            | Close                            | CLOSING   | deaf; from now the server has close timeout to end the
- *            |                                  |           | stream (RFC 6455, section 7.1.1: it goes first)
- *            | a rule is broken                 | CLOSING   | deaf
- *            | the stream ends, or close timeout| ENDED     | by what was exchanged, see closing_ending
+ * Invariant: its share hears share_ended exactly once, from TURN_CHECK, and nothing after it. States and events:
+ * upstream.h.
  *
  * Deaf: what still comes is read and thrown away, so that our Close is not lost to a reset. A write that fails is not
  * the end: what the server said before it hung up, its Close above all, is read first.
@@ -116,15 +93,6 @@ static void upstream_fail(void *owner, const struct failure *failure)
     upstream_end(owner, &ending);
 }
 
-/* Our own side is in trouble. */
-static void upstream_trouble(struct upstream *u, int error)
-{
-    struct failure failure;
-
-    failure_set(&failure, WSP_CAUSE_INTERNAL, 0, "the daemon is in trouble: %s", strerror(-error));
-    upstream_fail(u, &failure);
-}
-
 /* How a connection that was CLOSING has ended: why is told where nothing better is known. */
 static void closing_ending(struct upstream *u, uint16_t cause, const char *why)
 {
@@ -177,6 +145,8 @@ static void upstream_schedule_write(struct upstream *u)
     else
         turn_schedule(u->context->turn, TURN_WRITE, &u->write);
 }
+
+static void upstream_trouble(struct upstream *u, int error);
 
 /* --- writing --- */
 
@@ -247,6 +217,22 @@ static void upstream_answer_close(struct upstream *u, uint16_t code)
     inflow_discard(&u->inflow);
     upstream_send_close(u, code, (struct wsp_view){0});
     u->outflow.is_close_held = was_open && share_closing(u->share);
+}
+
+/* Our own side is in trouble: the server is told so (RFC 6455, section 7.4.1), if that is not too much as well. */
+static void upstream_trouble(struct upstream *u, int error)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_INTERNAL, 0, "the daemon is in trouble: %s", strerror(-error));
+    if (u->state != OPEN) {
+        upstream_fail(u, &failure);
+        return;
+    }
+    u->is_broken = true;
+    u->ending.failure = failure;
+    upstream_answer_close(u, 1011);
+    upstream_want(u);
 }
 
 static void upstream_let_close_go(struct upstream *u)
@@ -331,8 +317,6 @@ static void upstream_opened(struct upstream *u, const struct upgrade_answer *ans
 {
     int r;
 
-    u->state = OPEN;
-    pulse_start(&u->pulse);
     if (answer->deflate.is_on) {
         inflow_inflate(&u->inflow, answer->deflate.from_server);
         outflow_deflate(&u->outflow, answer->deflate.from_client);
@@ -343,6 +327,8 @@ static void upstream_opened(struct upstream *u, const struct upgrade_answer *ans
         upstream_trouble(u, r);
         return;
     }
+    u->state = OPEN;
+    pulse_start(&u->pulse);
     upstream_schedule_write(u);
     inflow_feed(&u->inflow, answer->rest);
     upstream_understand(u);

@@ -16,6 +16,32 @@
 #include "daemon/share.h"
 #include "daemon/turn.h"
 
+/*  state     | event                            | next      | what happens
+ *  DIALING   | a transport                      | UPGRADING | the request goes out
+ *            | none                             | ENDED     | the dialer's failure
+ *  UPGRADING | 101, and every rule holds        | OPEN      | share_opened; what follows the answer is frames
+ *            | another status than 101          | REFUSED   | what comes of its body goes to the excerpt
+ *            | another answer                   | ENDED     | handshake
+ *            | the stream ends or fails         | ENDED     | handshake
+ *  (both)    | connect timeout, see opening.h   | ENDED     | timeout, with how far it came
+ *  REFUSED   | no more to wait for, the stream  | ENDED     | handshake, with the status
+ *            | ends or fails, EXCERPT_WAIT_MS   |           |
+ *  (all)     | close asked                      | ENDED     | given up
+ *  OPEN      | message                          | OPEN      | share_received
+ *            | ping                             | OPEN      | pong, before the next message
+ *            | Close                            | CLOSING   | share_closing; the same code goes back (see parting.h)
+ *            | silence; yet more, see pulse.h   | OPEN; ENDED | ping; lost
+ *            | close asked                      | CLOSING   | Close, after the message that is being written
+ *            | a rule is broken                 | CLOSING   | as after a Close, with the right code
+ *            | we are in trouble ourselves      | CLOSING   | as after a Close, with 1011
+ *            | the stream ends or fails         | ENDED     | lost
+ *  CLOSING   | message, ping (no Close yet)     | CLOSING   | share_received; pong while ours has not gone
+ *            | Close                            | CLOSING   | deaf; from now the server has close timeout to end the
+ *            |                                  |           | stream (RFC 6455, section 7.1.1: it goes first)
+ *            | a rule is broken                 | CLOSING   | deaf
+ *            | the stream ends, or close timeout| ENDED     | by what was exchanged, see closing_ending
+ */
+
 /* What every upstream of a daemon uses. */
 struct upstream_context {
     struct clock *clock;

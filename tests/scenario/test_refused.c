@@ -1,5 +1,5 @@
 /*
- * test_refused: what a server says when it answers with another status than 101, in the state REFUSED of daemon/upstream.c.
+ * test_refused: what a server says when it answers with another status than 101, in the state REFUSED of daemon/upstream.h.
  *
  * Between the scripted programs of tests/harness/stage and the scripted server of tests/harness/server.
  *

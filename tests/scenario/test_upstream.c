@@ -1,5 +1,5 @@
 /*
- * test_upstream: opening, messages both ways, backpressure, as the table of daemon/upstream.c has them.
+ * test_upstream: opening, messages both ways, backpressure, as the table of daemon/upstream.h has them.
  *
  * Between the scripted programs of tests/harness/stage and the scripted server of tests/harness/server: everything of
  * the daemon between them is the real thing, but for the sockets.

@@ -1,5 +1,5 @@
 /*
- * test_upstream_end: how a remote connection ends, as the table of daemon/upstream.c has it: the closing handshake in
+ * test_upstream_end: how a remote connection ends, as the table of daemon/upstream.h has it: the closing handshake in
  * every order, broken rules, lost connections, deadlines.
  *
  * Between the scripted programs of tests/harness/stage and the scripted server of tests/harness/server.
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/harness/allocation.h"
 #include "tests/harness/server.h"
 #include "tests/harness/stage.h"
 #include "tests/harness/unit.h"
@@ -359,6 +360,23 @@ START_TEST(broken_rule_and_no_end_has_the_close_timeout)
 }
 END_TEST
 
+/* RFC 6455, section 7.4.1, and its erratum 3227: an unexpected condition, at either end. */
+START_TEST(trouble_of_our_own_is_told_with_1011)
+{
+    server_sends(&server, "no room for it");
+    server_sends(&server, "not looked at");
+    allocation_fail_after(0);
+    run();
+    ck_assert(allocation_disarm());
+    run();
+    ck_assert_str_eq(server_heard(&server), "close(1011) fin");
+    ck_assert_str_eq(program_heard(&a), "closing");
+    server_hangs_up(&server);
+    run();
+    assert_ends("error(internal) close(1006)");
+}
+END_TEST
+
 START_TEST(broken_rule_in_the_closing_handshake)
 {
     program_closes(&a, 1000, "");
@@ -529,6 +547,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(broken, broken_rule_gets_its_code_and_1006_here, 0,
                         sizeof(violations) / sizeof(*violations));
     tcase_add_test(broken, broken_rule_and_no_end_has_the_close_timeout);
+    tcase_add_test(broken, trouble_of_our_own_is_told_with_1011);
     tcase_add_test(broken, broken_rule_in_the_closing_handshake);
     tcase_add_test(broken, close_after_a_broken_rule_waits_for_the_message_under_way);
     tcase_add_test(broken, message_at_the_limit_is_whole_one_past_it_is_not);
