@@ -15,7 +15,8 @@
 static struct history history;
 static struct user owner;
 static char excerpt[] = "secret";
-static struct target target = {.url = {.origin = (char[]){"ws://h"}, .path = (char[]){"/p"}}};
+static struct target target = {
+    .url = {.origin = (char[]){"ws://h"}, .path = (char[]){"/p"}, .socket_path = (char[]){""}}};
 static struct share share = {.owner = &owner, .target = &target, .excerpt = excerpt};
 
 static void setup(void)
