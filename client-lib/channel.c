@@ -120,8 +120,3 @@ bool wsp_channel_take_piece(struct wsp_channel *channel, struct wsp_piece *ret_p
     }
     return true;
 }
-
-bool wsp_channel_is_pending(const struct wsp_channel *channel)
-{
-    return channel_first(channel) || (channel->is_close_due && !channel->is_close_sent);
-}

@@ -102,7 +102,4 @@ bool wsp_channel_take_piece(struct wsp_channel *channel, struct wsp_piece *ret_p
 /* A piece could be taken now. */
 bool wsp_channel_is_ready(const struct wsp_channel *channel);
 
-/* Messages wait, or a CLOSE. */
-bool wsp_channel_is_pending(const struct wsp_channel *channel);
-
 #endif

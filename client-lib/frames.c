@@ -73,7 +73,6 @@ static int frame_reply(struct wsplex *client, const struct wsp_message *message)
     struct wsp_chain *requests = &client->connection.requests;
     struct wsp_request *request = NULL;
     struct wsp_chain *link;
-    int r;
 
     for (link = requests->next; link != requests && !request; link = link->next) {
         request = WSP_CHAIN_ENTRY(link, struct wsp_request, link);
@@ -82,13 +81,14 @@ static int frame_reply(struct wsplex *client, const struct wsp_message *message)
     }
     if (!request)
         return WSP_FATAL_OUT_OF_TURN;
-    r = wsp_request_append(request, message->reply.json);
-    if (r == -ENOBUFS)
+    /* Without memory the rest is still awaited, and thrown away. */
+    if (request->status == 0)
+        request->status = wsp_request_append(request, message->reply.json);
+    if (request->status == -ENOBUFS)
         return WSP_FATAL_BAD_PAYLOAD;
-    if (r < 0)
-        wsp_request_finish(client, request, r);
-    else if (!(message->flags & WSP_WIRE_MORE))
-        wsp_request_finish(client, request, message->reply.status);
+    if (!(message->flags & WSP_WIRE_MORE))
+        wsp_request_finish(client, request,
+                           request->status < 0 ? request->status : message->reply.status);
     return 0;
 }
 

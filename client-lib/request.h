@@ -18,7 +18,7 @@
 struct wsp_request {
     struct wsp_chain link; /* in the connection's requests, or the client's unanswered */
     uint32_t id;
-    int status; /* a negative errno once in unanswered */
+    int status; /* a negative errno once its answer is lost */
     struct wsp_buffer json;
     wsplex_reply_handler handler;
     void *userdata;

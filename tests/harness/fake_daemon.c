@@ -327,7 +327,11 @@ static void serve_request(struct fake_daemon *daemon, const struct wsp_message *
     struct wsp_message reply = {.type = WSP_LOCAL_REPLY};
 
     reply.reply.id = message->request.id;
-    reply.reply.json = WSP_VIEW_LITERAL("{}");
+    reply.flags = WSP_WIRE_MORE;
+    reply.reply.json = WSP_VIEW_LITERAL("{");
+    fake_daemon_send(daemon, &reply);
+    reply.flags = 0;
+    reply.reply.json = WSP_VIEW_LITERAL("}");
     fake_daemon_send(daemon, &reply);
 }
 

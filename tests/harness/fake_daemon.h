@@ -91,7 +91,7 @@ void fake_daemon_greet(struct fake_daemon *daemon, struct wsplex *client);
 
 /*
  * One round of serving: greets, opens every channel with the protocol "echo", acknowledges and sends
- * back what comes, answers every request with {}, closes what is to be closed.
+ * back what comes, answers every request with {} in two pieces, closes what is to be closed.
  */
 void fake_daemon_serve(struct fake_daemon *daemon);
 

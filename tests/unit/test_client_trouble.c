@@ -190,6 +190,132 @@ START_TEST(every_allocation_that_fails)
 }
 END_TEST
 
+/* More than may open before HELLO, with options, of which one is closed and one freed as it waits. */
+struct member {
+    struct wsplex_websocket *websocket;
+    bool is_heard;
+    unsigned int n_closes;
+};
+
+static struct crowd {
+    struct fake_daemon daemon;
+    struct wsplex *client;
+    struct member members[20];
+} crowd;
+
+static void crowd_leave(const struct wsplex_event *event, void *userdata)
+{
+    (void)userdata;
+    wsplex_websocket_close(event->target, 1000, NULL);
+}
+
+static void crowd_count(const struct wsplex_event *event, void *userdata)
+{
+    struct member *member = userdata;
+
+    (void)event;
+    member->n_closes++;
+}
+
+static void crowd_join(int i, const struct wsplex_options *options)
+{
+    struct member *member = &crowd.members[i];
+
+    if (wsplex_websocket_new(crowd.client, i % 2 == 0 ? FIXTURE_URL : "wsplex-endpoint:feed", NULL,
+                             0, options, &member->websocket) < 0)
+        return;
+    member->is_heard = wsplex_websocket_set_on_close(member->websocket, crowd_count, member) == 0;
+    wsplex_websocket_set_on_open(member->websocket, crowd_leave, NULL);
+    if (i == 18)
+        wsplex_websocket_close(member->websocket, 1000, NULL);
+    if (i == 19)
+        member->websocket = wsplex_websocket_free(member->websocket);
+}
+
+/* Asserts nothing, so that it may run while allocations fail. */
+static void crowd_converse(void)
+{
+    struct wsplex_options *options = NULL;
+
+    if (wsplex_new(crowd.daemon.path, &crowd.client) < 0)
+        return;
+    if (wsplex_options_new(&options) == 0) {
+        wsplex_options_add_header(options, "Accept", "x");
+        wsplex_options_set(options, "linger", "1s");
+        wsplex_options_set(options, "linger", "2s");
+    }
+    for (int i = 0; i < N_OF(crowd.members); i++)
+        crowd_join(i, options);
+    wsplex_options_free(options);
+    for (int n_rounds = 0; n_rounds < 100000 && wsplex_get_n_pending(crowd.client) > 0;
+         n_rounds++) {
+        fake_daemon_serve(&crowd.daemon);
+        wsplex_dispatch(crowd.client);
+        /* Who could not be told of `open`, or had no memory for a close then. */
+        for (int i = 0; n_rounds == 1000 && i < N_OF(crowd.members); i++)
+            if (crowd.members[i].websocket)
+                wsplex_websocket_close(crowd.members[i].websocket, 1000, NULL);
+    }
+}
+
+START_TEST(every_allocation_of_a_crowd_that_fails)
+{
+    bool has_failed = true;
+    size_t n;
+
+    for (n = 0; has_failed; n++) {
+        memset(&crowd, 0, sizeof(crowd));
+        fake_daemon_init(&crowd.daemon);
+        allocation_fail_after(n);
+        crowd_converse();
+        has_failed = allocation_disarm();
+        if (crowd.client)
+            ck_assert_uint_eq(wsplex_get_n_pending(crowd.client), 0);
+        for (int i = 0; i < N_OF(crowd.members); i++) {
+            const struct member *member = &crowd.members[i];
+
+            ck_assert_uint_eq(member->n_closes, member->websocket && member->is_heard ? 1 : 0);
+            if (member->websocket)
+                ck_assert_int_eq(wsplex_websocket_ready_state(member->websocket), WSPLEX_CLOSED);
+        }
+        wsplex_free(crowd.client);
+        fake_daemon_deinit(&crowd.daemon);
+    }
+    ck_assert_uint_ge(n, 100);
+}
+END_TEST
+
+/* The others on the connection do not notice. */
+START_TEST(no_memory_for_a_reply_fails_the_request_alone)
+{
+    static uint8_t json[65000];
+    struct wsp_message reply = {.type = WSP_LOCAL_REPLY, .flags = WSP_WIRE_MORE};
+    struct client_fixture f;
+
+    client_fixture_init_open(&f);
+    ck_assert_int_eq(wsplex_request(f.client, "status", NULL, 0, on_reply, &f.recorder), 0);
+    reply.reply.id = client_fixture_expect(&f, WSP_LOCAL_REQUEST).request.id;
+    memset(json, ' ', sizeof(json));
+    reply.reply.json = (struct wsp_view){json, sizeof(json)};
+    for (int i = 0; i < 3; i++) {
+        fake_daemon_send(&f.daemon, &reply);
+        fake_daemon_turn(&f.daemon);
+        if (i == _i)
+            allocation_fail_after(0);
+        wsplex_dispatch(f.client);
+        if (i == _i)
+            ck_assert(allocation_disarm());
+        client_fixture_assert_events(&f, "");
+    }
+    reply.flags = 0;
+    fake_daemon_send(&f.daemon, &reply);
+    fake_daemon_send_text(&f.daemon, 1, "well");
+    client_fixture_settle(&f);
+    client_fixture_assert_events(&f, "reply failed\ntext well\n");
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 /* The object fails, the connection does not: the daemon is told to keep the rest. */
 START_TEST(no_memory_for_a_message)
 {
@@ -515,6 +641,8 @@ Suite *unit_suite(void)
     tcase = unit_case(suite, "memory");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, every_allocation_that_fails);
+    tcase_add_test(tcase, every_allocation_of_a_crowd_that_fails);
+    tcase_add_loop_test(tcase, no_memory_for_a_reply_fails_the_request_alone, 0, 2);
     tcase_add_test(tcase, no_memory_for_a_message);
     tcase_add_test(tcase, no_memory_for_a_send_changes_nothing);
     tcase_add_loop_test(tcase, no_memory_for_a_close_changes_nothing, 0, 2);
