@@ -223,7 +223,8 @@ static struct servers *resolver_current(struct resolver *resolver)
     return LIST_ENTRY(resolver->servers.next, struct servers, link);
 }
 
-/* Old servers go when nobody wants to know any more, which may show within c-ares. */
+/* When nobody wants to know any more, which may show within c-ares, old servers go, and the current ones forget what
+ * they were asked, instead of asking on for as long as it may take. */
 static void resolver_reap(void *owner)
 {
     struct resolver *resolver = owner;
@@ -231,8 +232,14 @@ static void resolver_reap(void *owner)
     LIST_FOR_EACH (node, &resolver->servers) {
         struct servers *servers = LIST_ENTRY(node, struct servers, link);
 
-        if (servers != resolver_current(resolver) && servers->n_wanted == 0)
+        if (servers->n_wanted > 0)
+            continue;
+        if (servers != resolver_current(resolver)) {
             servers_free(servers);
+        } else if (servers->n_questions > 0) {
+            ares_cancel(servers->channel);
+            servers_rearm(servers);
+        }
     }
 }
 

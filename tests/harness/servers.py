@@ -214,7 +214,7 @@ class RawServer:
     to hold a connection open wait for the event `over`.
     """
 
-    def __init__(self, script, host="127.0.0.1", certificate=None, client_authority=None):
+    def __init__(self, script, host="127.0.0.1", certificate=None, client_authority=None, port=0):
         self._script = script
         self._errors = []
         self._threads = []
@@ -229,7 +229,7 @@ class RawServer:
             self._tls.verify_mode = ssl.CERT_REQUIRED
             self._tls.load_verify_locations(client_authority.file)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
+        self._listener = socket.create_server((host, port), family=family)
         self.port = self._listener.getsockname()[1]
         written = f"[{host}]" if ":" in host else host
         self.url = f"{'wss' if certificate else 'ws'}://{written}:{self.port}"
