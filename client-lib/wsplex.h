@@ -260,7 +260,9 @@ int wsplex_options_set_sharing(struct wsplex_options *options, enum wsplex_shari
 
 /*
  * Adds a header field to the opening handshake; the same name may be added again. Not for those
- * that the handshake itself writes (Host, Connection, Upgrade, Sec-WebSocket-...). Errors: -EINVAL
+ * that the handshake itself writes (Host, Connection, Upgrade, Sec-WebSocket-...). User-Agent and
+ * Authorization take the place of what the daemon would say by itself (the latter from the user part
+ * of the URL); no Origin is sent unless it is added. Errors: -EINVAL
  * (no valid name or value, or not for the program to set), -E2BIG (too many), -ENOMEM.
  */
 int wsplex_options_add_header(struct wsplex_options *options, const char *name, const char *value);
