@@ -81,6 +81,10 @@
 #define MAX_TLS_SESSIONS_PER_USER   256
 #define MAX_TLS_SESSIONS            1024
 
+/* The certificates and the ticket of one of them. Usual chains have 3 to 8 KiB; OpenSSL takes ten times that, and
+ * a ticket of 64 KiB on top. */
+#define MAX_TLS_SESSION_LEN (16 * 1024)
+
 /* How long the body of an answer that refuses is waited for. It comes with the head or right behind
  * it; a server that never ends it delays what programs are told by so much. */
 #define EXCERPT_WAIT_MS 500

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/limits.h"
 #include "daemon/tls_context.h"
 #include "daemon/tls_file.h"
 #include "daemon/tls_resumption.h"
@@ -24,13 +25,27 @@ struct tls {
     struct tls_resumption resumption;
 };
 
+/* Whoever sends more than usual gets a full handshake each time. */
+static bool session_is_small(const SSL *ssl, const SSL_SESSION *session)
+{
+    const STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+    const unsigned char *ticket;
+    size_t len;
+
+    SSL_SESSION_get0_ticket(session, &ticket, &len);
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        len += (size_t)i2d_X509(sk_X509_value(chain, i), NULL);
+    return len <= MAX_TLS_SESSION_LEN;
+}
+
 /* Of TLS 1.2 it comes within the handshake, of TLS 1.3 at any time after it. 1: it is kept; 0: not,
  * as it would never be used. */
 static int session_came(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_session *ours = SSL_get_app_data(ssl);
 
-    if (!tls_contexts_has(&ours->tls->contexts, ours->context_id))
+    if (!tls_contexts_has(&ours->tls->contexts, ours->context_id) ||
+        !session_is_small(ssl, session))
         return 0;
     tls_resumption_take(&ours->tls->resumption, ours->key, ours->context_id, ours->uid, session);
     return 1;

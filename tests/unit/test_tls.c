@@ -5,6 +5,7 @@
  */
 #include "daemon/limits.h"
 #include "daemon/pin.h"
+#include "tests/harness/allocation.h"
 #include "tests/harness/certificate.h"
 #include "tests/harness/tls_pair.h"
 #include "tests/harness/unit.h"
@@ -508,12 +509,56 @@ START_TEST(insecure_with_pins_takes_that_key_alone)
 }
 END_TEST
 
+/* --- no memory --- */
+
+static int make_session(void)
+{
+    struct tls_session session;
+    struct tls *tls;
+    int r = tls_new(&tls);
+
+    if (r < 0)
+        return r;
+    r = tls_session_init(&session, tls, pair.target);
+    if (r == 0)
+        tls_session_deinit(&session);
+    ck_assert(session.ssl == NULL && session.key == NULL);
+    tls_free(tls);
+    return r;
+}
+
+START_TEST(each_allocation_may_fail)
+{
+    char folder[128], path[256];
+    size_t n = 0;
+    int r;
+
+    use_folder(folder);
+    snprintf(path, sizeof(path), "%s/a.pem", folder);
+    certificate_write(&pair.authority, path);
+    tls_pair_set(&settings->ca_file, pair.ca_file);
+    tls_pair_make_own(&pair, "me", true);
+    tls_pair_pin(&pair, pair.authority.x509);
+    tls_pair_aim_at(&pair, "good.test");
+    for (;; n++) {
+        allocation_fail_after(n);
+        r = make_session();
+        if (!allocation_disarm())
+            break;
+        ck_assert_int_eq(r, -ENOMEM);
+    }
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_gt(n, 8);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("tls");
     TCase *trust = unit_case(suite, "trust");
     TCase *own = unit_case(suite, "own");
     TCase *pins = unit_case(suite, "pins");
+    TCase *memory = unit_case(suite, "memory");
 
     tcase_add_checked_fixture(trust, setup, teardown);
     tcase_add_loop_test(trust, directory_is_read_by_names, 0, sizeof(names) / sizeof(names[0]));
@@ -541,5 +586,7 @@ Suite *unit_suite(void)
     tcase_add_test(pins, pin_does_not_replace_the_chain);
     tcase_add_test(pins, insecure_takes_anybody);
     tcase_add_loop_test(pins, insecure_with_pins_takes_that_key_alone, 0, 3);
+    tcase_add_checked_fixture(memory, setup, teardown);
+    tcase_add_test(memory, each_allocation_may_fail);
     return suite;
 }

@@ -202,6 +202,26 @@ START_TEST(session_of_an_expired_certificate_is_not_resumed)
 }
 END_TEST
 
+/* Loop test: TLS 1.2, TLS 1.3. */
+START_TEST(session_with_a_giant_chain_is_not_kept)
+{
+    char names[40000] = "DNS:good.test";
+    struct certificate_wish wish = {.name = "x", .alt_name = names};
+    struct certificate certificate;
+    size_t len = strlen(names);
+
+    for (int i = 0; len < MAX_TLS_SESSION_LEN * 2; i++)
+        len += (size_t)snprintf(names + len, sizeof(names) - len, ",DNS:host-%d.test", i);
+    certificate_init(&certificate, &wish, &pair.authority);
+    tls_pair_serve(&pair, &certificate);
+    version_init(_i);
+    tls_pair_connect_well(&pair);
+    read_byte();
+    tls_pair_disconnect(&pair);
+    ck_assert(!is_resumed());
+}
+END_TEST
+
 static struct share_key *key_of(uid_t uid, int n)
 {
     char host[32];
@@ -260,6 +280,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(sessions, connection_with_a_fatal_alert_is_not_resumed, 0, 2);
     tcase_add_loop_test(sessions, nobody_else_resumes, 0, 2 * N_CHANGES);
     tcase_add_loop_test(sessions, session_of_an_expired_certificate_is_not_resumed, 0, 2);
+    tcase_add_loop_test(sessions, session_with_a_giant_chain_is_not_kept, 0, 2);
     tcase_add_test(sessions, sessions_are_bounded_for_targets_users_and_all);
     return suite;
 }
