@@ -8,6 +8,7 @@
  * Invariant: a gate has at most one pass that is granted; it exists while it has any pass.
  *
  * Users take turns, so that a thousand connections of one do not keep the first of another waiting.
+ * A line is as long as their quotas allow: whoever waits is an attempt of an upstream that is charged.
  * A gate has no deadline of its own: whoever waits is told when somebody last got through, so that
  * a crowd before a server that works waits in peace, and one before a server that is dead does not.
  */

@@ -71,7 +71,8 @@ static void opening_rests(void *owner, bool is_resting)
 
     opening->is_resting = is_resting;
     if (is_resting) {
-        opening->left_ms = opening->due_ms - now_ms;
+        /* A turn may take longer than what is left. */
+        opening->left_ms = opening->due_ms > now_ms ? opening->due_ms - now_ms : 0;
         timer_start(&opening->deadline, opening->target->connect_timeout_ms);
     } else {
         opening->due_ms = now_ms + opening->left_ms;

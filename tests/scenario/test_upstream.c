@@ -180,6 +180,20 @@ START_TEST(rest_goes_on_while_others_get_answers)
 }
 END_TEST
 
+/* In one long turn, before the timer could fire. */
+START_TEST(rest_that_begins_too_late_gives_no_time)
+{
+    opens(&a, STAGE_PRIVATE);
+    stage.clock.now_ms += last_target->connect_timeout_ms + 1;
+    server_rests(&server, true);
+    server_rests(&server, false);
+    stage_wait(&stage, 1);
+    server_run(&server);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    leave(&a);
+}
+END_TEST
+
 static bool is_place_free(void)
 {
     struct pass *pass;
@@ -716,6 +730,7 @@ Suite *unit_suite(void)
     tcase_add_test(opening, close_while_dialing_gives_up);
     tcase_add_test(opening, connect_timeout_rests_while_others_go_first);
     tcase_add_test(opening, rest_goes_on_while_others_get_answers);
+    tcase_add_test(opening, rest_that_begins_too_late_gives_no_time);
     tcase_add_test(opening, place_is_held_until_the_upgrade_is_answered);
     tcase_add_test(opening, place_is_free_when_open_closed_lost_or_too_late);
     tcase_add_test(opening, frames_glued_to_the_answer_are_messages);
