@@ -304,6 +304,7 @@ static const struct {
     {"a\0b", 3, 3},
     {"", 1, 1}, /* U+0000 */
     {"\xc2\xa5\xc2\xa5\xc2\xa5", 6, 6},
+    {"\xef\xbb\xbfx", 4, 4},    /* a byte order mark */
     {"\xf0\x90\x90\x80", 4, 4}, /* a pair of surrogates in UTF-16 */
     {"\xf0\x9f\x98\x80", 4, 65536},
     {"c", 1, 125},

@@ -114,6 +114,11 @@ static void assert_no_failure(const struct wsplex_event *event)
     ck_assert_str_eq(event->cause_text, "");
 }
 
+/* A byte order mark and U+0000 are characters like others. */
+#define REASON     \
+    "\xef\xbb\xbf" \
+    "a\0b\xe2\x82\xac"
+
 static void check_members(const struct wsplex_event *event, void *userdata)
 {
     unsigned int *n_events = userdata;
@@ -126,7 +131,7 @@ static void check_members(const struct wsplex_event *event, void *userdata)
     if (strcmp(event->type, "close") != 0)
         assert_no_close(event);
     else
-        unit_assert_bytes(event->reason, event->reason_length + 1, "a\0b\xe2\x82\xac\0", 7);
+        unit_assert_bytes(event->reason, event->reason_length + 1, REASON "\0", sizeof(REASON));
     if (strcmp(event->type, "error") != 0)
         assert_no_failure(event);
 }
@@ -143,7 +148,7 @@ START_TEST(an_event_has_the_members_of_its_interface_alone)
     fake_daemon_send_text(&f.daemon, 1, "m");
     fake_daemon_send_failed(&f.daemon, 1, WSP_CAUSE_LOST, 0, "why");
     closed.closed.code = 1006;
-    closed.closed.reason = WSP_VIEW_LITERAL("a\0b\xe2\x82\xac");
+    closed.closed.reason = WSP_VIEW_LITERAL(REASON);
     fake_daemon_send(&f.daemon, &closed);
     client_fixture_expect(&f, WSP_LOCAL_RELEASE);
     ck_assert_uint_eq(n_events, 4);
