@@ -226,8 +226,9 @@ static void share_log(struct server *server, const struct share *share)
                     share->is_shared ? "shared" : "private", share->owner->uid);
         break;
     case SHARE_OPEN:
-        journal_log(journal, JOURNAL_UPSTREAM_OPEN, share->id, "%s at %s%s%s", display,
-                    opening->address, opening->tls[0] ? ", " : "", opening->tls);
+        journal_log(journal, JOURNAL_UPSTREAM_OPEN, share->id, "%s %s %s%s%s", display,
+                    share->target->proxy ? "through the proxy" : "at", opening->address,
+                    opening->tls[0] ? ", " : "", opening->tls);
         break;
     case SHARE_CLOSING: break;
     case SHARE_ENDED:

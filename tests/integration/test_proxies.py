@@ -72,6 +72,7 @@ def test_a_proxy_leads_to_the_server(daemon, program, server, proxies, kind, sch
     assert row["address"] == proxy.name
     assert daemon.request("show", str(row["id"]))["proxy"] == f"{kind.split('-')[0]}://{proxy.name}"
     assert bool(row["tls"]) == (scheme == "wss")
+    daemon.expect("upstream-open", f"{target} through the proxy {proxy.name}")
     name = "localhost" if kind.startswith(("http", "socks5h")) else "127.0.0.1"
     proxy.expect(f"{name}:{port}")
     program.close("a", 1000)
