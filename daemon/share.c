@@ -500,8 +500,7 @@ void share_excerpt_take(struct share *share, char *excerpt)
 
 const char *share_excerpt(const struct share *share, const struct ending *ending)
 {
-    if (share == NULL || share->excerpt == NULL || share->state != SHARE_ENDED ||
-        ending->failure.http_status == 0)
+    if (share == NULL || share->excerpt == NULL || ending->failure.http_status == 0)
         return "";
     return share->excerpt;
 }
