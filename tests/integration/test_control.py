@@ -222,6 +222,10 @@ def as_user(uid, path, script, *arguments):
     return json.loads(result.stdout)
 
 
+# Options that make the daemon read a file.
+FILES = ("ca-file", "ca-path", "cert-file", "key-file")
+
+
 @needs_users
 def test_users_neither_meet_nor_see_each_other(make_daemon, one_server):
     daemon = make_daemon("socket-mode = 0666\nadmin-group = 4321\n")
@@ -239,8 +243,9 @@ def test_users_neither_meet_nor_see_each_other(make_daemon, one_server):
                 client.request("show", "{root_upstream['id']}")
             except RequestError as error:
                 seen["show"] = error.name
-            refused = client.open({url!r}, options={{"ca-file": "/etc/passwd"}})
-            seen["ca-file"] = refused.wait(Failed).text
+            for option in {FILES!r}:
+                refused = client.open({url!r}, options={{option: "/etc/passwd"}})
+                seen[option] = refused.wait(Failed).text
             print(json.dumps(seen))
         """
         seen = as_user(1234, daemon.socket, script)
@@ -250,7 +255,8 @@ def test_users_neither_meet_nor_see_each_other(make_daemon, one_server):
         assert [row["uid"] for row in seen["channels"]] == [1234]
         assert seen["show"] == "not-found"
         assert "clients" not in seen["status"]
-        assert seen["ca-file"].startswith("ca-file: this daemon runs as another user")
+        for option in FILES:
+            assert seen[option].startswith(f"{option}: this daemon runs as another user"), seen
         script = 'print(json.dumps([row["uid"] for row in client.request("upstreams")]))'
         assert as_user(1234, daemon.socket, script) == []
         assert as_user(4321, daemon.socket, script) == [0]

@@ -125,6 +125,14 @@ def test_renegotiation_is_refused(daemon, program, certificate):
         daemon.expect("upstream-failed")
 
 
+def test_older_versions_are_refused(daemon, program, certificate):
+    with OpenSsl(certificate, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0") as server:
+        program.open("a", server.url)
+        cause, text = program.failure("a")
+        assert cause == "tls" and "speaks no version of TLS that is safe" in text and "1.2 or 1.3" in text
+        daemon.expect("upstream-failed", "tls: ")
+
+
 # --- sessions ---
 
 
