@@ -141,8 +141,8 @@
 #define MAX_PONGS_LEN (4 * 1024)
 
 /* What the server's Close, or our own after a fault of the server, waits for: until a private channel's program has had
- * what came before, and what it says to that has gone. A program that is not busy needs a fraction of it; the server,
- * which wants its answer soon, hardly notices so much. */
+ * what came before, and what it says to that has gone; it begins anew as long as the server takes something of that. A
+ * program that is not busy needs a fraction of it; the server, which wants its answer soon, hardly notices so much. */
 #define PARTING_MS 500
 
 /* Messages in one such write: more are a matter of the next turn, so that what remembers them stays

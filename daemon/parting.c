@@ -9,13 +9,20 @@
 #include "daemon/limits.h"
 #include "daemon/share.h"
 
+static void wait_a_while(struct share *share)
+{
+    share->parting_mark = share->n_out_bytes;
+    timer_start(&share->parting, PARTING_MS);
+}
+
 bool parting_begin(struct share *share)
 {
     struct channel *channel = share_only_channel(share);
 
     share->is_parting = channel != NULL && channel_parting(channel, &share->log);
+    share->parting_since_ms = clock_now_ms(share->shares->clock);
     if (share->is_parting)
-        timer_start(&share->parting, PARTING_MS);
+        wait_a_while(share);
     return share->is_parting;
 }
 
@@ -39,7 +46,23 @@ void parting_review(struct share *share)
         end(share);
 }
 
+/* A channel that is OPEN could go on for ever. */
+static bool may_go_on(const struct share *share)
+{
+    const struct channel *channel = share_only_channel(share);
+    uint64_t passed_ms = clock_now_ms(share->shares->clock) - share->parting_since_ms;
+
+    return share->n_out_bytes != share->parting_mark &&
+           ((channel != NULL && channel->state == CHANNEL_LEAVING) ||
+            passed_ms < share->target->close_timeout_ms);
+}
+
 void parting_over(void *owner)
 {
-    end(owner);
+    struct share *share = owner;
+
+    if (may_go_on(share))
+        wait_a_while(share);
+    else
+        end(share);
 }

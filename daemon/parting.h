@@ -11,7 +11,9 @@
  *  is LEAVING, and sends still go | waits
  *  is LEAVING, and all has gone   | goes
  *  has ended, or was not OPEN     | goes
- *  (any), after PARTING_MS        | goes; what the channel had still to send is dropped
+ *  PARTING_MS pass in which the   | goes; what the channel had still to send is dropped
+ *  server has taken nothing of it |
+ *  is OPEN after close-timeout    | goes, the same
  */
 #ifndef WSPLEX_DAEMON_PARTING_H
 #define WSPLEX_DAEMON_PARTING_H
@@ -26,7 +28,7 @@ bool parting_begin(struct share *share);
 /* In TURN_CHECK, while it is parting. */
 void parting_review(struct share *share);
 
-/* The time is over; the owner is a share. */
+/* PARTING_MS are over; the owner is a share. */
 void parting_over(void *owner);
 
 #endif

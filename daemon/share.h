@@ -99,6 +99,8 @@ struct share {
     uint64_t leaving_mark;
     bool is_leaving_watched;
     struct timer parting; /* while is_parting */
+    uint64_t parting_mark,
+        parting_since_ms; /* n_out_bytes when that was last looked at; when it began */
     bool is_parting;      /* CLOSING, and the private channel may still answer */
     struct task check; /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
     /* TURN_BURY: upstream once ENDED, the share once the last channel has left. */

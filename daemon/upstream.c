@@ -217,6 +217,8 @@ static void upstream_answer_close(struct upstream *u, uint16_t code)
     inflow_discard(&u->inflow);
     upstream_send_close(u, code, (struct wsp_view){0});
     u->outflow.is_close_held = was_open && share_closing(u->share);
+    if (u->outflow.is_close_held)
+        timer_stop(&u->deadline);
 }
 
 /* Our own side is in trouble: the server is told so (RFC 6455, section 7.4.1), if that is not too much as well. */

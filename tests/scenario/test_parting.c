@@ -101,9 +101,7 @@ START_TEST(half_a_second_is_what_it_has)
     server_closes(&server, 1000, "");
     run();
     wait_ms(PARTING_MS - 1);
-    program_sends(&a, "in time");
-    run();
-    ck_assert_str_eq(server_heard(&server), "in time");
+    ck_assert_str_eq(server_heard(&server), "");
     wait_ms(1);
     ck_assert_str_eq(server_heard(&server), "close(1000)");
     program_sends(&a, "too late");
@@ -114,6 +112,23 @@ START_TEST(half_a_second_is_what_it_has)
 END_TEST
 
 /* A server that closes and does not read is not waited for either. */
+START_TEST(half_a_second_begins_anew_with_what_it_says)
+{
+    a.is_at_a_loss = true;
+    server_closes(&server, 1000, "");
+    run();
+    wait_ms(PARTING_MS - 1);
+    program_sends(&a, "in time");
+    run();
+    ck_assert_str_eq(server_heard(&server), "in time");
+    wait_ms(PARTING_MS);
+    ck_assert_str_eq(server_heard(&server), "");
+    wait_ms(1);
+    ck_assert_str_eq(server_heard(&server), "close(1000)");
+    assert_ends("closing close(clean 1000)");
+}
+END_TEST
+
 START_TEST(what_is_not_taken_in_time_is_dropped)
 {
     server_takes(&server, 8);
@@ -128,6 +143,52 @@ START_TEST(what_is_not_taken_in_time_is_dropped)
     run();
     ck_assert_str_eq(server_heard(&server), "begun already close(1000)");
     assert_ends("one closing close(clean 1000)");
+}
+END_TEST
+
+/* As long as the server takes something. */
+START_TEST(a_long_answer_has_its_time)
+{
+    for (int i = 0; i < 20; i++)
+        server_sends(&server, "something to answer");
+    server_closes(&server, 1000, "");
+    server_takes(&server, 0);
+    run();
+    for (int i = 0; i < 40; i++) {
+        wait_ms(PARTING_MS - 1);
+        ck_assert_msg(a.channel.state == CHANNEL_LEAVING, "%d: %s", i,
+                      a.channel.ending.failure.text);
+        server_takes(&server, 10);
+        run();
+    }
+    server_takes(&server, SIZE_MAX);
+    run();
+    ck_assert_uint_eq(strlen(server_heard(&server)),
+                      20 * strlen("to something to answer ") + strlen("close(1000)"));
+    server_hangs_up(&server);
+    run();
+    ck_assert(a.channel.ending.was_clean);
+}
+END_TEST
+
+START_TEST(who_never_stops_has_the_close_timeout)
+{
+    uint64_t passed_ms = 0;
+
+    a.is_at_a_loss = true;
+    server_closes(&server, 1000, "");
+    run();
+    while (a.channel.state == CHANNEL_OPEN) {
+        ck_assert_int_eq(program_sends(&a, "and another thing"), 0);
+        run();
+        ck_assert_str_eq(server_heard(&server), "and another thing");
+        wait_ms(100);
+        passed_ms += 100;
+    }
+    ck_assert_uint_ge(passed_ms, a.channel.share->target->close_timeout_ms);
+    ck_assert_uint_le(passed_ms, a.channel.share->target->close_timeout_ms + PARTING_MS);
+    ck_assert_str_eq(server_heard(&server), "close(1000)");
+    assert_ends("closing close(clean 1000)");
 }
 END_TEST
 
@@ -226,7 +287,10 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, what_came_before_a_close_is_answered_before_it);
     tcase_add_test(tcase, what_came_before_a_fault_is_answered_before_its_close);
     tcase_add_test(tcase, half_a_second_is_what_it_has);
+    tcase_add_test(tcase, half_a_second_begins_anew_with_what_it_says);
     tcase_add_test(tcase, what_is_not_taken_in_time_is_dropped);
+    tcase_add_test(tcase, a_long_answer_has_its_time);
+    tcase_add_test(tcase, who_never_stops_has_the_close_timeout);
     tcase_add_test(tcase, the_end_of_the_stream_waits_for_nobody);
     tcase_add_test(tcase, a_close_of_its_own_ends_the_parting);
     tcase_add_test(tcase, who_dies_meanwhile_is_not_waited_for);
