@@ -212,10 +212,38 @@ static bool has_failed(const struct share *share)
            cause != WSP_CAUSE_SHUTDOWN;
 }
 
-static void share_log(struct server *server, const struct share *share)
+/* What a server's code says of what it was sent (RFC 6455 section 7.4.1); NULL for all that says nothing of it. */
+static const char *code_blame(unsigned code)
+{
+    switch (code) {
+    case 1002: return "what it was sent is against the protocol";
+    case 1003: return "it does not take messages of the type that it was sent";
+    case 1007: return "a message that it was sent is not what its type says";
+    case 1009: return "a message that it was sent is too big for it";
+    default: return NULL;
+    }
+}
+
+static void share_log_end(struct server *server, const struct share *share, const char *display)
 {
     struct journal *journal = &server->journal;
     const struct ending *ending = &share->ending;
+    const char *blame = code_blame(ending->code);
+
+    if (has_failed(share))
+        journal_log(journal, JOURNAL_UPSTREAM_FAILED, share->id, "%s: %s: %s", display,
+                    wsp_cause_to_string(ending->failure.cause), ending->failure.text);
+    else if (blame)
+        journal_log(journal, JOURNAL_UPSTREAM_BLAMED, share->id,
+                    "%s: the server has closed with code %u: %s", display, ending->code, blame);
+    else
+        journal_log(journal, JOURNAL_UPSTREAM_CLOSED, share->id, "%s: code %u%s%s", display,
+                    ending->code, ending->failure.cause ? ": " : "", ending->failure.text);
+}
+
+static void share_log(struct server *server, const struct share *share)
+{
+    struct journal *journal = &server->journal;
     const struct opening *opening = share->upstream ? upstream_opening(share->upstream) : NULL;
     char display[TARGET_DISPLAY_LEN];
 
@@ -231,14 +259,7 @@ static void share_log(struct server *server, const struct share *share)
                     opening->tls[0] ? ", " : "", opening->tls);
         break;
     case SHARE_CLOSING: break;
-    case SHARE_ENDED:
-        if (!has_failed(share))
-            journal_log(journal, JOURNAL_UPSTREAM_CLOSED, share->id, "%s: code %u%s%s", display,
-                        ending->code, ending->failure.cause ? ": " : "", ending->failure.text);
-        else
-            journal_log(journal, JOURNAL_UPSTREAM_FAILED, share->id, "%s: %s: %s", display,
-                        wsp_cause_to_string(ending->failure.cause), ending->failure.text);
-        break;
+    case SHARE_ENDED: share_log_end(server, share, display); break;
     }
 }
 

@@ -27,7 +27,7 @@ def examiner():
             yield examiner
         daemon.wait_idle()
         daemon.stop()
-        for name in ("upstream-failed", "left-out"):
+        for name in ("upstream-failed", "upstream-blamed", "left-out"):
             daemon.forgive(name)
 
 

@@ -333,6 +333,17 @@ def test_it_closes(daemon, program, server, scheme, code, reason):
     server.expect_connections(paths[1], 1)
 
 
+@pytest.mark.parametrize("code", [1002, 1003, 1007, 1009])
+def test_it_blames_what_it_was_sent(daemon, program, server, code):
+    """The close is in order, and the administrator hears of it."""
+    path = new_path()
+    program.open("a", server.url(path))
+    server.connection(path).order("close", code=code, reason="no")
+    event = program.event("close")
+    assert (event["clean"], event["code"], event["reason"]) == (True, code, "no")
+    daemon.expect("upstream-blamed", f"{path}: the server has closed with code {code}: ")
+
+
 def test_it_closes_without_a_code(daemon, program, one_server):
     path = new_path()
     program.open("a", one_server.url(path))
