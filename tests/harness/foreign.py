@@ -7,7 +7,8 @@ and with TLS, speak the subprotocols echo.v2 and echo.v1, ping every second and 
 is not there after five. What a connection gets depends on its path:
 
     /echo...   every message comes back
-    /quiet...  the same without the server's pings; a proxy ends it after QUIET_SECONDS of silence
+    /silent... the same without the server's pings (ws and the proxies in front of it)
+    /quiet...  the same as /silent, and a proxy ends it after QUIET_SECONDS of silence
     /obey...   text messages are orders: `close CODE [REASON]`, `ping DATA` (the pong is told as text
                `pong DATA`), `last` (told as text: code and reason of the last connection to close),
                `drop` (ends the stream without a Close frame)
@@ -41,6 +42,7 @@ FEATURES = {
     "orders": "the paths /obey...",
     "drop": "the order drop",
     "flood": "many messages that are sent before the first has come back",
+    "silence": "a limit on the silence of /quiet... (proxies)",
     "empty deflated": "empty messages on a connection that compresses",
 }
 
@@ -223,13 +225,11 @@ LoadModule socache_shmcb_module {modules}/mod_socache_shmcb.so
 LoadModule ssl_module {modules}/mod_ssl.so
 Listen 127.0.0.1:{ws_port}
 Listen 127.0.0.1:{wss_port}
-ProxyPass /quiet http://127.0.0.1:{behind_port}/quiet upgrade=websocket timeout={quiet}
 ProxyPass / http://127.0.0.1:{behind_port}/ upgrade=websocket
 <VirtualHost 127.0.0.1:{wss_port}>
     SSLEngine on
     SSLCertificateFile {chain}
     SSLCertificateKeyFile {key}
-    ProxyPass /quiet http://127.0.0.1:{behind_port}/quiet upgrade=websocket timeout={quiet}
     ProxyPass / http://127.0.0.1:{behind_port}/ upgrade=websocket
 </VirtualHost>
 """
@@ -301,7 +301,8 @@ TABLE = {
     ),
     "apache": Row(
         ("apache2-bin",), ("/usr/sbin/apache2", f"{APACHE_MODULES}/mod_proxy_wstunnel.so"),
-        proxy(APACHE, ["/usr/sbin/apache2", "-X", "-f", "CONFIG"]), behind="ws",
+        proxy(APACHE, ["/usr/sbin/apache2", "-X", "-f", "CONFIG"]),
+        behind="ws", lacks=frozenset({"silence"}),  # its timeouts do not hold for what was upgraded
     ),
 }  # fmt: skip
 
@@ -313,6 +314,13 @@ def missing(name):
         if not (os.path.exists(need) if need.startswith("/") else shutil.which(need)):
             return f"{need} is not there; packages: {' '.join(row.packages)}"
     return missing(row.behind) if row.behind else None
+
+
+def lacks(name, feature):
+    """Whether it cannot do something, by itself or by what stands behind it."""
+    assert feature in FEATURES, feature
+    row = TABLE[name]
+    return feature in row.lacks or bool(row.behind and lacks(row.behind, feature))
 
 
 # --- a running one ---
@@ -366,9 +374,8 @@ class Foreign:
         port = self.place.wss_port if scheme == "wss" else self.place.ws_port
         return f"{scheme}://127.0.0.1:{port}{path}"
 
-    def lacks(self, what):
-        assert what in FEATURES, what
-        return what in self.row.lacks or bool(self.behind and self.behind.lacks(what))
+    def lacks(self, feature):
+        return lacks(self.name, feature)
 
     def takes(self, length, deflate):
         """Whether it sends a message of that length back."""

@@ -2,7 +2,7 @@
 """The same conversations with every server and reverse proxy of foreign.py that wsplex did not write.
 
 A server that is not installed is a skip that names the package. The heavy ones, and what takes minutes, run with
-$WSPLEX_SLOW set: scripts/verify interop.
+$WSPLEX_LONG set: scripts/verify interop.
 """
 
 import contextlib
@@ -11,19 +11,21 @@ import time
 
 import pytest
 from daemon import Daemon
-from foreign import MIB, TABLE, Foreign, missing
+from foreign import MIB, QUIET_SECONDS, TABLE, Foreign, lacks, missing
 from process import wait_until
 from servers import new_path
 from test_messages import binary_of, text_of
 from wsplex_client import Closed, Message, Opened
 
-IS_SLOW = bool(os.environ.get("WSPLEX_SLOW"))
-ROWS = [name for name, row in TABLE.items() if IS_SLOW or not row.is_heavy]
+IS_LONG = bool(os.environ.get("WSPLEX_LONG"))
+# In the order of the table.
+ROWS = [name for name, row in TABLE.items() if IS_LONG or not row.is_heavy]
+PROXIES = [name for name in ROWS if TABLE[name].behind]
 # Where the length takes another form in RFC 6455, and what is large.
 LENGTHS = [0, 125, 126, 65535, 65536, MIB]
 LARGE = 16 * MIB
 # Longer than a server waits for its pong.
-HELD_SECONDS = 7
+HELD_SECONDS = 150 if IS_LONG else 7
 
 
 class Running:
@@ -52,32 +54,21 @@ def running(certificate):
     servers.end()
 
 
-def need(name, *features):
-    """Skips what is not installed or what the server cannot do."""
+def each(*features):
+    """The servers that can do all of this, in turn."""
+    able = [name for name in ROWS if not any(lacks(name, feature) for feature in features)]
+    return pytest.mark.parametrize("foreign", able, indirect=True)
+
+
+def installed(name):
     if absent := missing(name):
         pytest.skip(absent)
-    for feature in features:
-        lacking = {name, TABLE[name].behind} & {row for row in TABLE if feature in TABLE[row].lacks}
-        if lacking:
-            pytest.skip(f"{name} has no {feature}")
-
-
-@pytest.fixture(params=ROWS)
-def name(request):
-    need(request.param)
-    return request.param
+    return name
 
 
 @pytest.fixture
-def foreign(running, name):
-    return running.get(name)
-
-
-@pytest.fixture
-def orders(foreign):
-    """A server that can be told what to do."""
-    need(foreign.name, "orders")
-    return foreign
+def foreign(running, request):
+    return running.get(installed(request.param))
 
 
 @pytest.fixture(params=["ws", "wss"])
@@ -88,6 +79,7 @@ def scheme(request):
 # --- messages ---
 
 
+@each()
 @pytest.mark.parametrize("scheme, deflate", [("ws", "no"), ("wss", "yes")])
 def test_echo(daemon, foreign, scheme, deflate):
     """Text and binary of every length come back, and the connection closes in order."""
@@ -104,6 +96,7 @@ def test_echo(daemon, foreign, scheme, deflate):
         assert channel.wait(Closed).was_clean
 
 
+@each()
 def test_echo_of_the_largest(daemon, foreign):
     """What wsplex takes by default goes there and back through TLS."""
     assert foreign.takes(LARGE, deflate=False)
@@ -116,9 +109,9 @@ def test_echo_of_the_largest(daemon, foreign):
         assert channel.wait(Closed).was_clean
 
 
+@each("flood")
 def test_echo_of_many(daemon, foreign, scheme):
     """Sent without waiting for any; all come back in order."""
-    need(foreign.name, "flood")
     texts = [f"{i} {'x' * (i * 37 % 3000)}" for i in range(500)]
     with daemon.client() as client:
         channel = client.open(foreign.url(new_path("echo"), scheme))
@@ -129,6 +122,7 @@ def test_echo_of_many(daemon, foreign, scheme):
         assert channel.wait(Closed).was_clean
 
 
+@each()
 def test_shared_by_two_programs(daemon, make_program, foreign):
     """One upstream: what one sends comes back to both; one goes, the other stays."""
     url = foreign.url(new_path("echo"), "wss")
@@ -150,8 +144,8 @@ def test_shared_by_two_programs(daemon, make_program, foreign):
     wait_until(lambda: daemon.upstreams() == [], "the upstream closes")
 
 
+@each("subprotocol")
 def test_subprotocol(daemon, foreign, scheme):
-    need(foreign.name, "subprotocol")
     with daemon.client() as client:
         url = foreign.url(new_path("echo"), scheme)
         for asked, given in (((), ""), (("echo.v1",), "echo.v1"), (("other", "echo.v2"), "echo.v2")):
@@ -164,9 +158,10 @@ def test_subprotocol(daemon, foreign, scheme):
 # --- pings ---
 
 
-def test_ping_is_answered(daemon, orders, scheme):
+@each("orders")
+def test_ping_is_answered(daemon, foreign, scheme):
     with daemon.client() as client:
-        channel = client.open(orders.url(new_path("obey"), scheme))
+        channel = client.open(foreign.url(new_path("obey"), scheme))
         for data in ("ping", "x" * 125):
             channel.send(f"ping {data}")
             assert channel.wait(Message).data == f"pong {data}"
@@ -174,47 +169,32 @@ def test_ping_is_answered(daemon, orders, scheme):
         assert channel.wait(Closed).was_clean
 
 
-@pytest.fixture(scope="module")
-def held(running, authority, tmp_path_factory):
-    """A connection to each server, open since the first test that asks; their pings run meanwhile."""
-    folder = tmp_path_factory.mktemp("held")
-    with Daemon(folder, options=["--ca-file", authority.file]) as daemon, daemon.client() as client:
-        channels = {}
-        for name in ROWS:
-            if not missing(name):
-                channels[name] = client.open(running.get(name).url(new_path("echo"), "wss"))
-                channels[name].wait(Opened)
-        start = time.monotonic()
-        yield lambda: start + HELD_SECONDS - time.monotonic(), channels
-        for channel in channels.values():
-            channel.close()
-            channel.wait(Closed)
-
-
 # --- ends ---
 
 ENDS = [(1000, ""), (1001, "going"), (1011, "oh"), (3000, "x" * 123), (4000, "grüße €")]
 
 
-def test_it_closes(daemon, orders, scheme):
+@each("orders")
+def test_it_closes(daemon, foreign, scheme):
     for code, reason in ENDS:
         with daemon.client() as client:
-            channel = client.open(orders.url(new_path("obey"), scheme))
+            channel = client.open(foreign.url(new_path("obey"), scheme))
             channel.send(f"close {code} {reason}".rstrip())
             assert channel.wait(Closed) == Closed(True, code, reason)
 
 
-def test_we_close(daemon, orders, scheme):
+@each("orders")
+def test_we_close(daemon, foreign, scheme):
     """It sees the code and the reason, and the handshake is whole."""
     for code, reason in ((1000, ""), (1000, "done"), (4999, "grüße €"), (3000, "x" * 123)):
         with daemon.client() as client:
-            channel = client.open(orders.url(new_path("obey"), scheme))
+            channel = client.open(foreign.url(new_path("obey"), scheme))
             channel.wait(Opened)
             channel.close(code, reason)
             closed = channel.wait(Closed)
             # Most answer with the code that they got; aiohttp 3.8 and others with 1000.
             assert closed.was_clean and closed.code in (code, 1000)
-            asker = client.open(orders.url(new_path("obey"), scheme))
+            asker = client.open(foreign.url(new_path("obey"), scheme))
 
             def seen(asker=asker):
                 asker.send("last")
@@ -226,10 +206,10 @@ def test_we_close(daemon, orders, scheme):
             asker.wait(Closed)
 
 
-def test_it_drops_the_connection(daemon, program, orders, scheme):
+@each("orders", "drop")
+def test_it_drops_the_connection(daemon, program, foreign, scheme):
     """error and close, with a cause, and a line in the log."""
-    need(orders.name, "drop")
-    program.open("a", orders.url(new_path("obey"), scheme))
+    program.open("a", foreign.url(new_path("obey"), scheme))
     program.event("open")
     program.text("a", "drop")
     cause, text = program.failure("a")
@@ -240,10 +220,10 @@ def test_it_drops_the_connection(daemon, program, orders, scheme):
 # --- restarts ---
 
 
-@pytest.fixture
-def own(name, certificate):
+@pytest.fixture(params=ROWS)
+def own(request, certificate):
     """One that the test may stop and kill."""
-    with Foreign(name, certificate) as server:
+    with Foreign(installed(request.param), certificate) as server:
         yield server
 
 
@@ -287,9 +267,90 @@ def test_restart(daemon, program, own, how):
 # --- idle ---
 
 
-def test_held_by_pongs(held, name):
-    """The server pings, and would have ended the connection without our pongs."""
+@pytest.mark.parametrize(
+    "foreign", [name for name in PROXIES if not lacks(name, "silence")], indirect=True
+)
+def test_proxy_that_ends_what_is_silent(make_daemon, make_program, foreign):
+    """It ends the connection after a second without a byte; a ping of ours in time keeps it."""
+    url = foreign.url(new_path("quiet"), "wss")
+    daemon = make_daemon(
+        f'endpoint "silent" {{ url = "{url}" ping = 0 }}\n'
+        f'endpoint "pinged" {{ url = "{url}" ping = 300ms pong-timeout = 10s }}\n'
+    )
+    program = make_program(daemon)
+    for name in ("silent", "pinged"):
+        program.open(name, f"wsplex-endpoint:{name}")
+        program.event("open", name=name)
+    cause, text = program.failure("silent")
+    assert cause == "lost" and text
+    daemon.expect("upstream-failed", "wsplex-endpoint:silent: lost: ")
+    time.sleep(QUIET_SECONDS)
+    program.text("pinged", "still there")
+    assert program.event("message", name="pinged")["data"] == "still there"
+    program.close("pinged")
+    assert program.event("close", name="pinged")["clean"]
+
+
+@pytest.fixture(scope="module")
+def held(running, authority, tmp_path_factory):
+    """Connections since the first test that asks for them, and how many seconds they are still to be held."""
+    folder = tmp_path_factory.mktemp("held")
+    with Daemon(folder, options=["--ca-file", authority.file]) as daemon, daemon.client() as client:
+        channels = {}
+        for name in ROWS:
+            paths = ["echo", "silent"] if name in PROXIES else ["echo"]
+            if not missing(name):
+                channels[name] = [client.open(running.get(name).url(new_path(path), "wss")) for path in paths]
+                for channel in channels[name]:
+                    channel.wait(Opened)
+        start = time.monotonic()
+        yield lambda: start + HELD_SECONDS - time.monotonic(), channels
+        for channel in sum(channels.values(), []):
+            channel.close()
+            channel.wait(Closed)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_idle(held, name):
+    """The server pings, and would have ended the connection without our pongs. With scripts/verify for minutes:
+    a proxy would have ended what its server leaves silent without our pings."""
     left, channels = held
+    installed(name)
     time.sleep(max(0, left()))
-    channels[name].send("still there")
-    assert channels[name].wait(Message).data == "still there"
+    for channel in channels[name]:
+        channel.send("still there")
+        assert channel.wait(Message).data == "still there"
+
+
+# --- what they are known for ---
+
+
+def test_websocketd_makes_lines(daemon, running):
+    """A message is lines to its program, and each line that the program writes is a message."""
+    foreign = running.get(installed("websocketd"))
+    with daemon.client() as client:
+        channel = client.open(foreign.url(new_path("echo")))
+        channel.send("one\ntwo")
+        assert channel.messages(2) == ["one", "two"]
+        channel.close()
+        assert channel.wait(Closed).was_clean
+
+
+if "tomcat" in ROWS:
+
+    def test_tomcat_takes_8_kib(daemon, program, running, tmp_path):
+        """Unless its application asks for more. The program and the log hear why, also amid a long message."""
+        foreign = running.get(installed("tomcat"))
+        for i, length in enumerate((8192, 8193, 16 * MIB)):
+            file = tmp_path / f"data{i}"
+            file.write_bytes(binary_of(length))
+            program.open(f"a{i}", foreign.url(new_path("default"), "wss"))
+            program.event("open", name=f"a{i}")
+            program.write(f"file a{i} binary {file}")
+        assert program.event("message", name="a0")["length"] == 8192
+        for name in ("a1", "a2"):
+            close = program.event("close", name=name)
+            assert close["code"] == 1009 and "too small" in close["reason"]
+        program.close("a0")
+        assert program.event("close", name="a0")["clean"]
+        daemon.expect("upstream-blamed", "1009: a message that it was sent is too big", n_lines=2)

@@ -30,7 +30,7 @@ function serve(connection, request) {
     if (++nUnanswered > MAX_UNANSWERED) connection.terminate();
     else connection.ping();
   };
-  const timer = request.url.startsWith('/quiet') ? null : setInterval(ping, PING_MS);
+  const timer = /^\/(quiet|silent)/.test(request.url) ? null : setInterval(ping, PING_MS);
   connection.on('message', (data, isBinary) => {
     if (obeys) obey(connection, data.toString());
     else connection.send(data, { binary: isBinary });

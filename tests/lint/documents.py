@@ -65,7 +65,7 @@ TEST_NAMED = re.compile(r"`(tests/[\w./-]+)(: |::)(\w+)`")
 
 def defines_test(tree, path, name):
     """A test of that name stands in the file, in the way of its language."""
-    form = rf"^START_TEST\({name}\)" if path.endswith(".c") else rf"^(async )?def {name}\("
+    form = rf"^START_TEST\({name}\)" if path.endswith(".c") else rf"^ *(async )?def {name}\("
     return re.search(form, text_of(tree, path), re.M) is not None
 
 
@@ -97,5 +97,21 @@ def clauses_have_tests(tree):
     return problems
 
 
-RULES = [named_files_exist, verbs_documented, daemon_documented, clauses_have_tests]
+INTEROP = "doc/interop.md"
+
+
+def servers_documented(tree):
+    """doc/interop.md has each server of the interop tests, and no other; the tests that it names exist."""
+    page = text_of(tree, INTEROP)
+    servers = set(re.findall(r'^    "([\w-]+)": Row\(', text_of(tree, "tests/harness/foreign.py"), re.M))
+    tests = TEST_NAMED.findall(page)
+    rows = {cells[0] for _, cells in rows_of(page) if not TEST_NAMED.search(cells[-1])}
+    return compare(INTEROP, "server", servers, rows) + [
+        f"{INTEROP}: there is no test {name} in {path}"
+        for path, _, name in tests
+        if not defines_test(tree, path, name)
+    ]
+
+
+RULES = [named_files_exist, verbs_documented, daemon_documented, clauses_have_tests, servers_documented]
 main(__name__, RULES)

@@ -156,6 +156,9 @@ FAULTS = [
     (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "surely |\n", "neither"),
     (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "— no, but `tests/a.py` |\n", "named as"),
     (documents.clauses_have_tests, "doc/conformance.md", REPLACE, ROW + "|\n", "not a section"),
+    (documents.servers_documented, "tests/harness/foreign.py", REPLACE, 'TABLE = {\n    "jukebox": Row(),\n}\n', "jukebox"),
+    (documents.servers_documented, "doc/interop.md", REPLACE, "| fiddle | 1.0 | |\n", "fiddle"),
+    (documents.servers_documented, "doc/interop.md", REPLACE, "| it plays | `tests/a.py::test_gone` |\n", "test_gone"),
     (documents.daemon_documented, "daemon/main.c", REPLACE, '    {"tune", FLAG_TUNE}\n', "tune"),
 ]  # fmt: skip
 
