@@ -155,6 +155,9 @@ static const struct {
     /* a lone LF ends a line, section 2.2 */
     {BYTES("HTTP/1.1 101 x\nA: b\n\nframes"), "101 x 1.1 {A=b} frames"},
     {BYTES("HTTP/1.1 101 x\nA: b\r\n\n"), "101 x 1.1 {A=b} "},
+    {BYTES("HTTP/1.1 101 x\r\nA: b\n\r\nframes"), "101 x 1.1 {A=b} frames"},
+    {BYTES("HTTP/1.1 101 x\r\nA: b\r\n\r\r\n"), "!BAD_BYTE"},
+    {BYTES("HTTP/1.1 101 x\r\r\nA: b\r\n\r\n"), "!BAD_BYTE"},
 
     /* folded lines, section 5.2: each CR, LF and blank of the fold is a space */
     {BYTES("HTTP/1.1 101 x\r\nA: b\r\n c\r\nD: e\r\n\r\n"), "101 x 1.1 {A=b   c} {D=e} "},
@@ -165,6 +168,16 @@ static const struct {
     {BYTES("HTTP/1.1 101 x\r\nA:\r\n \r\n\r\n"), "101 x 1.1 {A=} "},
     {BYTES("HTTP/1.1 101 x\r\n A: b\r\n\r\n"), "!BAD_FOLD"},
     {BYTES("HTTP/1.1 101 x\r\n\t\r\n\r\n"), "!BAD_FOLD"},
+    {BYTES("HTTP/1.1 101\r\n x\r\nA: b\r\n\r\n"), "!BAD_FOLD"},
+    {BYTES("HTTP/1.1 101 x\r\nA: b\r\n c\0d\r\n\r\n"), "!BAD_BYTE"},
+    {BYTES("HTTP/1.1 101 x\r\nA: b\r\n c\rd\r\n\r\n"), "!BAD_BYTE"},
+    {BYTES("HTTP/1.1 101 x\r\nA: b\r\n c: d\r\n\r\n"), "101 x 1.1 {A=b   c: d} "},
+    /* what follows the head continues no field */
+    {BYTES("HTTP/1.1 101 x\r\nA: b\r\n\r\n c\r\n"), "101 x 1.1 {A=b}  c\r\n"},
+
+    /* fields of one name stay apart and in order, sections 5.2 and 5.3 of RFC 9110 */
+    {BYTES("HTTP/1.1 101 x\r\na: 1\r\nB: 2\r\nA: 3\r\na: 1\r\n\r\n"),
+     "101 x 1.1 {a=1} {B=2} {A=3} {a=1} "},
 
     /* limits: 4 fields, 120 bytes with the last LF */
     {BYTES("HTTP/1.1 101 x\r\nA:1\r\nB:2\r\nC:3\r\nD:4\r\n\r\n"),
