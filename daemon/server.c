@@ -244,7 +244,7 @@ static void share_log_end(struct server *server, const struct share *share, cons
 static void share_log(struct server *server, const struct share *share)
 {
     struct journal *journal = &server->journal;
-    const struct opening *opening = share->upstream ? upstream_opening(share->upstream) : NULL;
+    const struct opening *opening;
     char display[TARGET_DISPLAY_LEN];
 
     target_display(share->target, display);
@@ -254,6 +254,7 @@ static void share_log(struct server *server, const struct share *share)
                     share->is_shared ? "shared" : "private", share->owner->uid);
         break;
     case SHARE_OPEN:
+        opening = upstream_opening(share->upstream);
         journal_log(journal, JOURNAL_UPSTREAM_OPEN, share->id, "%s %s %s%s%s", display,
                     share->target->proxy ? "through the proxy" : "at", opening->address,
                     opening->tls[0] ? ", " : "", opening->tls);
