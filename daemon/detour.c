@@ -152,14 +152,14 @@ static void detour_connected(void *owner, int fd, const union address *address, 
 static int detour_connect(struct detour *detour)
 {
     const struct wsp_url *url = &detour->target->proxy->url;
-    struct connect_request request = {
-        .host = url->hostname,
-        .port = url->port,
-        .uid = detour->request.uid,
-        .done = detour_connected,
-        .owner = detour,
-    };
+    struct connect_request request = detour->request;
 
+    request.host = url->hostname;
+    request.port = url->port;
+    request.gates = NULL;
+    request.done = detour_connected;
+    request.rests = NULL;
+    request.owner = detour;
     return connect_new(detour->loop, detour->resolver, &request, &detour->connect);
 }
 

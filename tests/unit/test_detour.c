@@ -248,6 +248,36 @@ START_TEST(way_leads_there)
 }
 END_TEST
 
+/* Our end of the connection to the proxy. */
+static int find_socket(void)
+{
+    struct sockaddr_in bound, end;
+    socklen_t len = sizeof(bound);
+
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&bound, &len), 0);
+    for (int fd = 0; fd < 1000; fd++) {
+        len = sizeof(end);
+        if (getpeername(fd, (struct sockaddr *)&end, &len) == 0 && end.sin_port == bound.sin_port)
+            return fd;
+    }
+    ck_abort_msg("no descriptor is connected to the proxy");
+}
+
+/* What the target wants of its TCP connection is wanted of the one to the proxy. */
+START_TEST(proxy_is_watched_over_as_a_server)
+{
+    socklen_t len = sizeof(int);
+    int on = -1;
+
+    target->tcp_keepalive_ms = _i == 0 ? 0 : 7000;
+    prepare(&ways[0]);
+    begin();
+    ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert_int_eq(getsockopt(find_socket(), SOL_SOCKET, SO_KEEPALIVE, &on, &len), 0);
+    ck_assert_int_eq(on, _i);
+}
+END_TEST
+
 /* The place is the target's, whoever leads there: a name that the proxy resolves, or its address. */
 START_TEST(pass_is_the_targets)
 {
@@ -361,6 +391,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, way_leads_there, 0, N_WAYS);
+    tcase_add_loop_test(tcase, proxy_is_watched_over_as_a_server, 0, 2);
     tcase_add_loop_test(tcase, pass_is_the_targets, 0, N_WAYS);
     tcase_add_loop_test(tcase, way_may_be_cancelled_at_any_time, 0, N_WAYS);
     tcase_add_loop_test(tcase, way_without_memory, 0, N_WAYS);
