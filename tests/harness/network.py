@@ -33,6 +33,8 @@ def why_not():
     """Why there can be no namespace here; None if there can."""
     if os.geteuid() != 0:
         return "only root makes network namespaces"
+    if not os.path.exists("/proc/net/if_inet6"):
+        return "this kernel has no IPv6"
     try:
         done = subprocess.run(["unshare", "--net", "--mount", *LINK], capture_output=True, check=False)
     except FileNotFoundError as error:

@@ -103,14 +103,17 @@ def test_who_waits_in_vain_is_told_for_what(make_daemon, scheme):
     """A server that accepts and says nothing, neither in TLS nor to an upgrade."""
     with RawServer(lambda peer: server.over.wait(DEADLINE)) as server:
         place = f"127.0.0.1:{server.port}"
-        daemon = make_daemon(f'endpoint "a" {{ url = "{scheme}://{place}/" connect-timeout = 300ms share = no }}')
+        daemon = make_daemon(f'endpoint "a" {{ url = "{scheme}://{place}/" connect-timeout = 1s share = no }}')
         with daemon.client() as client:
             first = client.open(f"{scheme}://{place}/")
             wait_until(lambda: server.n_accepted == 1, "the first one connects")
             second = client.open("wsplex-endpoint:a")
+            number = str(wait_until(lambda: daemon.upstreams()[1:], "the second one waits")[0]["id"])
+            what = f"waiting for another connection to {place} to open"
+            wait_until(lambda: daemon.request("show", number)["progress"] == what, "it is shown")
             failed = second.wait(Failed)
             assert failed.cause == "timeout"
-            assert failed.text.endswith(f"ms: waiting for another connection to {place} to open"), failed.text
+            assert failed.text.endswith(f"ms: {what}"), failed.text
             # Nothing came of it to the server, and the first one has not been touched.
             assert (server.n_accepted, first.state) == (1, "connecting")
             # Who gives up lets the next one go on.
