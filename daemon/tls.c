@@ -215,7 +215,7 @@ static const struct {
     {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
      "speaks no version of TLS that is safe; the server must be set to TLS 1.2 or 1.3"},
     {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED,
-     "wants a client's certificate, and the endpoint has none (cert-file)"},
+     "wants a client's certificate, and there is none for it (cert-file)"},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA,
      "does not trust the client's certificate (cert-file): it does not know its issuer"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,

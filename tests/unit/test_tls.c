@@ -327,7 +327,7 @@ START_TEST(server_that_misses_a_certificate_is_understood)
     transport_describe(pair.transport, &pair.failure);
     pair.is_good = false;
     tls_pair_assert_fails(
-        &pair, "good.test wants a client's certificate, and the endpoint has none (cert-file)");
+        &pair, "good.test wants a client's certificate, and there is none for it (cert-file)");
 }
 END_TEST
 
