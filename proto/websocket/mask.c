@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* SSE2 and NEON have registers of this size; elsewhere the compiler makes words of it. */
-typedef uint8_t vector __attribute__((vector_size(16)));
+typedef uint32_t vector __attribute__((vector_size(16)));
 
 /* Loads and stores go through memcpy(), so neither pointer need be aligned. */
 static inline vector load(const uint8_t *from)
@@ -30,13 +30,14 @@ static inline void store(uint8_t *to, vector v)
 
 void wsp_mask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t key[4], size_t offset)
 {
-    uint8_t pattern[sizeof(vector)];
+    const uint8_t rotated[4] = {key[offset % 4], key[(offset + 1) % 4], key[(offset + 2) % 4],
+                                key[(offset + 3) % 4]};
+    uint32_t word, last;
     vector mask;
     size_t i = 0;
 
-    for (size_t j = 0; j < sizeof(pattern); j++)
-        pattern[j] = key[(offset + j) % 4];
-    mask = load(pattern);
+    memcpy(&word, rotated, sizeof(word));
+    mask = (vector){word, word, word, word};
     for (; len - i >= 4 * sizeof(vector); i += 4 * sizeof(vector)) {
         vector a = load(from + i);
         vector b = load(from + i + sizeof(vector));
@@ -50,7 +51,12 @@ void wsp_mask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t key[4]
     }
     for (; len - i >= sizeof(vector); i += sizeof(vector))
         store(to + i, load(from + i) ^ mask);
-    /* A multiple of 16 lies behind, so the pattern begins anew. */
+    /* A multiple of 4 lies behind, here and below, so the key begins anew. */
+    for (; len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&last, from + i, sizeof(last));
+        last ^= word;
+        memcpy(to + i, &last, sizeof(last));
+    }
     for (size_t j = 0; i + j < len; j++)
-        to[i + j] = from[i + j] ^ pattern[j];
+        to[i + j] = from[i + j] ^ rotated[j];
 }

@@ -19,6 +19,7 @@ import hashlib
 import itertools
 import json
 import socket
+import ssl
 import struct
 import threading
 from dataclasses import dataclass, field
@@ -254,12 +255,16 @@ class Trial:
 class Examiner:
     """The server, and the program that it tries out."""
 
-    def __init__(self, daemon_socket):
+    def __init__(self, daemon_socket, certificate=None):
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate.chain, certificate.key)
         self._cases = {}  # path: the case, and what becomes known of it
         self._paths = itertools.count(1)
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"ws://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'wss' if certificate else 'ws'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.program = Process([built("tests/harness/ws_echo"), daemon_socket])
 
@@ -281,7 +286,7 @@ class Examiner:
     def _run(self):
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, sock=self._listener, limit=1 << 20)
+            asyncio.start_server(self._serve, sock=self._listener, ssl=self._tls, limit=1 << 20)
         )
         self._loop.run_forever()
         server.close()

@@ -31,6 +31,18 @@ def examiner():
             daemon.forgive(name)
 
 
+@pytest.fixture(scope="module")
+def tls_examiner(authority, certificate):
+    with tempfile.TemporaryDirectory(prefix="wsplex-") as folder:
+        with Daemon(folder, options=["--ca-file", authority.file]) as daemon:
+            with Examiner(daemon.socket, certificate) as examiner:
+                yield examiner
+            daemon.wait_idle()
+            daemon.stop()
+            for name in ("upstream-failed", "left-out"):
+                daemon.forgive(name)
+
+
 def cases(*groups):
     """One test for each case."""
     flat = [case for group in groups for case in ([group] if isinstance(group, Case) else group)]
@@ -359,6 +371,12 @@ def closing():
 @cases(closing())
 def test_close(examiner, case):
     examiner.run(case)
+
+
+@cases(pings(), fail_fast(), closing())
+def test_over_tls(tls_examiner, case):
+    """The server ends TLS first as well; what was said before a Close or a fault is not cut off by our end of it."""
+    tls_examiner.run(case)
 
 
 # --- bulk ---
