@@ -253,10 +253,13 @@ def bad_certificates(authority, tmp_path_factory):
         "not yet valid": (authority.issue("future", start="20980101000000Z"), "not valid before 2098"),
         "self-signed": (authority.self_signed("self"), "self-signed"),
         "wrong name": (authority.issue("name", names="DNS:elsewhere.example"), "127.0.0.1"),
+        "wrong purpose": (authority.issue("purpose", usage="clientAuth"), "serverAuth"),
     }
 
 
-@pytest.mark.parametrize("name", ["unknown authority", "expired", "not yet valid", "self-signed", "wrong name"])
+@pytest.mark.parametrize(
+    "name", ["unknown authority", "expired", "not yet valid", "self-signed", "wrong name", "wrong purpose"]
+)
 def test_certificate(daemon, program, bad_certificates, name):
     certificate, words = bad_certificates[name]
 
