@@ -132,8 +132,8 @@ def test_host_has_no_port_that_is_the_default(daemon):
 
     try:
         listener = socket.create_server(("127.0.0.123", 80))
-    except PermissionError:
-        pytest.skip("port 80 is not for this user")
+    except OSError:
+        pytest.skip("port 80 is not to be had")
     with listener, daemon.client() as client:
         channel = client.open("ws://127.0.0.123:80/")
         listener.settimeout(DEADLINE)
@@ -420,7 +420,7 @@ def test_a_body_that_never_ends_delays_little(daemon):
         begin = time.monotonic()
         failed = refused(client.open(raw.url))
         took = time.monotonic() - begin
-    assert 0.4 < took < 3, took
+    assert 0.4 < took < 10, took
     assert set(failed.excerpt) == {"x"}
     daemon.expect("upstream-failed", "500")
 
