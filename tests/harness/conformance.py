@@ -25,7 +25,7 @@ import threading
 from dataclasses import dataclass, field
 
 from process import DEADLINE, Process, built
-from servers import CLOSE, GUID, PONG, frame
+from servers import CLOSE, GUID, PONG, frame, unmasked
 
 # How long a client may take that has everything it needs.
 AT_ONCE = DEADLINE / 3
@@ -102,12 +102,6 @@ def fragments(opcode, *payloads):
 def cut(opcode, payload, size):
     """One message in frames of that size."""
     return fragments(opcode, *(payload[i : i + size] for i in range(0, len(payload), size)))
-
-
-def unmasked(payload, key):
-    repeated = (key * (len(payload) // 4 + 1))[: len(payload)]
-    number = int.from_bytes(payload, "little") ^ int.from_bytes(repeated, "little")
-    return number.to_bytes(len(payload), "little")
 
 
 def shown(got):

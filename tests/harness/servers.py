@@ -145,6 +145,12 @@ def frame(opcode, payload=b"", is_last=True, reserved=0, mask=None):
     return head + (mask or b"") + payload
 
 
+def unmasked(payload, key):
+    repeated = (key * (len(payload) // 4 + 1))[: len(payload)]
+    number = int.from_bytes(payload, "little") ^ int.from_bytes(repeated, "little")
+    return number.to_bytes(len(payload), "little")
+
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
@@ -194,7 +200,7 @@ class Peer:
             (length,) = struct.unpack(">Q", self._read.read(8))
         mask = self._read.read(4)
         payload = self._read.read(length)
-        return head[0], bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        return head[0], unmasked(payload, mask)
 
     def read_close(self):
         """The code of the next Close frame; data before it is dropped. None: there was no code."""

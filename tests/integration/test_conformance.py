@@ -536,3 +536,24 @@ def test_a_flood_of_fragments(examiner):
     event = flooded(examiner, flood)
     assert (event["clean"], event["code"], event["messages"]) == (False, 1006, 0)
     assert "more frames" in event["error"]
+
+
+def test_a_pong_does_not_wait_for_all_that_is_queued(examiner):
+    """It overtakes what has not gone into the network's own buffers, message by message."""
+    n_messages = 60
+
+    def script(peer):
+        peer.upgrade()
+        for i in range(n_messages):
+            peer.raw(frame(BINARY, bytes([i]) * MIB))
+        peer.raw(frame(PING, b"now"))
+        got = [peer.read_frame() for _ in range(n_messages + 1)]
+        assert got.index((0x80 | PONG, b"now")) < n_messages - 20
+        assert [payload[0] for head, payload in got if head == 0x80 | BINARY] == list(range(n_messages))
+        peer.raw(close_frame(1000))
+        assert peer.read_close() == 1000
+
+    with RawServer(script) as raw:
+        examiner.program.write(raw.url)
+        event = examiner.program.out.wait(lambda line: raw.url in line and json.loads(line), "the close")[1]
+    assert (event["clean"], event["messages"]) == (True, n_messages)
