@@ -10,6 +10,7 @@
 #include "client-lib/websocket.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client-lib/client.h"
@@ -39,13 +40,19 @@ int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view pro
                          struct wsp_view extensions)
 {
     struct wsplex_event event = event_new(websocket, "open");
+    char *extensions_text, *protocol_text;
 
     if (websocket->ready_state != WSPLEX_CONNECTING)
         return 0;
-    websocket->extensions = wsp_view_to_string(extensions);
-    websocket->protocol = wsp_view_to_string(protocol);
-    if (!websocket->extensions || !websocket->protocol)
+    extensions_text = wsp_view_to_string(extensions);
+    protocol_text = wsp_view_to_string(protocol);
+    if (!extensions_text || !protocol_text) {
+        free(extensions_text);
+        free(protocol_text);
         return -ENOMEM;
+    }
+    websocket->extensions = extensions_text;
+    websocket->protocol = protocol_text;
     websocket->ready_state = WSPLEX_OPEN;
     wsp_event_target_dispatch(&websocket->events, &event);
     return 0;

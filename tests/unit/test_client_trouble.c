@@ -339,6 +339,25 @@ START_TEST(no_memory_for_a_message)
 }
 END_TEST
 
+/* Of the extensions and of the protocol: it has never been open, and has neither. */
+START_TEST(no_memory_for_open)
+{
+    struct client_fixture f;
+
+    client_fixture_init_connecting(&f);
+    fake_daemon_send_opened(&f.daemon, 1, "protocol", "extensions");
+    fake_daemon_turn(&f.daemon);
+    allocation_fail_after((size_t)_i);
+    wsplex_dispatch(f.client);
+    ck_assert(allocation_disarm());
+    client_fixture_assert_events(&f, "error -12\nclose unclean 1006 \n");
+    ck_assert_str_eq(wsplex_websocket_extensions(f.websocket), "");
+    ck_assert_str_eq(wsplex_websocket_protocol(f.websocket), "");
+    ck_assert_uint_eq(client_fixture_expect(&f, WSP_LOCAL_CLOSE).close.discard, 1);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 START_TEST(no_memory_for_a_send_changes_nothing)
 {
     struct client_fixture f;
@@ -644,6 +663,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, every_allocation_of_a_crowd_that_fails);
     tcase_add_loop_test(tcase, no_memory_for_a_reply_fails_the_request_alone, 0, 2);
     tcase_add_test(tcase, no_memory_for_a_message);
+    tcase_add_loop_test(tcase, no_memory_for_open, 0, 2);
     tcase_add_test(tcase, no_memory_for_a_send_changes_nothing);
     tcase_add_loop_test(tcase, no_memory_for_a_close_changes_nothing, 0, 2);
     tcase_add_test(tcase, no_memory_for_a_request_changes_nothing);
