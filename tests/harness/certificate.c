@@ -47,7 +47,7 @@ void certificate_init(struct certificate *certificate, const struct certificate_
 
     need(x509 != NULL);
     certificate->x509 = x509;
-    certificate->key = EVP_EC_gen("P-256");
+    certificate->key = wish->is_weak ? EVP_RSA_gen(1024) : EVP_EC_gen("P-256");
     need(certificate->key != NULL);
     if (issuer == NULL)
         issuer = certificate;

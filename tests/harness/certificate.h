@@ -23,6 +23,7 @@ struct certificate_wish {
     const char
         *alt_name; /* as OpenSSL's configuration has it: "DNS:a.test,IP:127.0.0.1"; NULL: none */
     bool is_authority;
+    bool is_weak;          /* its key is one of RSA with 1024 bits */
     const char *usage;     /* extended key usage: "clientAuth"; NULL: any */
     long begins_s, ends_s; /* from now; both 0: an hour ago to an hour from now */
 };

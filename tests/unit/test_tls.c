@@ -228,6 +228,18 @@ START_TEST(wrong_purpose)
 }
 END_TEST
 
+START_TEST(weak_key)
+{
+    static const struct certificate_wish wish = {
+        .name = "x", .alt_name = "DNS:good.test", .is_weak = true};
+
+    SSL_CTX_set_security_level(pair.server_context, 0);
+    tls_pair_serve_and_connect(&pair, &wish, &pair.authority, "good.test");
+    tls_pair_assert_fails(&pair, "the certificate of good.test has a key that is too short to be "
+                                 "safe; RSA needs 2048 bits or more");
+}
+END_TEST
+
 START_TEST(issuer_that_is_none)
 {
     static const struct certificate_wish wish = {.name = "No authority"};
@@ -569,6 +581,7 @@ Suite *unit_suite(void)
     tcase_add_test(trust, what_is_no_regular_file_is_not_waited_for);
     tcase_add_test(trust, any_number_of_settings);
     tcase_add_test(trust, wrong_purpose);
+    tcase_add_test(trust, weak_key);
     tcase_add_test(trust, issuer_that_is_none);
     tcase_add_test(trust, protocol_that_was_not_offered);
     tcase_add_checked_fixture(own, setup, teardown);
