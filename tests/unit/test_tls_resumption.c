@@ -184,21 +184,22 @@ START_TEST(nobody_else_resumes)
 }
 END_TEST
 
+/* A handshake that verifies would not come about with it, so it is one that does not. Loop test: TLS 1.2, TLS 1.3, each
+ * with an expired certificate and one that has not. */
 START_TEST(session_of_an_expired_certificate_is_not_resumed)
 {
-    static const struct certificate_wish wish = {
-        .name = "x", .alt_name = "DNS:good.test", .begins_s = -60, .ends_s = 2};
+    const struct certificate_wish wish = {
+        .name = "x", .alt_name = "DNS:good.test", .begins_s = -7200, .ends_s = _i < 2 ? -60 : 60};
     struct certificate certificate;
 
     certificate_init(&certificate, &wish, &pair.authority);
     tls_pair_serve(&pair, &certificate);
-    version_init(_i);
+    version_init(_i % 2);
+    pair.target->tls.is_insecure = true;
     tls_pair_connect_well(&pair);
     read_byte();
     tls_pair_disconnect(&pair);
-    sleep(3);
-    ck_assert_int_eq(tls_pair_handshake(&pair, "good.test"), 0);
-    tls_pair_assert_fails(&pair, "the certificate of good.test expired on");
+    ck_assert_int_eq(is_resumed(), _i >= 2);
 }
 END_TEST
 
@@ -279,7 +280,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(sessions, connection_that_was_reset_is_resumed, 0, 2);
     tcase_add_loop_test(sessions, connection_with_a_fatal_alert_is_not_resumed, 0, 2);
     tcase_add_loop_test(sessions, nobody_else_resumes, 0, 2 * N_CHANGES);
-    tcase_add_loop_test(sessions, session_of_an_expired_certificate_is_not_resumed, 0, 2);
+    tcase_add_loop_test(sessions, session_of_an_expired_certificate_is_not_resumed, 0, 4);
     tcase_add_loop_test(sessions, session_with_a_giant_chain_is_not_kept, 0, 2);
     tcase_add_test(sessions, sessions_are_bounded_for_targets_users_and_all);
     return suite;
