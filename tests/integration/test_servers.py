@@ -336,6 +336,28 @@ def test_it_closes(daemon, program, server, scheme, code, reason):
     server.expect_connections(paths[1], 1)
 
 
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize("how", ["fin", "reset"])
+def test_it_closes_and_hangs_up_at_once(daemon, program, certificate, scheme, how):
+    """It does not wait for our Close, and some do not even read it: what it has said counts all the same."""
+
+    def script(peer):
+        with socket.socket(fileno=os.dup(peer.socket.fileno())) as below:
+            below.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer.upgrade()
+            peer.raw(frame(TEXT, b"last") + frame(CLOSE, b"\x0f\xa0gone"))
+            if how == "reset":
+                below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with RawServer(script, certificate=certificate if scheme == "wss" else None) as raw:
+        program.open("a", raw.url)
+        close = program.event("close")
+        assert (close["code"], close["reason"]) == (4000, "gone")
+        # Where it has cut TLS off as well, ours cannot be sent, so the closing handshake is not whole.
+        assert close["clean"] or how == "reset" or scheme == "wss"
+        assert [event["event"] for event in program.events("a")] == ["open", "message", "close"]
+
+
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1009])
 def test_it_blames_what_it_was_sent(daemon, program, server, code):
     """The close is in order, and the administrator hears of it."""

@@ -124,7 +124,8 @@ public class TomcatServer {
         @Override
         public void onClose(Session session, CloseReason reason) {
             pings.cancel();
-            last = (reason.getCloseCode().getCode() + " " + reason.getReasonPhrase()).trim();
+            String phrase = reason.getReasonPhrase();
+            last = (reason.getCloseCode().getCode() + " " + (phrase == null ? "" : phrase)).trim();
         }
     }
 
