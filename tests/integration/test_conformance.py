@@ -17,6 +17,8 @@ from process import DEADLINE, IS_SANITIZED
 from servers import BINARY, CLOSE, PING, PONG, TEXT, RawServer, frame
 
 KINDS = {"text": TEXT, "binary": BINARY}
+# Of which the daemon warns in its log when a server does all this.
+USUAL = ("upstream-failed", "upstream-blamed", "left-out")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def examiner():
             yield examiner
         daemon.wait_idle()
         daemon.stop()
-        for name in ("upstream-failed", "upstream-blamed", "left-out"):
+        for name in USUAL:
             daemon.forgive(name)
 
 
@@ -39,7 +41,7 @@ def tls_examiner(authority, certificate):
                 yield examiner
             daemon.wait_idle()
             daemon.stop()
-            for name in ("upstream-failed", "left-out"):
+            for name in USUAL:
                 daemon.forgive(name)
 
 
