@@ -155,10 +155,10 @@ def test_what_each_address_answered_is_told(network, start):
 
 def test_deadline_tells_who_has_not_answered(network, start):
     network.hosts({NAME: [IPV6_TOO, IPV4_SILENT]})
-    cause, text = fail(start("700ms"))
+    cause, text = fail(start("1s"))
     assert cause == "timeout"
     assert text == (
-        f"not open after 700 ms: connecting; {shown(IPV6_TOO)}: Connection refused; "
+        f"not open after 1000 ms: connecting; {shown(IPV6_TOO)}: Connection refused; "
         f"{shown(IPV4_SILENT)}: no answer yet"
     )
 
@@ -217,7 +217,7 @@ def test_answer_that_does_not_fit_a_datagram(network, serve, start):
     records = [f"--host-record={NAME},{IPV4}"]
     records += [f"--address=/many.example/192.0.2.{i}" for i in range(100, 200)]
     with network.dnsmasq(*records):
-        daemon = start("500ms", name="many.example")
+        daemon = start("2s", name="many.example")
         cause, text = fail(daemon)
         assert (cause, "connecting; 192.0.2." in text) == ("timeout", True), text
         assert reach(daemon, f"ws://{NAME}:{PORT}/")[0] == shown(IPV4)
@@ -259,7 +259,7 @@ def test_one_family_is_not_answered(network, serve, start, name_server, a, aaaa,
     name_server(IPV4_TOO, both(a, aaaa))
     serve(IPV4, IPV6)
     address, seconds = reach(start())
-    assert (address, seconds < 2) == (shown(expected), True), seconds
+    assert (address, seconds < 10) == (shown(expected), True), seconds
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_resolv_conf_that_changes_is_read_again(network, serve, start, name_serv
     assert reach(daemon)[0] == shown(IPV4)
 
 
-def test_addresses_are_tried_in_the_order_of_rfc_6724(network, serve, start, name_server):
+def test_addresses_are_tried_in_the_order_of_rfc_6724(network, start, name_server):
     """Rule 1: an address that no way leads to comes last, wherever the name server put it. Rule 9: of the others, the
     one that has more bits in common with its source comes first."""
     near, far = "2001:db8::12", "2001:db8:8000::12"
@@ -318,6 +318,8 @@ def test_addresses_are_tried_in_the_order_of_rfc_6724(network, serve, start, nam
     network.run("ip", "route", "add", "2001:db8:8000::/48", "dev", "d0")
     network.resolv_conf(IPV4_TOO)
     name_server(IPV4_TOO, both([], [IPV6_LOST, far, near]))
-    serve(near)
-    address, seconds = reach(start())
-    assert (address, seconds < ATTEMPT_DELAY * 4) == (shown(near), True), seconds
+    assert fail(start("1500ms")) == (
+        "timeout",
+        f"not open after 1500 ms: connecting; {shown(near)}: Connection refused; {shown(far)}: no answer yet; "
+        f"{shown(IPV6_LOST)}: Network is unreachable",
+    )
