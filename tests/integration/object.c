@@ -54,8 +54,12 @@ static time_t now_s(void)
 
 #define WAIT_FOR(client, condition)                                             \
     do {                                                                        \
-        for (time_t end_ = now_s() + DEADLINE_S; !(condition); turn(client))    \
+        time_t end_ = now_s() + DEADLINE_S;                                     \
+                                                                                \
+        while (!(condition)) {                                                  \
             ck_assert_msg(now_s() < end_, "in vain waited for %s", #condition); \
+            turn(client);                                                       \
+        }                                                                       \
     } while (0)
 
 /* -- objects -- */
