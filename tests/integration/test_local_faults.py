@@ -215,7 +215,8 @@ def test_refused_connections_do_not_pile_up(make_daemon):
         many = [daemon.client() for _ in range(200)]
         wait_until(lambda: n_descriptors(daemon.pid) > before, "the first is refused")
         assert len(one.request("clients")) <= 1 + 64
-        assert n_descriptors(daemon.pid) <= before + 64
+        # One more while it is accepted, only to be hung up on.
+        assert n_descriptors(daemon.pid) <= before + 64 + 1
         for client in many:
             client.disconnect()
         wait_until(lambda: len(one.request("clients")) == 1, "all are gone")
