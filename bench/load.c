@@ -100,7 +100,7 @@ static void line_open_channel(struct line *line, uint32_t channel, enum wsp_shar
     const struct wsp_message open = {
         .type = WSP_LOCAL_OPEN,
         .channel = channel,
-        .open = {.sharing = sharing, .url = wsp_view_of_string(url)},
+        .open = {.sharing = (uint8_t)sharing, .url = wsp_view_of_string(url)},
     };
     line_write(line, &open);
 }
