@@ -80,6 +80,27 @@ void story_tell_bytes(struct wsp_buffer *story, struct wsp_view bytes)
     require(wsp_buffer_append(story, bytes.data, bytes.len) == 0);
 }
 
+void chunks_compare(const uint8_t *data, size_t len,
+                    void (*run)(struct wsp_buffer *story, struct chunks *chunks))
+{
+    struct wsp_buffer cut;
+    struct wsp_buffer whole;
+    struct chunks chunks;
+
+    if (!chunks_init(&chunks, data, len))
+        return;
+    wsp_buffer_init(&cut, SIZE_MAX);
+    wsp_buffer_init(&whole, SIZE_MAX);
+    run(&cut, &chunks);
+    chunks_init(&chunks, data, len);
+    chunks_join(&chunks);
+    run(&whole, &chunks);
+    require(wsp_view_equals((struct wsp_view){wsp_buffer_peek(&cut), wsp_buffer_len(&cut)},
+                            (struct wsp_view){wsp_buffer_peek(&whole), wsp_buffer_len(&whole)}));
+    wsp_buffer_deinit(&cut);
+    wsp_buffer_deinit(&whole);
+}
+
 void require(bool holds)
 {
     if (!holds)

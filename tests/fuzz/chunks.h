@@ -45,6 +45,11 @@ void story_tell(struct wsp_buffer *story, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void story_tell_bytes(struct wsp_buffer *story, struct wsp_view bytes);
 
+/* Runs the input cut and as one piece, and aborts unless both tell the same story. run ends with
+ * chunks_deinit. Nothing happens when the input is too short to be one. */
+void chunks_compare(const uint8_t *data, size_t len,
+                    void (*run)(struct wsp_buffer *story, struct chunks *chunks));
+
 /* Aborts unless it holds; also where assert() would be compiled out. */
 void require(bool holds);
 

@@ -99,26 +99,6 @@ static void run_request(struct wsp_buffer *story, struct chunks *chunks)
     chunks_deinit(chunks);
 }
 
-static void compare(const uint8_t *data, size_t len,
-                    void (*run)(struct wsp_buffer *story, struct chunks *chunks))
-{
-    struct wsp_buffer cut;
-    struct wsp_buffer whole;
-    struct chunks chunks;
-
-    wsp_buffer_init(&cut, SIZE_MAX);
-    wsp_buffer_init(&whole, SIZE_MAX);
-    chunks_init(&chunks, data, len);
-    run(&cut, &chunks);
-    chunks_init(&chunks, data, len);
-    chunks_join(&chunks);
-    run(&whole, &chunks);
-    require(wsp_view_equals((struct wsp_view){wsp_buffer_peek(&cut), wsp_buffer_len(&cut)},
-                            (struct wsp_view){wsp_buffer_peek(&whole), wsp_buffer_len(&whole)}));
-    wsp_buffer_deinit(&cut);
-    wsp_buffer_deinit(&whole);
-}
-
 /* The next part of the input, up to a bar. */
 static struct wsp_view take_part(struct wsp_view *input)
 {
@@ -212,6 +192,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (chunks.flags & 8)
         write_request(chunks.wire);
     else
-        compare(data, len, chunks.flags & 1 ? run_request : run_answer);
+        chunks_compare(data, len, chunks.flags & 1 ? run_request : run_answer);
     return 0;
 }

@@ -102,21 +102,6 @@ static void run(struct wsp_buffer *story, struct chunks *chunks)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct wsp_buffer cut;
-    struct wsp_buffer whole;
-    struct chunks chunks;
-
-    if (!chunks_init(&chunks, data, len))
-        return 0;
-    wsp_buffer_init(&cut, SIZE_MAX);
-    wsp_buffer_init(&whole, SIZE_MAX);
-    run(&cut, &chunks);
-    chunks_init(&chunks, data, len);
-    chunks_join(&chunks);
-    run(&whole, &chunks);
-    require(wsp_view_equals((struct wsp_view){wsp_buffer_peek(&cut), wsp_buffer_len(&cut)},
-                            (struct wsp_view){wsp_buffer_peek(&whole), wsp_buffer_len(&whole)}));
-    wsp_buffer_deinit(&cut);
-    wsp_buffer_deinit(&whole);
+    chunks_compare(data, len, run);
     return 0;
 }
