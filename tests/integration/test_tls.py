@@ -398,6 +398,10 @@ def test_configuration_is_checked_with_its_files(folder, authority):
     os.mkfifo(fifo)
     os.mkdir(empty)
     assert stat.S_IMODE(os.stat(own.key).st_mode) == 0o600
+
+    def pins(n):
+        return "pin = {" + ", ".join([f'"{own.pin}"'] * n) + "}"
+
     rows = {
         f'cert-file = "{own.chain}" key-file = "{key}"': "key.pem: others can read it",
         f'cert-file = "{own.chain}"': "no key in PEM",
@@ -410,12 +414,13 @@ def test_configuration_is_checked_with_its_files(folder, authority):
         f'ca-path = "{empty}"': "no file of it that ends in .pem or .crt",
         'insecure-tls = "yes"': 'insecure-tls: it must be the name of the endpoint that it stands in, "x"',
         'pin = {"sha256/x"}': 'pin: "sha256/x" is not understood',
+        pins(17): "pin: more than 16",
     }
     for text, words in rows.items():
         status, problems = check(folder, f'endpoint "x" {{\n url = "wss://x.test"\n {text}\n}}\n')
         assert status == 1 and words in problems, (text, problems)
         assert "checked.conf:" in problems, problems
-    for text in (f'cert-file = "{own.chain}" key-file = "{own.key}"', f'pin = {{"{own.pin}", "{own.pin}"}}',
+    for text in (f'cert-file = "{own.chain}" key-file = "{own.key}"', pins(16),
                  f'ca-path = "{os.path.dirname(authority.file)}"', 'insecure-tls = "x"'):  # fmt: skip
         status, problems = check(folder, f'endpoint "x" {{ url = "wss://x.test" {text} }}\n')
         assert status == 0, problems

@@ -132,6 +132,27 @@ START_TEST(damaged_file_of_a_directory_is_named)
 }
 END_TEST
 
+/* Files without a certificate count: each of them is read. */
+START_TEST(directory_has_a_bound)
+{
+    char folder[128], path[256];
+
+    use_folder(folder);
+    snprintf(path, sizeof(path), "%s/trusted.pem", folder);
+    certificate_write(&pair.authority, path);
+    for (int i = 1; i < MAX_TLS_DIRECTORY; i++) {
+        snprintf(path, sizeof(path), "%s/%d.pem", folder, i);
+        write_text(path, "");
+    }
+    tls_pair_serve_good(&pair);
+    tls_pair_connect_well(&pair);
+    tls_pair_disconnect(&pair);
+    snprintf(path, sizeof(path), "%s/further.pem", folder);
+    write_text(path, "");
+    refuse("/trusted: it holds too many files");
+}
+END_TEST
+
 START_TEST(file_and_directory_are_trusted_together)
 {
     char folder[128], path[256];
@@ -576,6 +597,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(trust, directory_is_read_by_names, 0, sizeof(names) / sizeof(names[0]));
     tcase_add_test(trust, all_of_a_directory_is_trusted_and_nothing_else);
     tcase_add_test(trust, damaged_file_of_a_directory_is_named);
+    tcase_add_test(trust, directory_has_a_bound);
     tcase_add_test(trust, file_and_directory_are_trusted_together);
     tcase_add_test(trust, files_in_a_directory_are_seen_to_change_at_the_latest_by_forgetting);
     tcase_add_test(trust, what_is_no_regular_file_is_not_waited_for);
