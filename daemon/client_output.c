@@ -203,8 +203,10 @@ static int output_write(struct client *client, struct output *output)
     if (output->n_parts == 0)
         return 0;
     taken = transport_write(client->transport, output->parts, output->n_parts);
-    if (taken < 0)
+    if (taken < 0) {
+        o->is_unheard = taken != -EAGAIN;
         return (int)taken;
+    }
     o->n_writes++;
     o->n_bytes += (uint64_t)taken;
     r = output_taken(o, output, (size_t)taken);
@@ -221,12 +223,19 @@ static void write_run(void *owner)
 
     if (client->state == CLIENT_GONE || o->is_blocked)
         return;
+    if (o->is_unheard) {
+        if (client->state == CLIENT_PARTING || client->server->is_emptied)
+            client_drop(client);
+        return;
+    }
     o->is_writing = true;
     r = o->is_out_of_memory ? -ENOMEM : output_write(client, client->server->output);
     o->is_writing = false;
     if (r == -EAGAIN) {
         o->is_blocked = true;
         transport_want(client->transport, TRANSPORT_READABLE | TRANSPORT_WRITABLE);
+    } else if (o->is_unheard && client->state != CLIENT_PARTING) {
+        /* Messages and a close that it gave before it went may wait to be read: they stand. The reader meets the end. */
     } else if (r < 0) {
         client_drop(client);
     } else if (output_has_more(client)) {

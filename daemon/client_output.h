@@ -43,6 +43,8 @@ struct client_output {
     bool is_blocked;        /* until the transport is writable */
     bool is_writing;
     bool is_out_of_memory;
+    bool
+        is_unheard; /* the program has stopped listening: nothing is written any more, and what it said before is read */
     /* counters */
     uint64_t n_writes, n_frames, n_bytes;
 };

@@ -37,6 +37,7 @@ struct pipe_transport {
     unsigned wanted;
     unsigned n_writes; /* in this turn */
     bool is_freed;
+    bool is_broken; /* the program has gone: writes fail, and what it said before can be read */
 };
 
 static struct pipe_transport *pipe_of(struct transport *transport)
@@ -50,7 +51,7 @@ static ssize_t pipe_read(struct transport *transport, void *to, size_t len)
     size_t there = wsp_buffer_len(&pipe->in);
 
     if (there == 0)
-        return -EAGAIN;
+        return pipe->is_broken ? 0 : -EAGAIN;
     len = there < len ? there : len;
     memcpy(to, wsp_buffer_peek(&pipe->in), len);
     wsp_buffer_consume(&pipe->in, len);
@@ -63,6 +64,8 @@ static ssize_t pipe_write(struct transport *transport, const struct iovec *parts
     size_t taken = 0;
 
     pipe->n_writes++;
+    if (pipe->is_broken)
+        return -EPIPE;
     for (int i = 0; i < n_parts && pipe->room > 0; i++) {
         size_t len = parts[i].iov_len < pipe->room ? parts[i].iov_len : pipe->room;
 
@@ -208,7 +211,7 @@ static void turn_run(void)
     turn_begin(&stage.turn);
     if (pipe->wanted & TRANSPORT_WRITABLE && pipe->room > 0)
         events |= TRANSPORT_WRITABLE;
-    if (pipe->wanted & TRANSPORT_READABLE && wsp_buffer_len(&pipe->in) > 0)
+    if (pipe->wanted & TRANSPORT_READABLE && (wsp_buffer_len(&pipe->in) > 0 || pipe->is_broken))
         events |= TRANSPORT_READABLE;
     if (events && !pipe->is_freed)
         pipe->transport.ready(pipe->transport.owner, events);
@@ -555,11 +558,64 @@ START_TEST(credit_is_kept_to_the_byte)
 }
 END_TEST
 
+/* What a program said last before it went is in its socket when the daemon finds that nobody listens any more. */
+START_TEST(what_was_said_before_the_end_stands)
+{
+    const struct channel *channel;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    socket_takes(SIZE_MAX);
+    channel = channel_numbered(1);
+    stage.pipe.is_broken = true;
+    server_sends(2, 0, 100);
+    /* Only the write happens in this turn: the rest comes while it does. */
+    stage.pipe.wanted = 0;
+    turn_run();
+    stage.pipe.wanted = TRANSPORT_READABLE;
+    ck_assert(!stage.pipe.is_freed);
+    program_sends((struct wsp_message){
+        .type = WSP_LOCAL_TEXT, .channel = 1, .text = {.payload = WSP_VIEW_LITERAL("last")}});
+    program_sends(
+        (struct wsp_message){.type = WSP_LOCAL_CLOSE, .channel = 1, .close = {.code = 4001}});
+    turn_run();
+    ck_assert_int_eq(channel->state, CHANNEL_LEAVING);
+    ck_assert_uint_eq(channel->outbox_bytes, 4);
+    ck_assert_uint_eq(channel->close_code, 4001);
+    turn_run();
+    ck_assert(stage.pipe.is_freed);
+    ck_assert(channel->is_abandoned && channel->is_close_asked);
+    stage_deinit();
+}
+END_TEST
+
+/* Who goes in the midst of being sent away is not waited for. */
+START_TEST(nobody_is_left_to_be_told_of_the_stop)
+{
+    stage_init();
+    program_opens();
+    servers_open();
+    socket_takes(SIZE_MAX);
+    stage.pipe.is_broken = true;
+    stage.pipe.wanted = 0;
+    server_sends(2, 0, 100);
+    turn_run();
+    ck_assert(!stage.pipe.is_freed);
+    stage.server.is_emptied = true;
+    client_send_away(LIST_ENTRY(list_first(&stage.server.clients), struct client, link));
+    turn_run();
+    ck_assert(stage.pipe.is_freed);
+    stage_deinit();
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("client_output");
     TCase *taken = unit_case(suite, "taken");
     TCase *cut = unit_case(suite, "cut");
+    TCase *gone = unit_case(suite, "gone");
     TCase *fair = unit_case(suite, "fair");
 
     tcase_add_loop_test(taken, everything_comes_whole_however_little_is_taken, 0,
@@ -570,6 +626,8 @@ Suite *unit_suite(void)
     tcase_add_loop_test(
         cut, a_client_that_breaks_the_protocol_amid_a_frame_gets_that_frame_and_its_error, 0,
         sizeof(cuts) / sizeof(cuts[0]));
+    tcase_add_test(gone, what_was_said_before_the_end_stands);
+    tcase_add_test(gone, nobody_is_left_to_be_told_of_the_stop);
     tcase_add_test(fair, channels_take_turns);
     tcase_add_loop_test(fair, credit_is_kept_to_the_byte, 0, 60);
     return suite;
