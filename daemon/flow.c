@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "daemon/shares.h"
 #include "proto/local/errors.h"
 
 /* --- the end of a slow channel --- */

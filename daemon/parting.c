@@ -7,7 +7,7 @@
 #include "daemon/parting.h"
 
 #include "daemon/limits.h"
-#include "daemon/share.h"
+#include "daemon/shares.h"
 
 static void wait_a_while(struct share *share)
 {

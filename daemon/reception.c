@@ -9,7 +9,7 @@
 #include <inttypes.h>
 
 #include "daemon/limits.h"
-#include "daemon/share.h"
+#include "daemon/shares.h"
 #include "proto/local/errors.h"
 
 static void review_later(struct share *share)

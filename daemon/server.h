@@ -20,7 +20,7 @@
 #include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/quota.h"
-#include "daemon/share.h"
+#include "daemon/shares.h"
 #include "daemon/upstream.h"
 
 struct output;

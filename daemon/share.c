@@ -20,6 +20,7 @@
 #include "daemon/flow.h"
 #include "daemon/parting.h"
 #include "daemon/share_key.h"
+#include "daemon/shares.h"
 #include "proto/local/errors.h"
 
 const char *share_state_to_string(enum share_state state)
@@ -142,6 +143,14 @@ void share_close(struct share *share, uint16_t code, struct wsp_view reason)
         close_open(share, code, reason);
 }
 
+void share_drain(struct share *share)
+{
+    if (share->state == SHARE_CONNECTING)
+        give_up(share, WSP_CAUSE_SHUTDOWN, "the daemon stops");
+    else if (share->state == SHARE_OPEN)
+        close_open(share, 1001, (struct wsp_view){0});
+}
+
 static void linger_over(void *owner)
 {
     struct share *share = owner;
@@ -197,7 +206,7 @@ static void share_review(void *owner)
 
 /* --- birth and death --- */
 
-static void share_free(struct share *share)
+void share_free(struct share *share)
 {
     reception_deinit(share);
     task_cancel(&share->check);
@@ -273,9 +282,8 @@ static int become_joinable(struct share *share, struct share_key *key)
     return share_key_add(&share->shares->joinable, key);
 }
 
-/* Takes target and key (NULL: nobody can join) in every case. Results as shares_open. */
-static int share_new(struct shares *shares, struct target *target, struct share_key *key,
-                     struct user *owner, struct share **ret_share, struct failure *ret_failure)
+int share_new(struct shares *shares, struct target *target, struct share_key *key,
+              struct user *owner, struct share **ret_share, struct failure *ret_failure)
 {
     struct share *share = share_alloc(shares, target, key != NULL, owner);
     int r = -ENOMEM;
@@ -320,51 +328,7 @@ fail:
     return r;
 }
 
-/* --- all shares --- */
-
-void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
-                 const struct upstream_ops *ops, void *ops_context,
-                 void (*random)(void *to, size_t len), uint64_t *last_id)
-{
-    *shares = (struct shares){
-        .clock = clock,
-        .turn = turn,
-        .ops = ops,
-        .ops_context = ops_context,
-        .random = random,
-        .last_id = last_id,
-    };
-    list_init(&shares->all);
-}
-
-void shares_deinit(struct shares *shares)
-{
-    struct list *node;
-
-    while ((node = list_take_first(&shares->all)) != NULL) {
-        struct share *share = LIST_ENTRY(node, struct share, link);
-        struct list *first;
-
-        while ((first = list_first(&share->channels)) != NULL) {
-            struct channel *channel = LIST_ENTRY(first, struct channel, share_link);
-
-            share_leave(share, channel);
-            channel->state = CHANNEL_ENDED;
-        }
-        share_free(share);
-    }
-    shares->n_upstreams = 0;
-}
-
-static struct share *find_joinable(struct shares *shares, const struct share_key *key)
-{
-    const struct share_key *found = share_key_find(&shares->joinable, key);
-
-    return found == NULL ? NULL : found->owner;
-}
-
-/* Ends in an op. */
-static void attach(struct share *share, struct channel *channel, const struct target *target)
+void share_attach(struct share *share, struct channel *channel, const struct target *target)
 {
     channel->share = share;
     channel->queue_bytes = target->queue_bytes;
@@ -380,51 +344,6 @@ static void attach(struct share *share, struct channel *channel, const struct ta
     stop_lingering(share);
     if (share->state == SHARE_OPEN)
         channel_opened(channel, &share->log);
-}
-
-int shares_open(struct shares *shares, struct target *target, bool is_shared,
-                struct channel *channel, struct failure *ret_failure)
-{
-    struct share_key *key = NULL;
-    struct share *share = NULL;
-    int r;
-
-    if (shares->is_draining) {
-        failure_set(ret_failure, WSP_CAUSE_SHUTDOWN, 0, "the daemon stops");
-        target_free(target);
-        return WSP_CAUSE_SHUTDOWN;
-    }
-    if (is_shared) {
-        key = share_key_new(target);
-        if (key == NULL) {
-            target_free(target);
-            return -ENOMEM;
-        }
-        share = find_joinable(shares, key);
-    }
-    if (share != NULL) {
-        attach(share, channel, target);
-        share_key_free(key);
-        target_free(target);
-        return 0;
-    }
-    r = share_new(shares, target, key, channel->user, &share, ret_failure);
-    if (r == 0)
-        attach(share, channel, target);
-    return r;
-}
-
-void shares_drain(struct shares *shares)
-{
-    shares->is_draining = true;
-    LIST_FOR_EACH (node, &shares->all) {
-        struct share *share = LIST_ENTRY(node, struct share, link);
-
-        if (share->state == SHARE_CONNECTING)
-            give_up(share, WSP_CAUSE_SHUTDOWN, "the daemon stops");
-        else if (share->state == SHARE_OPEN)
-            close_open(share, 1001, (struct wsp_view){0});
-    }
 }
 
 /* --- for the upstream --- */

@@ -24,6 +24,7 @@
 #include "daemon/turn.h"
 
 struct share_key;
+struct shares;
 struct upstream;
 
 /* What share asks of the remote side. All but start and free are called with a started upstream;
@@ -118,41 +119,6 @@ struct share {
     uint64_t n_in, n_in_bytes, n_out, n_out_bytes;
 };
 
-/* All shares of the daemon. */
-struct shares {
-    struct clock *clock;
-    struct turn *turn;
-    const struct upstream_ops *ops;
-    void *ops_context;
-    void (*random)(void *to, size_t len); /* for epochs */
-    void (*on_change)(struct shares *shares,
-                      struct share *share); /* state changed: log line, status; may be NULL */
-    struct list all;
-    void *joinable;       /* tsearch(3) tree by share key */
-    unsigned n_upstreams; /* not ENDED */
-    uint64_t *last_id;    /* the daemon's, for clients, channels and shares alike */
-    bool is_draining;
-};
-
-/* last_id: the number given last to any object of the daemon, so that a number names one thing. */
-void shares_init(struct shares *shares, struct clock *clock, struct turn *turn,
-                 const struct upstream_ops *ops, void *ops_context,
-                 void (*random)(void *to, size_t len), uint64_t *last_id);
-/* Frees every upstream and share at once. Channels that are left stay their owners', in no share
- * and ENDED; no op is called. */
-void shares_deinit(struct shares *shares);
-
-/* Attaches the channel (fresh from channel_init) to a new upstream or, shared, to the one that
- * stands with the same share key. The target is taken in every case. 0; -ENOMEM; when policy
- * refuses, failure filled in (QUOTA, SHUTDOWN) and its cause returned. May call ops->wake of the
- * channel: joining an open upstream opens it at once. */
-int shares_open(struct shares *shares, struct target *target, bool is_shared,
-                struct channel *channel, struct failure *ret_failure);
-
-/* Every upstream closes with 1001; new ones are refused. Done when n_upstreams is 0, as on_change
- * may look up. */
-void shares_drain(struct shares *shares);
-
 /* The administrator's or owner's close of one upstream, with a code for the server. Harmless when
  * it is closing. */
 void share_close(struct share *share, uint16_t code, struct wsp_view reason);
@@ -177,6 +143,19 @@ void share_excerpt_take(struct share *share, char *excerpt);
 /* The next message to write, fair between channels; in flight until outgoing_done or outgoing_drop.
  * NULL: none. None is given before OPEN, nor in CLOSING but while it is parting. */
 struct outgoing *share_next_outgoing(struct share *share);
+
+/* --- for shares --- */
+/* A new share, which begins to connect. Takes target and key (NULL: nobody can join; else it is put into the tree of
+ * joinable shares) in every case. 0; -ENOMEM; WSP_CAUSE_QUOTA with failure filled in. */
+int share_new(struct shares *shares, struct target *target, struct share_key *key,
+              struct user *owner, struct share **ret_share, struct failure *ret_failure);
+/* At once, whatever its state. No channel is in it any more. */
+void share_free(struct share *share);
+/* The channel, fresh from channel_init, is in it from now on; target is what it asked for. Joinable shares only. Ends
+ * in an op: an open one opens it at once. */
+void share_attach(struct share *share, struct channel *channel, const struct target *target);
+/* The daemon stops: closes with 1001, gives up connecting. */
+void share_drain(struct share *share);
 
 /* --- for who tells of the end of a channel --- */
 /* What the server answered instead of 101, if it was that answer which the channel has ended with;

@@ -12,7 +12,7 @@
 #ifndef WSP_TESTS_FUZZ_PEERS_H
 #define WSP_TESTS_FUZZ_PEERS_H
 
-#include "daemon/share.h"
+#include "daemon/shares.h"
 #include "tests/fuzz/feed.h"
 
 /* A server, seen through the upstream that was started to reach it. */

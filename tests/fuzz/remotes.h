@@ -13,7 +13,7 @@
 #define WSP_TESTS_FUZZ_REMOTES_H
 
 #include "daemon/dial.h"
-#include "daemon/share.h"
+#include "daemon/shares.h"
 #include "daemon/upstream.h"
 #include "proto/websocket/handshake.h"
 #include "proto/websocket/message.h"

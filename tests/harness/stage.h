@@ -14,7 +14,7 @@
 #include "daemon/assembly.h"
 #include "daemon/channel.h"
 #include "daemon/quota.h"
-#include "daemon/share.h"
+#include "daemon/shares.h"
 #include "daemon/turn.h"
 #include "proto/local/errors.h"
 #include "tests/harness/fake_clock.h"
