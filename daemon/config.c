@@ -234,13 +234,11 @@ static void confuse_options(const struct option_table *table, cfg_opt_t *ret_opt
 {
     for (size_t i = 0; i < table->n_rows; i++) {
         const struct option_row *row = &table->rows[i];
-        bool is_list =
-            row->type == OPTION_LIST || row->type == OPTION_HEADERS || row->type == OPTION_PINS;
 
         ret_options[i] = (cfg_opt_t){
             .name = row->name,
             .type = CFGT_STR,
-            .flags = is_list ? CFGF_LIST | CFGF_NODEFAULT : CFGF_NODEFAULT,
+            .flags = option_is_list(row) ? CFGF_LIST | CFGF_NODEFAULT : CFGF_NODEFAULT,
             .parsecb = confuse_value,
         };
     }

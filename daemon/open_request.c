@@ -40,53 +40,7 @@ static int refuse(struct request *request, enum wsp_cause cause, const char *tex
     return 1;
 }
 
-/* ---- what an endpoint decides ---- */
-
-static int refuse_choice(struct request *request, const char *option)
-{
-    failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
-                "%s: the endpoint %s decides it, not who opens it", option,
-                request->endpoint->name);
-    return 1;
-}
-
-static bool strings_have(const struct strings *strings, const char *text)
-{
-    for (size_t i = 0; i < strings->n_items; i++)
-        if (strcmp(strings->items[i], text) == 0)
-            return true;
-    return false;
-}
-
-/* A choice among its subprotocols is all that an endpoint leaves to programs. */
-static int check_choices(struct request *request)
-{
-    const struct strings *chosen = &request->options.protocols;
-    const struct endpoint_options *options = &request->endpoint->options;
-    enum wsp_sharing opposite = options->is_shared ? WSP_SHARING_PRIVATE : WSP_SHARING_SHARED;
-    struct wsp_view names = request->open->options, name;
-    char quoted[OPTION_TEXT_LEN];
-
-    if (wsp_local_list_next(&names, &name)) {
-        snprintf(quoted, sizeof(quoted), "%.*s", name.len > 60 ? 60 : (int)name.len,
-                 (const char *)name.data);
-        return refuse_choice(request, quoted);
-    }
-    if (request->open->headers.len > 0)
-        return refuse_choice(request, "headers");
-    if (request->open->sharing == opposite)
-        return refuse_choice(request, "share");
-    for (size_t i = 0; i < chosen->n_items; i++)
-        if (!strings_have(&options->protocols, chosen->items[i])) {
-            failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
-                        "protocols: %.60s is not one of those that the endpoint %s lists",
-                        chosen->items[i], request->endpoint->name);
-            return 1;
-        }
-    return 0;
-}
-
-/* ---- what a program may give with a free URL ---- */
+/* ---- one option ---- */
 
 /* What would make the daemon do for a program what the program itself may not: read a file, or reach
  * what a proxy or a Unix socket leads to. It is refused before anything is looked at, so that the
@@ -105,41 +59,12 @@ static int check_own(struct request *request, const struct option_row *row)
     return 1;
 }
 
-/* The same for the socket of a free URL. */
-static int check_socket(struct request *request)
-{
-    if (request->uid == geteuid() || request->endpoint ||
-        request->target->url.socket_path[0] == '\0')
-        return 0;
-    return refuse(request, WSP_CAUSE_ACCESS,
-                  "this daemon runs as another user and opens no Unix socket for a program; its "
-                  "administrator can make an endpoint of it");
-}
-
-static int read_option(struct request *request, struct wsp_view name, struct wsp_view value)
+static int read_option(struct request *request, const struct option_row *row, struct wsp_view value)
 {
     const struct option_table *table = endpoint_options_table();
-    const struct option_row *row = option_find(table, name);
-    int shown = name.len > 60 ? 60 : (int)name.len;
     char problem[OPTION_TEXT_LEN];
     int r;
 
-    if (!row) {
-        const char *nearest = option_nearest(table, name);
-
-        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%.*s: there is no such option%s%s%s",
-                    shown, (const char *)name.data, nearest ? "; did you mean " : "",
-                    nearest ? nearest : "", nearest ? "?" : "");
-        return 1;
-    }
-    if (row->place == OPTION_ENDPOINT || row->type == OPTION_LIST || row->type == OPTION_HEADERS ||
-        row == &table->rows[ENDPOINT_OPTION_url]) {
-        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: %s", row->name,
-                    row->place == OPTION_ENDPOINT
-                        ? "only the configuration of an endpoint can set it"
-                        : "it is no option of its own here but a part of opening");
-        return 1;
-    }
     if (option_is_given(request->options.given, (unsigned)(row - table->rows))) {
         failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: it is given twice", row->name);
         return 1;
@@ -151,6 +76,155 @@ static int read_option(struct request *request, struct wsp_view name, struct wsp
             refuse(request, WSP_CAUSE_OPTION, problem);
     }
     return r;
+}
+
+/* ---- what an endpoint decides ---- */
+
+static int refuse_choice(struct request *request, const char *option)
+{
+    failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
+                "%s: the endpoint %s decides it, not who opens it", option,
+                request->endpoint->name);
+    return 1;
+}
+
+static bool strings_have(const struct strings *strings, const char *text)
+{
+    for (size_t i = 0; i < strings->n_items; i++)
+        if (strcmp(strings->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* Less than the endpoint's number, or a word that it allows instead of its own. The value has been read; 0, or 1. */
+static int check_choice(struct request *request, const struct option_row *row)
+{
+    const struct option_table *table = endpoint_options_table();
+    const struct endpoint_options *decided = &request->endpoint->options;
+    const struct option_row *allowing = option_allowing(table, row);
+    char asked_text[OPTION_TEXT_LEN], bound_text[OPTION_TEXT_LEN];
+    uint64_t asked, bound;
+
+    option_number(row, &request->options, &asked);
+    option_number(row, decided, &bound);
+    option_format(row, asked, asked_text);
+    option_format(row, bound, bound_text);
+    if (row->type == OPTION_CHOICE) {
+        if (asked == bound ||
+            (allowing && strings_have(option_list(allowing, decided), asked_text)))
+            return 0;
+        failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
+                    "%s: %s is not what the endpoint %s allows; it has %s", row->name, asked_text,
+                    request->endpoint->name, bound_text);
+        return 1;
+    }
+    if (asked <= bound)
+        return 0;
+    failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
+                "%s: %s is more than the endpoint %s allows, which is %s", row->name, asked_text,
+                request->endpoint->name, bound_text);
+    return 1;
+}
+
+/* Policy of the channel alone, and a number that can be compared. */
+static bool is_choosable(const struct option_row *row)
+{
+    uint64_t fallback;
+
+    return row->place == OPTION_CHANNEL && row->type != OPTION_FLAG &&
+           option_number(row, &(struct endpoint_options){0}, &fallback);
+}
+
+static int read_choice(struct request *request, struct wsp_view name, struct wsp_view value)
+{
+    const struct option_row *row = option_find(endpoint_options_table(), name);
+    char quoted[OPTION_TEXT_LEN];
+    int r;
+
+    if (!row || !is_choosable(row)) {
+        snprintf(quoted, sizeof(quoted), "%.*s", name.len > 60 ? 60 : (int)name.len,
+                 (const char *)name.data);
+        return refuse_choice(request, quoted);
+    }
+    r = read_option(request, row, value);
+    return r == 0 ? check_choice(request, row) : r;
+}
+
+/* Of an endpoint a program chooses among its subprotocols, and less than it grants of what is each channel's own. */
+static int check_choices(struct request *request)
+{
+    const struct strings *chosen = &request->options.protocols;
+    const struct endpoint_options *options = &request->endpoint->options;
+    enum wsp_sharing opposite = options->is_shared ? WSP_SHARING_PRIVATE : WSP_SHARING_SHARED;
+    struct wsp_view rest = request->open->options, name, value;
+    int r = 0;
+
+    if (request->open->headers.len > 0)
+        return refuse_choice(request, "headers");
+    if (request->open->sharing == opposite)
+        return refuse_choice(request, "share");
+    for (size_t i = 0; i < chosen->n_items; i++)
+        if (!strings_have(&options->protocols, chosen->items[i])) {
+            failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
+                        "protocols: %.60s is not one of those that the endpoint %s lists",
+                        chosen->items[i], request->endpoint->name);
+            return 1;
+        }
+    while (r == 0 && wsp_local_list_next(&rest, &name) && wsp_local_list_next(&rest, &value))
+        r = read_choice(request, name, value);
+    return r;
+}
+
+/* The endpoint's options with what the program has chosen in place of its own. Lent: not to be deinited. */
+static void options_choose(const struct request *request, struct endpoint_options *ret_options)
+{
+    const struct option_table *table = endpoint_options_table();
+    uint64_t number;
+
+    *ret_options = request->endpoint->options;
+    for (size_t i = 0; i < table->n_rows; i++) {
+        if (!is_choosable(&table->rows[i]) || !option_is_given(request->options.given, (unsigned)i))
+            continue;
+        option_number(&table->rows[i], &request->options, &number);
+        option_set_number(&table->rows[i], ret_options, number);
+    }
+}
+
+/* ---- what a program may give with a free URL ---- */
+
+/* The same for the socket of a free URL. */
+static int check_socket(struct request *request)
+{
+    if (request->uid == geteuid() || request->endpoint ||
+        request->target->url.socket_path[0] == '\0')
+        return 0;
+    return refuse(request, WSP_CAUSE_ACCESS,
+                  "this daemon runs as another user and opens no Unix socket for a program; its "
+                  "administrator can make an endpoint of it");
+}
+
+static int read_free_option(struct request *request, struct wsp_view name, struct wsp_view value)
+{
+    const struct option_table *table = endpoint_options_table();
+    const struct option_row *row = option_find(table, name);
+
+    if (!row) {
+        const char *nearest = option_nearest(table, name);
+
+        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%.*s: there is no such option%s%s%s",
+                    name.len > 60 ? 60 : (int)name.len, (const char *)name.data,
+                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+        return 1;
+    }
+    if (row->place == OPTION_ENDPOINT || row->type == OPTION_LIST || row->type == OPTION_HEADERS ||
+        row == &table->rows[ENDPOINT_OPTION_url]) {
+        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: %s", row->name,
+                    row->place == OPTION_ENDPOINT
+                        ? "only the configuration of an endpoint can set it"
+                        : "it is no option of its own here but a part of opening");
+        return 1;
+    }
+    return read_option(request, row, value);
 }
 
 static int check_tls(struct request *request)
@@ -168,7 +242,7 @@ static int read_options(struct request *request)
     int r = 0;
 
     while (r == 0 && wsp_local_list_next(&rest, &name) && wsp_local_list_next(&rest, &value))
-        r = read_option(request, name, value);
+        r = read_free_option(request, name, value);
     if (r == 0)
         r = check_tls(request);
     if (r == 0 && request->is_shared && request->options.slow_consumer == SLOW_BLOCK)
@@ -291,6 +365,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
 
 static int resolve(struct request *request)
 {
+    const struct endpoint_options *options = &request->options;
+    struct endpoint_options chosen;
     int r = read_protocols(request);
 
     if (r == 0 && request->endpoint)
@@ -301,13 +377,14 @@ static int resolve(struct request *request)
         r = read_options(request);
     if (r == 0)
         r = fill_url(request);
-    if (r == 0)
-        r = fill_options(request,
-                         request->endpoint ? &request->endpoint->options : &request->options);
-    if (r == 0)
-        r = fill_proxy(request,
-                       request->endpoint ? &request->endpoint->options : &request->options);
-    return r;
+    if (r != 0)
+        return r;
+    if (request->endpoint) {
+        options_choose(request, &chosen);
+        options = &chosen;
+    }
+    r = fill_options(request, options);
+    return r == 0 ? fill_proxy(request, options) : r;
 }
 
 /* `wsplex-endpoint:NAME`. True if it is of this form; *ret_endpoint is NULL when there is none of that name. */

@@ -78,7 +78,8 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_HOSTS: return KIND_TEXT;
     case OPTION_LIST:
     case OPTION_HEADERS:
-    case OPTION_PINS: return KIND_LIST;
+    case OPTION_PINS:
+    case OPTION_WORDS: return KIND_LIST;
     default: return KIND_NUMBER;
     }
 }
@@ -126,6 +127,20 @@ const struct option_row *option_find(const struct option_table *table, struct ws
         if (wsp_view_equals(wsp_view_of_string(table->rows[i].name), name))
             return &table->rows[i];
     return NULL;
+}
+
+const struct option_row *option_allowing(const struct option_table *table,
+                                         const struct option_row *row)
+{
+    for (size_t i = 0; row->type == OPTION_CHOICE && i < table->n_rows; i++)
+        if (table->rows[i].type == OPTION_WORDS && strcmp(table->rows[i].words, row->name) == 0)
+            return &table->rows[i];
+    return NULL;
+}
+
+bool option_is_list(const struct option_row *row)
+{
+    return option_kind(row) == KIND_LIST;
 }
 
 enum { MAX_NAME_LEN = 32 };
@@ -301,8 +316,8 @@ static const char *option_expects(const struct option_row *row)
     }
 }
 
-static int option_set_number(const struct option_row *row, struct wsp_view text, uint64_t *value,
-                             char ret_problem[OPTION_TEXT_LEN])
+static int option_read_number(const struct option_row *row, struct wsp_view text, uint64_t *value,
+                              char ret_problem[OPTION_TEXT_LEN])
 {
     uint64_t number = 0;
     char bound[OPTION_TEXT_LEN];
@@ -329,6 +344,20 @@ static int option_set_number(const struct option_row *row, struct wsp_view text,
     return 0;
 }
 
+/* One more word of the CHOICE that the row is about. */
+static int option_add_word(const struct option_table *table, const struct option_row *row,
+                           struct wsp_view text, struct strings *words,
+                           char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *known = option_find(table, wsp_view_of_string(row->words))->words;
+    uint64_t number;
+
+    if (!word_parse(text, known, &number))
+        return option_problem(ret_problem, "%s: \"%.*s\" is not one of %s", row->name,
+                              text.len > 40 ? 40 : (int)text.len, (const char *)text.data, known);
+    return strings_add(words, (const char *)text.data, text.len);
+}
+
 int option_set(const struct option_table *table, const struct option_row *row, struct wsp_view text,
                void *values, char ret_problem[OPTION_TEXT_LEN])
 {
@@ -336,9 +365,12 @@ int option_set(const struct option_table *table, const struct option_row *row, s
     int r = -EINVAL;
 
     switch (option_kind(row)) {
-    case KIND_NUMBER: r = option_set_number(row, text, value, ret_problem); break;
+    case KIND_NUMBER: r = option_read_number(row, text, value, ret_problem); break;
     case KIND_TEXT: r = option_set_text(row, text, value, ret_problem); break;
-    case KIND_LIST: r = option_add_item(row, text, value, ret_problem); break;
+    case KIND_LIST:
+        r = row->type == OPTION_WORDS ? option_add_word(table, row, text, value, ret_problem)
+                                      : option_add_item(row, text, value, ret_problem);
+        break;
     }
     if (r == 0)
         *(uint64_t *)values |= UINT64_C(1) << (row - table->rows);
@@ -351,6 +383,16 @@ bool option_number(const struct option_row *row, const void *values, uint64_t *r
         return false;
     memcpy(ret_number, (const char *)values + row->offset, sizeof(*ret_number));
     return true;
+}
+
+void option_set_number(const struct option_row *row, void *values, uint64_t number)
+{
+    memcpy((char *)values + row->offset, &number, sizeof(number));
+}
+
+const struct strings *option_list(const struct option_row *row, const void *values)
+{
+    return (const struct strings *)(const void *)((const char *)values + row->offset);
 }
 
 static void word_format(const char *words, uint64_t index, char ret_text[OPTION_TEXT_LEN])

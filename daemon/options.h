@@ -32,6 +32,7 @@ enum option_type {
     OPTION_LIST,
     OPTION_HEADERS,
     OPTION_PINS,
+    OPTION_WORDS,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -52,6 +53,7 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_LIST      struct strings
 #define OPTION_C_HEADERS   struct strings /* name and value alternate */
 #define OPTION_C_PINS      struct strings
+#define OPTION_C_WORDS     struct strings
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX
@@ -120,6 +122,14 @@ const struct option_row *option_find(const struct option_table *table, struct ws
 /* The name that was probably meant by one that is not there, or NULL. */
 const char *option_nearest(const struct option_table *table, struct wsp_view name);
 
+/* The row that lists which words of this CHOICE a program may choose of an endpoint, or NULL: none, as of any other
+ * type. */
+const struct option_row *option_allowing(const struct option_table *table,
+                                         const struct option_row *row);
+
+/* Its values are lists, given item by item. */
+bool option_is_list(const struct option_row *row);
+
 /* Long enough for any problem and any value in text. */
 enum { OPTION_TEXT_LEN = 240 };
 
@@ -131,6 +141,12 @@ int option_set(const struct option_table *table, const struct option_row *row, s
 
 /* The value of a row whose values are numbers; false for texts and lists. */
 bool option_number(const struct option_row *row, const void *values, uint64_t *ret_number);
+
+/* Overwrites such a value; of a row whose values are numbers. */
+void option_set_number(const struct option_row *row, void *values, uint64_t number);
+
+/* The value of a row whose values are lists. */
+const struct strings *option_list(const struct option_row *row, const void *values);
 
 /* A number of that row as it would be written in a file ("30s", "1MiB", "disconnect", "yes"). */
 void option_format(const struct option_row *row, uint64_t number, char ret_text[OPTION_TEXT_LEN]);

@@ -42,6 +42,13 @@ def endpoint(make_daemon, one_server, authority):
             queue = 1MiB
         }}
         endpoint "alone" {{ url = "{one_server.url(new_path())}" share = no }}
+        endpoint "lenient" {{
+            url = "{one_server.url(new_path("echo"))}"
+            linger = 1s
+            queue = 1MiB
+            slow-consumer = disconnect
+            allow-slow-consumer = {{"block", "auto"}}
+        }}
         """
     )
     daemon.path = path
@@ -106,6 +113,37 @@ def test_nobody_leads_an_endpoint_elsewhere(endpoint, name, more):
         assert cause == "conflict"
         assert text.startswith(f"{name}: "), text
         assert endpoint.upstreams() == []
+
+
+def test_less_than_an_endpoint_grants_may_be_chosen(endpoint):
+    """For oneself alone, on the connection that others share."""
+    with endpoint.client() as client:
+        client.open("wsplex-endpoint:lenient", sharing="default").wait(Opened)
+        own = {"queue": "64KiB", "linger": "0", "slow-consumer": "block"}
+        client.open("wsplex-endpoint:lenient", sharing="default", options=own).wait(Opened)
+        assert len(endpoint.upstreams()) == 1
+        shown = [endpoint.request("show", str(row["id"])) for row in endpoint.channels()]
+        assert [(row["queue_bytes"], row["slow_consumer"]) for row in shown] == [
+            (1 << 20, "disconnect"), (64 << 10, "block"),
+        ]  # fmt: skip
+        for name, value, text in [
+            ("queue", "1MiB", None), ("queue", "1025KiB", "more than the endpoint lenient allows, which is 1MiB"),
+            ("linger", "1s", None), ("linger", "1001ms", "which is 1s"), ("slow-consumer", "auto", None),
+            ("slow-consumer", "disconnect", None),
+        ]:  # fmt: skip
+            if text is None:
+                client.open("wsplex-endpoint:lenient", sharing="default", options={name: value}).wait(Opened)
+                continue
+            cause, told = refusal(client, "wsplex-endpoint:lenient", sharing="default", options={name: value})
+            assert cause == "conflict" and told.startswith(f"{name}: ") and text in told, told
+        for name, value in [("queue", "much"), ("queue", "1"), ("slow-consumer", "never")]:
+            cause, told = refusal(client, "wsplex-endpoint:lenient", sharing="default", options={name: value})
+            assert cause == "option" and told.startswith(f"{name}: "), told
+        twice = [("queue", "8KiB"), ("queue", "4KiB")]
+        assert refusal(client, "wsplex-endpoint:lenient", sharing="default", options=twice)[0] == "option"
+        # What is not listed is not allowed, whatever would be gentler.
+        cause, told = refusal(client, "wsplex-endpoint:feed", sharing="default", options={"slow-consumer": "block"})
+        assert cause == "conflict" and told.startswith("slow-consumer: ")
 
 
 def test_protocols_are_chosen_among_those_listed(endpoint):

@@ -244,6 +244,8 @@ static const struct {
                                 "in 4MiB\n"},
     {IN_ENDPOINT("slow-consumer = drop"),
      "wsplexd.conf:3: slow-consumer: \"drop\" is not one of disconnect|block|auto\n"},
+    {IN_ENDPOINT("allow-slow-consumer = {block, drop}"),
+     "wsplexd.conf:3: allow-slow-consumer: \"drop\" is not one of disconnect|block|auto\n"},
     {IN_ENDPOINT("protocols = {'a b'}"),
      "wsplexd.conf:3: protocols: \"a b\" is not a subprotocol's name\n"},
     {IN_ENDPOINT("protocols = {a, b,\n  a}"), "wsplexd.conf:4: protocols: a stands there twice\n"},
