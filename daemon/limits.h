@@ -149,6 +149,12 @@
  * small. */
 #define MAX_MESSAGES_PER_WRITE 512
 
+/* --- what is looked for in JSON texts --- */
+
+/* Brackets within brackets: a bit for each is kept while a text is read. Parsers give up between 64 and some
+ * thousands; what servers send has a dozen. */
+#define MAX_JSON_DEPTH 512
+
 /* --- the history --- */
 
 /* Failed upstreams that are remembered for one user, and for all. One is some 2 KiB at most; a
