@@ -243,6 +243,11 @@ static int frame_handle_channel(struct wsplex *client, struct wsp_channel *chann
     case WSP_LOCAL_ABORT: return frame_abort(channel);
     case WSP_LOCAL_CREDIT: return frame_credit(client, channel, message);
     case WSP_LOCAL_SENT: return frame_sent(channel, message);
+    case WSP_LOCAL_GAP:
+    case WSP_LOCAL_INTERRUPTED:
+    case WSP_LOCAL_RESUMED:
+    case WSP_LOCAL_UNSENT:
+    case WSP_LOCAL_POSITION: return 0;
     default: return WSP_FATAL_WRONG_DIRECTION;
     }
 }

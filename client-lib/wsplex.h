@@ -406,14 +406,16 @@ int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const c
  */
 enum wsplex_cause {
     /* what was asked for cannot be */
-    WSPLEX_CAUSE_URL = 1,         /* the daemon does not take the URL */
-    WSPLEX_CAUSE_SUBPROTOCOL = 2, /* nor a subprotocol */
-    WSPLEX_CAUSE_HEADER = 3,      /* a request header is malformed or not the program's to set */
-    WSPLEX_CAUSE_OPTION = 4,      /* an option is unknown, has a bad value, or may not be set */
-    WSPLEX_CAUSE_CONFLICT = 5,    /* the endpoint decides an option, and differently */
-    WSPLEX_CAUSE_NO_ENDPOINT = 6, /* the configuration has no endpoint of this name */
-    WSPLEX_CAUSE_ACCESS = 7,      /* this user may not connect there */
-    WSPLEX_CAUSE_QUOTA = 8,       /* this user has as much as the daemon allows */
+    WSPLEX_CAUSE_URL = 1,           /* the daemon does not take the URL */
+    WSPLEX_CAUSE_SUBPROTOCOL = 2,   /* nor a subprotocol */
+    WSPLEX_CAUSE_HEADER = 3,        /* a request header is malformed or not the program's to set */
+    WSPLEX_CAUSE_OPTION = 4,        /* an option is unknown, has a bad value, or may not be set */
+    WSPLEX_CAUSE_CONFLICT = 5,      /* the endpoint decides an option, and differently */
+    WSPLEX_CAUSE_NO_ENDPOINT = 6,   /* the configuration has no endpoint of this name */
+    WSPLEX_CAUSE_ACCESS = 7,        /* this user may not connect there */
+    WSPLEX_CAUSE_QUOTA = 8,         /* this user has as much as the daemon allows */
+    WSPLEX_CAUSE_DESTINATION = 9,   /* a rule of the daemon forbids this host, port or address */
+    WSPLEX_CAUSE_RECEIVE_ONLY = 10, /* it may receive and not send */
     /* the connection to the server could not be made */
     WSPLEX_CAUSE_RESOLVE = 16,   /* the host name has no address */
     WSPLEX_CAUSE_CONNECT = 17,   /* no address accepts a connection */
@@ -429,6 +431,9 @@ enum wsplex_cause {
     WSPLEX_CAUSE_TOO_BIG = 35,       /* a message is larger than the limit */
     WSPLEX_CAUSE_SHUTDOWN = 36,      /* the daemon stops */
     WSPLEX_CAUSE_INTERNAL = 37,      /* the daemon is in trouble itself */
+    /* it was made, and the daemon makes it anew */
+    WSPLEX_CAUSE_SERVER_CLOSED = 38, /* the server closed it; cause_text has its code and reason */
+    WSPLEX_CAUSE_PLANNED = 39,       /* on purpose; cause_text says whose */
 };
 
 /*

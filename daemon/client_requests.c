@@ -4,7 +4,8 @@
  * Between client, who finds frames, and the objects that they are about. Invariant: see the table of section 4 of
  * proto/PROTOCOL.md, which the handlers follow row by row:
  *
- *  number   | OPEN           | data, ABORT    | CREDIT  | CLOSE        | RELEASE
+ *  number   | OPEN           | data, ABORT,   | CREDIT  | CLOSE        | RELEASE
+ *           |                | subscriptions  |         |              |
  *  free     | now in use     | unknown        | unknown | unknown      | unknown
  *  in use   | channel-in-use | taken          | taken   | now closing  | out-of-turn
  *  closing  | channel-in-use | out-of-turn    | taken   | for discard  | out-of-turn
@@ -179,6 +180,16 @@ static int credit_handle(struct client *client, struct client_channel *channel,
     return 0;
 }
 
+/* No upstream speaks for its channels yet. */
+static int subscription_handle(struct client *client, struct client_channel *channel,
+                               const struct wsp_message *message)
+{
+    (void)client;
+    (void)channel;
+    (void)message;
+    return 0;
+}
+
 /* ---- the end of a channel ---- */
 
 static int close_handle(struct client *client, struct client_channel *channel,
@@ -252,6 +263,8 @@ static const struct request_row rows[] = {
     {WSP_LOCAL_BINARY, 0, data_handle},
     {WSP_LOCAL_ABORT, 0, abort_handle},
     {WSP_LOCAL_CREDIT, RULE_AFTER_CLOSE, credit_handle},
+    {WSP_LOCAL_SUBSCRIBE, 0, subscription_handle},
+    {WSP_LOCAL_UNSUBSCRIBE, 0, subscription_handle},
     {WSP_LOCAL_REQUEST, RULE_CONNECTION, request_handle},
 };
 

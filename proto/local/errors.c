@@ -1,7 +1,7 @@
 /*
  * errors: what the local protocol names as wrong, as texts.
  *
- * Between the numbers in ERROR, FAILED and REPLY and whoever shows them. Invariant: all of it comes
+ * Between the numbers in ERROR, FAILED, INTERRUPTED, REPLY and GAP and whoever shows them. Invariant: all of it comes
  * from errors.def; see errors.h for the contract. Switches and no tables: a table of pointers is three
  * times the size in a shared library, and nobody can leave out the half that is not used.
  *
@@ -65,5 +65,23 @@ const char *wsp_status_meaning(unsigned int status)
 #define WSP_STATUS(number, NAME, name, meaning) RETURN(number, meaning)
 #include "proto/local/errors.def"
     default: return "an error that this version does not know";
+    }
+}
+
+const char *wsp_gap_to_string(unsigned int reason)
+{
+    switch (reason) {
+#define WSP_GAP(number, NAME, name, meaning) RETURN(number, name)
+#include "proto/local/errors.def"
+    default: return "unknown";
+    }
+}
+
+const char *wsp_gap_meaning(unsigned int reason)
+{
+    switch (reason) {
+#define WSP_GAP(number, NAME, name, meaning) RETURN(number, meaning)
+#include "proto/local/errors.def"
+    default: return "a reason that this version does not know";
     }
 }

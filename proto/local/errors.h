@@ -2,7 +2,7 @@
  * errors: what the local protocol names as wrong, as enums and texts.
  *
  * local/wire and local/message find the first kind, the daemon writes all of them into ERROR,
- * FAILED and REPLY, library and wsplexctl show them. Invariant: all of it comes from errors.def.
+ * FAILED, INTERRUPTED, REPLY and GAP, library and wsplexctl show them. Invariant: all of it comes from errors.def.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +17,7 @@ enum wsp_fatal {
 #include "proto/local/errors.def"
 };
 
-/* Why a channel failed: field cause of FAILED. */
+/* Why a channel failed or its upstream was interrupted: field cause of FAILED and INTERRUPTED. */
 enum wsp_cause {
 #define WSP_CAUSE(number, NAME, name, meaning) WSP_CAUSE_##NAME = number,
 #include "proto/local/errors.def"
@@ -27,6 +27,12 @@ enum wsp_cause {
 enum wsp_status {
     WSP_STATUS_OK = 0,
 #define WSP_STATUS(number, NAME, name, meaning) WSP_STATUS_##NAME = number,
+#include "proto/local/errors.def"
+};
+
+/* Why messages are missing: field reason of GAP. */
+enum wsp_gap {
+#define WSP_GAP(number, NAME, name, meaning) WSP_GAP_##NAME = number,
 #include "proto/local/errors.def"
 };
 
@@ -40,5 +46,7 @@ const char *wsp_cause_to_string(unsigned int cause);
 const char *wsp_cause_meaning(unsigned int cause);
 const char *wsp_status_to_string(unsigned int status);
 const char *wsp_status_meaning(unsigned int status);
+const char *wsp_gap_to_string(unsigned int reason);
+const char *wsp_gap_meaning(unsigned int reason);
 
 #endif

@@ -177,6 +177,12 @@ static bool has_allowed_values(const struct wsp_message *message)
         return wsp_close_code_is_for_api(message->close.code) &&
                wsp_close_reason_is_valid(message->close.reason.data, message->close.reason.len);
     case WSP_LOCAL_FAILED: return message->failed.cause != 0;
+    case WSP_LOCAL_INTERRUPTED: return message->interrupted.cause != 0;
+    case WSP_LOCAL_GAP:
+        return message->gap.reason != 0 &&
+               (message->gap.is_counted != 0 || message->gap.count == 0);
+    case WSP_LOCAL_SUBSCRIBE:
+        return message->subscribe.on_connect.len > 0 || message->subscribe.on_leave.len > 0;
     case WSP_LOCAL_CLOSED:
         return message->closed.code >= 1000 && message->closed.code <= 4999 &&
                message->closed.reason.len <= WSP_MAX_CLOSE_REASON;

@@ -36,6 +36,12 @@ enum wsp_sharing {
     WSP_SHARING_SHARED = 2,
 };
 
+/* Field denied of OPENED, bits: what this channel may not. */
+enum wsp_denied {
+    WSP_DENIED_SEND = 1,    /* a message or subscription of its own fails it: RECEIVE_ONLY */
+    WSP_DENIED_RECEIVE = 2, /* no message will come */
+};
+
 /* Names one run of an upstream's message numbers; only ever compared for being equal. */
 struct wsp_epoch {
     uint8_t bytes[16];

@@ -44,27 +44,35 @@ static const struct local_sample samples[] = {
                     .open = {.sharing = WSP_SHARING_SHARED, .url = BYTES("ws://h/"),
                              .protocols = BYTES("\1\0p\2\0qq"),
                              .headers = BYTES("\1\0N\0\0"),
-                             .options = BYTES("\1\0k\1\0v\2\0k2\2\0v2")}},
-        .bytes = BYTES("\x30\0\0\0" "\x10" "\0" "\0\0" "\7\0\0\0"
+                             .options = BYTES("\1\0k\1\0v\2\0k2\2\0v2"),
+                             .resume_epoch = {{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}},
+                             .resume_after = 0x1112131415161718}},
+        .bytes = BYTES("\x48\0\0\0" "\x10" "\0" "\0\0" "\7\0\0\0"
                        "\2" "\7\0" "ws://h/" "\7\0\0\0" "\1\0p\2\0qq" "\5\0\0\0" "\1\0N\0\0"
-                       "\x0e\0\0\0" "\1\0k\1\0v\2\0k2\2\0v2"),
+                       "\x0e\0\0\0" "\1\0k\1\0v\2\0k2\2\0v2"
+                       "\x0f\x0e\x0d\x0c\x0b\x0a\x09\x08\7\6\5\4\3\2\1\0"
+                       "\x18\x17\x16\x15\x14\x13\x12\x11"),
     }, {
         .from = WSP_SIDE_CLIENT,
         .message = {.type = WSP_LOCAL_OPEN, .flags = WSP_WIRE_MUST_UNDERSTAND,
                     .channel = 0xffffffff},
-        .bytes = BYTES("\x0f\0\0\0" "\x10" "\2" "\0\0" "\xff\xff\xff\xff"
-                       "\0" "\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\0"),
+        .bytes = BYTES("\x27\0\0\0" "\x10" "\2" "\0\0" "\xff\xff\xff\xff"
+                       "\0" "\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\0"
+                       "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0"),
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_OPENED, .channel = 7,
                     .opened = {.protocol = BYTES("p"), .extensions = BYTES("permessage-deflate"),
                                .epoch = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255}},
                                .next_number = 0x0102030405060708,
-                               .max_message = 0x090a0b0c0d0e0f10}},
-        .bytes = BYTES("\x37\0\0\0" "\x11" "\0" "\0\0" "\7\0\0\0"
+                               .max_message = 0x090a0b0c0d0e0f10,
+                               .live_number = 0x2122232425262728,
+                               .denied = WSP_DENIED_SEND}},
+        .bytes = BYTES("\x40\0\0\0" "\x11" "\0" "\0\0" "\7\0\0\0"
                        "\1\0" "p" "\x12\0" "permessage-deflate"
                        "\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\xff"
-                       "\x08\7\6\5\4\3\2\1" "\x10\x0f\x0e\x0d\x0c\x0b\x0a\x09"),
+                       "\x08\7\6\5\4\3\2\1" "\x10\x0f\x0e\x0d\x0c\x0b\x0a\x09"
+                       "\x28\x27\x26\x25\x24\x23\x22\x21" "\1"),
     }, {
         .from = WSP_SIDE_CLIENT,
         .message = {.type = WSP_LOCAL_CLOSE, .channel = 7,
@@ -123,6 +131,55 @@ static const struct local_sample samples[] = {
         .message = {.type = WSP_LOCAL_SENT, .channel = 7, .sent = {.total = UINT64_MAX}},
         .bytes = BYTES("\x08\0\0\0" "\x24" "\0" "\0\0" "\7\0\0\0"
                        "\xff\xff\xff\xff\xff\xff\xff\xff"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_GAP, .channel = 7,
+                    .gap = {.reason = WSP_GAP_SLOW_CONSUMER, .is_counted = 1, .count = 0x0102,
+                            .epoch = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255}},
+                            .next_number = 0x0102030405060708}},
+        .bytes = BYTES("\x22\0\0\0" "\x25" "\0" "\0\0" "\7\0\0\0"
+                       "\1" "\1" "\2\1\0\0\0\0\0\0"
+                       "\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\xff"
+                       "\x08\7\6\5\4\3\2\1"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_GAP, .channel = 7, .gap = {.reason = 255}},
+        .bytes = BYTES("\x22\0\0\0" "\x25" "\0" "\0\0" "\7\0\0\0"
+                       "\xff" "\0" "\0\0\0\0\0\0\0\0"
+                       "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_INTERRUPTED, .channel = 7,
+                    .interrupted = {.cause = WSP_CAUSE_SERVER_CLOSED, .http_status = 503,
+                                    .text = BYTES("1012"), .retry_after = 0x01020304}},
+        .bytes = BYTES("\x0e\0\0\0" "\x26" "\0" "\0\0" "\7\0\0\0"
+                       "\x26\0" "\xf7\1" "\4\0" "1012" "\4\3\2\1"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_RESUMED, .channel = 7, .resumed = {.extensions = BYTES("x")}},
+        .bytes = BYTES("\3\0\0\0" "\x27" "\0" "\0\0" "\7\0\0\0" "\1\0" "x"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_UNSENT, .channel = 7,
+                    .unsent = {.messages = 0x0102, .bytes = 0x0102030405060708}},
+        .bytes = BYTES("\x10\0\0\0" "\x28" "\0" "\0\0" "\7\0\0\0"
+                       "\2\1\0\0\0\0\0\0" "\x08\7\6\5\4\3\2\1"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_POSITION, .channel = 7,
+                    .position = {.next_number = 0x0102030405060708}},
+        .bytes = BYTES("\x08\0\0\0" "\x29" "\0" "\0\0" "\7\0\0\0" "\x08\7\6\5\4\3\2\1"),
+    }, {
+        .from = WSP_SIDE_CLIENT,
+        .message = {.type = WSP_LOCAL_SUBSCRIBE, .channel = 7,
+                    .subscribe = {.on_connect = BYTES("hi"), .on_leave = BYTES("n\xc3\xb3")}},
+        .bytes = BYTES("\x09\0\0\0" "\x2a" "\0" "\0\0" "\7\0\0\0"
+                       "\2\0" "hi" "\3\0" "n\xc3\xb3"),
+    }, {
+        .from = WSP_SIDE_CLIENT,
+        .message = {.type = WSP_LOCAL_UNSUBSCRIBE, .channel = 7,
+                    .unsubscribe = {.on_connect = BYTES("hi")}},
+        .bytes = BYTES("\4\0\0\0" "\x2b" "\0" "\0\0" "\7\0\0\0" "\2\0" "hi"),
     }, {
         .from = WSP_SIDE_CLIENT,
         .message = {.type = WSP_LOCAL_REQUEST,

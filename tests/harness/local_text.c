@@ -86,6 +86,8 @@ static const char *number_meaning(uint8_t type, const char *field, uint64_t valu
         return wsp_status_to_string((unsigned)value);
     if (strcmp(field, "code") == 0 && type == WSP_LOCAL_ERROR)
         return wsp_fatal_to_string((unsigned)value);
+    if (strcmp(field, "reason") == 0)
+        return wsp_gap_to_string((unsigned)value);
     if (strcmp(field, "sharing") == 0 && value < 3)
         return sharing[value];
     return NULL;
@@ -224,5 +226,6 @@ void local_text_write_errors(FILE *to, const char *kind)
 #define WSP_FATAL(number, NAME, name, meaning)  ROW("fatal", number, name, meaning)
 #define WSP_CAUSE(number, NAME, name, meaning)  ROW("cause", number, name, meaning)
 #define WSP_STATUS(number, NAME, name, meaning) ROW("status", number, name, meaning)
+#define WSP_GAP(number, NAME, name, meaning)    ROW("gap", number, name, meaning)
 #include "proto/local/errors.def"
 }

@@ -27,6 +27,7 @@ import types
 from wsplex_protocol import (
     CAUSES,
     FATALS,
+    GAPS,
     HEADER,
     INITIAL_CHANNELS,
     INITIAL_CREDIT,
@@ -85,14 +86,57 @@ class Opened:
     epoch: bytes
     next_number: int
     max_message: int
+    live_number: int = 0
+    denied: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """data is str for a text message and bytes for a binary one."""
+    """data is str for a text message and bytes for a binary one.
+
+    Its position is {epoch, number}; is_replayed: it had come before the channel was there.
+    """
 
     data: object
     number: int
+    is_replayed: bool = False
+    epoch: bytes = dataclasses.field(default=b"", compare=False, repr=False)
+
+    @property
+    def position(self):
+        """What Client.open() takes as resume."""
+        return (self.epoch, self.number)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gap:
+    """Messages are missing here: count of them, or None where nobody knows."""
+
+    reason: str
+    count: object = None
+    next_number: int = dataclasses.field(default=0, compare=False)
+    epoch: bytes = dataclasses.field(default=b"", compare=False, repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrupted:
+    cause: str
+    http_status: int = 0
+    text: str = dataclasses.field(default="", compare=False)
+    retry_after: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumed:
+    extensions: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Unsent:
+    """Totals, from the start of the channel."""
+
+    messages: int
+    bytes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,16 +181,26 @@ class Channel:
         self._is_amid = False  # a message that was begun is not whole yet
         self.n_given = 0  # payload bytes of whole messages
         self.n_sent = 0
+        self.n_unsent = 0
+        self.n_messages_unsent = 0
         self.cost = 0
         self.granted = INITIAL_CREDIT
         self._events = collections.deque()
         self._incoming_type = None
         self._incoming = []
-        self._next_number = 0
+        self.epoch = None  # of the next message
+        self.next_number = 0
+        self.live_number = 0
+        self.denied = 0
 
     @property
     def buffered_amount(self):
-        return self.n_given - self.n_sent
+        return self.n_given - self.n_sent - self.n_unsent
+
+    @property
+    def position(self):
+        """Of the last message that has come; what Client.open() takes as resume."""
+        return (self.epoch, self.next_number - 1)
 
     # --- upwards ---
 
@@ -185,6 +239,15 @@ class Channel:
         self.client.send(
             Type.CLOSE, self.number, timeout=timeout, code=code, discard=discard, reason=reason
         )
+
+    def subscribe(self, on_connect, on_leave="", timeout=None):
+        """Messages for the daemon to send whenever the upstream is made, and when the channel leaves."""
+        self.client.send(
+            Type.SUBSCRIBE, self.number, timeout=timeout, on_connect=on_connect, on_leave=on_leave
+        )
+
+    def unsubscribe(self, on_connect, timeout=None):
+        self.client.send(Type.UNSUBSCRIBE, self.number, timeout=timeout, on_connect=on_connect)
 
     def credit(self, total, timeout=None):
         """Lets the daemon send data that costs so much, counted from the start of the channel."""
@@ -262,10 +325,15 @@ class Channel:
             raise ProtocolError(f"a second OPENED on channel {self.number}")
         opened = Opened(**vars(frame.fields()))
         self.state = "open"
-        self._next_number = opened.next_number
+        self.epoch = opened.epoch
+        self.next_number = opened.next_number
+        self.live_number = opened.live_number
+        self.denied = opened.denied
         self._events.append(opened)
 
     def _take_text(self, frame):
+        if self.state == "interrupted":
+            raise ProtocolError(f"{frame.name} on channel {self.number}, which is interrupted")
         if self._incoming_type not in (None, frame.type):
             raise ProtocolError(f"a piece of another type on channel {self.number}")
         self._incoming_type = frame.type
@@ -280,10 +348,57 @@ class Channel:
                 raise ProtocolError(f"a text message that is not UTF-8: {error}") from error
         self._incoming_type = None
         self._incoming = []
-        self._events.append(Message(data, self._next_number))
-        self._next_number += 1
+        number = self.next_number
+        self._events.append(Message(data, number, number < self.live_number, self.epoch))
+        self.next_number += 1
 
     _take_binary = _take_text
+
+    def _between_messages(self, frame):
+        if self._incoming_type is not None:
+            raise ProtocolError(f"{frame.name} within a message on channel {self.number}")
+        return frame.fields()
+
+    def _take_gap(self, frame):
+        fields = self._between_messages(frame)
+        if fields.reason == 0 or (fields.count and not fields.is_counted):
+            raise ProtocolError(f"a GAP with impossible values: {fields}")
+        same_run = fields.epoch == self.epoch and fields.next_number < self.next_number
+        if fields.is_counted and (same_run or fields.count == 0):
+            raise ProtocolError(f"a GAP that counts nothing or goes back from {self.next_number}: {fields}")
+        self.epoch, self.next_number = fields.epoch, fields.next_number
+        reason = GAPS.get(fields.reason, str(fields.reason))
+        count = fields.count if fields.is_counted else None
+        self._events.append(Gap(reason, count, fields.next_number, fields.epoch))
+
+    def _take_position(self, frame):
+        fields = self._between_messages(frame)
+        if fields.next_number <= self.next_number:
+            raise ProtocolError(f"POSITION {fields.next_number} at {self.next_number}")
+        self.next_number = fields.next_number
+
+    def _take_interrupted(self, frame):
+        fields = self._between_messages(frame)
+        if self.state != "open" or fields.cause == 0:
+            raise ProtocolError(f"INTERRUPTED on channel {self.number}, which is {self.state}: {fields}")
+        self.state = "interrupted"
+        cause = CAUSES.get(fields.cause, str(fields.cause))
+        self._events.append(Interrupted(cause, fields.http_status, fields.text, fields.retry_after))
+
+    def _take_resumed(self, frame):
+        if self.state != "interrupted":
+            raise ProtocolError(f"RESUMED on channel {self.number}, which is {self.state}")
+        self.state = "open"
+        self._events.append(Resumed(self._between_messages(frame).extensions))
+
+    def _take_unsent(self, frame):
+        fields = frame.fields()
+        if fields.bytes < self.n_unsent or fields.messages < self.n_messages_unsent:
+            raise ProtocolError(f"UNSENT falls: {fields}")
+        if self.n_sent + fields.bytes > self.n_given:
+            raise ProtocolError(f"{fields}, {self.n_sent} sent, and {self.n_given} were given")
+        self.n_unsent, self.n_messages_unsent = fields.bytes, fields.messages
+        self._events.append(Unsent(fields.messages, fields.bytes))
 
     def _take_abort(self, _frame):
         if self._incoming_type is None:
@@ -300,13 +415,13 @@ class Channel:
 
     def _take_sent(self, frame):
         total = frame.fields().total
-        if not self.n_sent <= total <= self.n_given:
+        if not self.n_sent <= total <= self.n_given - self.n_unsent:
             raise ProtocolError(f"SENT {total} after {self.n_sent}, and {self.n_given} were given")
         self.n_sent = total
         self._events.append(Sent(total))
 
     def _take_closing(self, _frame):
-        if self.state != "open":
+        if self.state not in ("open", "interrupted"):
             raise ProtocolError(f"CLOSING on channel {self.number}, which is {self.state}")
         self.state = "closing"
         self._events.append(Closing())
@@ -386,12 +501,19 @@ class Client:
 
     # --- channels and requests ---
 
-    def open(self, url, protocols=(), sharing="private", headers=(), options=(), number=None):
-        """Opens a channel and waits for nothing. headers, options: dicts or lists of pairs."""
+    def open(
+        self, url, protocols=(), sharing="private", headers=(), options=(), number=None, resume=None
+    ):
+        """Opens a channel and waits for nothing.
+
+        headers, options: dicts or lists of pairs; resume: the position of the last message that was
+        had, as Message.position and Channel.position are.
+        """
         if number is None:
             self._last_number += 1
             number = self._last_number
         self.channels[number] = channel = Channel(self, number)
+        resume_epoch, resume_after = resume or (bytes(16), 0)
         self.send(
             Type.OPEN,
             number,
@@ -400,6 +522,8 @@ class Client:
             protocols=protocols,
             headers=headers.items() if hasattr(headers, "items") else headers,
             options=options.items() if hasattr(options, "items") else options,
+            resume_epoch=resume_epoch,
+            resume_after=resume_after,
         )
         return channel
 

@@ -23,8 +23,8 @@ HEADER = struct.Struct("<IBBHI")
 FRAMES = """
 | 0x01 | HELLO | both | 0 |  | u16 minor, u32 max_channels, str software, list extensions |
 | 0x02 | ERROR | daemon | 0 |  | u16 code, u8 frame_type, u32 frame_channel, str text |
-| 0x10 | OPEN | client | its own |  | u8 sharing, str url, list protocols, pairs headers, pairs options |
-| 0x11 | OPENED | daemon | its own |  | str protocol, str extensions, epoch epoch, u64 next_number, u64 max_message |
+| 0x10 | OPEN | client | its own |  | u8 sharing, str url, list protocols, pairs headers, pairs options, optional epoch resume_epoch, optional u64 resume_after |
+| 0x11 | OPENED | daemon | its own |  | str protocol, str extensions, epoch epoch, u64 next_number, u64 max_message, optional u64 live_number, optional u8 denied |
 | 0x12 | CLOSE | client | its own |  | u16 code, flag discard, str reason |
 | 0x13 | CLOSING | daemon | its own |  |  |
 | 0x14 | FAILED | daemon | its own |  | u16 cause, u16 http_status, str text, optional u32 retry_after, optional str excerpt |
@@ -35,6 +35,13 @@ FRAMES = """
 | 0x22 | ABORT | both | its own |  |  |
 | 0x23 | CREDIT | both | its own |  | u64 total |
 | 0x24 | SENT | daemon | its own |  | u64 total |
+| 0x25 | GAP | daemon | its own |  | u8 reason, flag is_counted, u64 count, epoch epoch, u64 next_number |
+| 0x26 | INTERRUPTED | daemon | its own |  | u16 cause, u16 http_status, str text, u32 retry_after |
+| 0x27 | RESUMED | daemon | its own |  | str extensions |
+| 0x28 | UNSENT | daemon | its own |  | u64 messages, u64 bytes |
+| 0x29 | POSITION | daemon | its own |  | u64 next_number |
+| 0x2a | SUBSCRIBE | client | its own |  | str on_connect, str on_leave |
+| 0x2b | UNSUBSCRIBE | client | its own |  | str on_connect |
 | 0x30 | REQUEST | client | 0 |  | u32 id, str verb, list arguments |
 | 0x31 | REPLY | daemon | 0 | MORE | u32 id, u16 status, rest json |
 """
@@ -49,14 +56,17 @@ FATALS = {
 }  # fmt: skip
 CAUSES = {
     1: "url", 2: "subprotocol", 3: "header", 4: "option", 5: "conflict", 6: "no-endpoint",
-    7: "access", 8: "quota", 16: "resolve", 17: "connect", 18: "tls", 19: "handshake",
+    7: "access", 8: "quota", 9: "destination", 10: "receive-only", 16: "resolve", 17: "connect", 18: "tls", 19: "handshake",
     20: "timeout", 21: "cancelled", 22: "proxy", 32: "protocol", 33: "lost", 34: "slow-consumer", 35: "too-big",
-    36: "shutdown", 37: "internal",
+    36: "shutdown", 37: "internal", 38: "server-closed", 39: "planned",
 }  # fmt: skip
 STATUSES = {
     0: "ok", 1: "unknown-verb", 2: "bad-argument", 3: "access", 4: "not-found", 5: "busy",
     6: "failed", 7: "internal",
 }  # fmt: skip
+GAPS = {1: "slow-consumer", 2: "not-kept", 3: "reconnected", 4: "unknown-epoch"}
+DENIED_SEND = 1
+DENIED_RECEIVE = 2
 SHARINGS = {"default": 0, "private": 1, "shared": 2}
 
 

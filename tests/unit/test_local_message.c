@@ -106,13 +106,23 @@ static size_t needed_len(const struct local_sample *sample)
     }
 }
 
-/* What stands before an optional field is whole as well. */
+/* What stands before an optional field is whole as well: how many bytes those behind it have, from each on. */
 static bool is_whole(const struct local_sample *sample, size_t len)
 {
-    size_t text_end = 6 + sample->message.failed.text.len;
+    size_t missing = needed_len(sample) - len;
 
-    return len >= needed_len(sample) ||
-           (sample->message.type == WSP_LOCAL_FAILED && (len == text_end || len == text_end + 4));
+    if (len >= needed_len(sample))
+        return true;
+    switch (sample->message.type) {
+    case WSP_LOCAL_OPEN: return missing == 8 || missing == 24;
+    case WSP_LOCAL_OPENED: return missing == 1 || missing == 9;
+    case WSP_LOCAL_FAILED: {
+        size_t excerpt = 2 + sample->message.failed.excerpt.len;
+
+        return missing == excerpt || missing == excerpt + 4;
+    }
+    default: return false;
+    }
 }
 
 START_TEST(cut_payload_is_bad)
@@ -288,6 +298,31 @@ START_TEST(values_are_allowed_ones)
                      WSP_FATAL_BAD_PAYLOAD);
     ck_assert_int_eq(DECODE(WSP_LOCAL_CLOSE, 1, WSP_SIDE_CLIENT, "\0\0\2\0\0"),
                      WSP_FATAL_BAD_PAYLOAD);
+    ck_assert_int_eq(DECODE(WSP_LOCAL_INTERRUPTED, 1, WSP_SIDE_DAEMON, "\0\0\0\0\0\0\0\0\0\0"),
+                     WSP_FATAL_BAD_PAYLOAD);
+    ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\1\0x\0\0"), 0);
+    ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\0\0\1\0x"), 0);
+    ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\0\0\0\0"),
+                     WSP_FATAL_BAD_PAYLOAD);
+}
+END_TEST
+
+static int decode_gap(uint8_t reason, uint8_t is_counted, uint8_t count)
+{
+    uint8_t payload[34] = {reason, is_counted, count};
+
+    return decode(WSP_LOCAL_GAP, 1, WSP_SIDE_DAEMON, payload, sizeof(payload),
+                  &(struct wsp_message){0});
+}
+
+START_TEST(gap_is_counted_or_not)
+{
+    ck_assert_int_eq(decode_gap(1, 1, 3), 0);
+    ck_assert_int_eq(decode_gap(255, 1, 0), 0);
+    ck_assert_int_eq(decode_gap(3, 0, 0), 0);
+    ck_assert_int_eq(decode_gap(0, 1, 3), WSP_FATAL_BAD_PAYLOAD);
+    ck_assert_int_eq(decode_gap(1, 0, 3), WSP_FATAL_BAD_PAYLOAD);
+    ck_assert_int_eq(decode_gap(1, 2, 3), WSP_FATAL_BAD_PAYLOAD);
 }
 END_TEST
 
@@ -462,6 +497,9 @@ START_TEST(errors_have_names_and_meanings)
     ck_assert_str_eq(wsp_fatal_to_string(0x10000), "unknown");
     ck_assert_str_eq(wsp_cause_to_string(9999), "unknown");
     ck_assert_str_eq(wsp_status_to_string(9999), "unknown");
+    ck_assert_str_eq(wsp_gap_to_string(0), "unknown");
+    ck_assert_str_eq(wsp_gap_to_string(WSP_GAP_NOT_KEPT), "not-kept");
+    ck_assert_str_eq(wsp_gap_meaning(255), "a reason that this version does not know");
 #define WSP_FATAL(number, NAME, name, meaning)           \
     ck_assert_str_eq(wsp_fatal_to_string(number), name); \
     ck_assert_str_eq(wsp_fatal_meaning(number), meaning);
@@ -471,6 +509,9 @@ START_TEST(errors_have_names_and_meanings)
 #define WSP_STATUS(number, NAME, name, meaning)           \
     ck_assert_str_eq(wsp_status_to_string(number), name); \
     ck_assert_str_eq(wsp_status_meaning(number), meaning);
+#define WSP_GAP(number, NAME, name, meaning)           \
+    ck_assert_str_eq(wsp_gap_to_string(number), name); \
+    ck_assert_str_eq(wsp_gap_meaning(number), meaning);
 #include "proto/local/errors.def"
 }
 END_TEST
@@ -495,6 +536,7 @@ Suite *unit_suite(void)
     tcase_add_test(values, lists_are_whole);
     tcase_add_test(values, pairs_are_even);
     tcase_add_test(values, values_are_allowed_ones);
+    tcase_add_test(values, gap_is_counted_or_not);
     tcase_add_test(values, close_is_as_the_standard_allows);
     tcase_add_test(writer, encode_refuses_what_is_too_long);
     tcase_add_test(writer, encode_refuses_a_str_over_16_bits);

@@ -257,7 +257,7 @@ END_TEST
 
 START_TEST(tables_of_errors_are_those_of_the_code)
 {
-    static const char *const kinds[] = {"fatal", "cause", "status"};
+    static const char *const kinds[] = {"fatal", "cause", "status", "gap"};
     char *document = document_load();
     char *rows = NULL;
     size_t rows_len = 0;
@@ -306,7 +306,7 @@ Suite *unit_suite(void)
     tcase_add_test(examples, examples_are_frames_of_each_type);
     tcase_add_test(examples, session_is_a_conversation);
     tcase_add_test(tables, table_of_frames_is_that_of_the_code);
-    tcase_add_loop_test(tables, tables_of_errors_are_those_of_the_code, 0, 3);
+    tcase_add_loop_test(tables, tables_of_errors_are_those_of_the_code, 0, 4);
     tcase_add_test(tables, numbers_are_those_of_the_code);
     return suite;
 }
