@@ -417,13 +417,14 @@ enum wsplex_cause {
     WSPLEX_CAUSE_DESTINATION = 9,   /* a rule of the daemon forbids this host, port or address */
     WSPLEX_CAUSE_RECEIVE_ONLY = 10, /* it may receive and not send */
     /* the connection to the server could not be made */
-    WSPLEX_CAUSE_RESOLVE = 16,   /* the host name has no address */
-    WSPLEX_CAUSE_CONNECT = 17,   /* no address accepts a connection */
-    WSPLEX_CAUSE_TLS = 18,       /* the TLS handshake failed, or the certificate is not trusted */
-    WSPLEX_CAUSE_HANDSHAKE = 19, /* the answer was no WebSocket; see http_status */
-    WSPLEX_CAUSE_TIMEOUT = 20,   /* the server took too long */
-    WSPLEX_CAUSE_CANCELLED = 21, /* close() was called while CONNECTING */
-    WSPLEX_CAUSE_PROXY = 22,     /* the proxy refused, or broke down; see http_status */
+    WSPLEX_CAUSE_RESOLVE = 16,    /* the host name has no address */
+    WSPLEX_CAUSE_CONNECT = 17,    /* no address accepts a connection */
+    WSPLEX_CAUSE_TLS = 18,        /* the TLS handshake failed, or the certificate is not trusted */
+    WSPLEX_CAUSE_HANDSHAKE = 19,  /* the answer was no WebSocket; see http_status */
+    WSPLEX_CAUSE_TIMEOUT = 20,    /* the server took too long */
+    WSPLEX_CAUSE_CANCELLED = 21,  /* close() was called while CONNECTING */
+    WSPLEX_CAUSE_PROXY = 22,      /* the proxy refused, or broke down; see http_status */
+    WSPLEX_CAUSE_CREDENTIAL = 23, /* a secret that the endpoint names cannot be read */
     /* it was made, and ended badly */
     WSPLEX_CAUSE_PROTOCOL = 32,      /* the server broke the WebSocket protocol */
     WSPLEX_CAUSE_LOST = 33,          /* the connection ended without a closing handshake */

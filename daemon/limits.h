@@ -93,6 +93,10 @@
  * words of any page ("Bearer", "session"), and no good secrets. */
 #define MIN_SECRET_WORD 8
 
+/* The value of one credential: a signed token with all its claims has some kilobytes, and servers take
+ * no longer header. */
+#define MAX_CREDENTIAL (16 * 1024)
+
 /* Of tcp-keepalive, once it has begun: a minute in which four probes are lost is no accident. Where
  * tcp-user-timeout is set, that is how long the kernel goes on probing. */
 #define TCP_KEEPALIVE_INTERVAL_S 15

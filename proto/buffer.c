@@ -22,11 +22,30 @@ void wsp_buffer_init(struct wsp_buffer *b, size_t max)
     *b = (struct wsp_buffer){.max = max > SIZE_MAX / 2 ? SIZE_MAX / 2 : max};
 }
 
+void wsp_buffer_keep_secret(struct wsp_buffer *b)
+{
+    b->is_secret = true;
+}
+
+/* The compiler must not see that nobody reads what is written. */
+static void wipe(const struct wsp_buffer *b, size_t start, size_t end)
+{
+    if (b->is_secret && end > start)
+        explicit_bzero(b->data + start, end - start);
+}
+
+/* All of the block: also what was reserved and not committed. */
+static void free_block(struct wsp_buffer *b)
+{
+    wipe(b, 0, b->capacity);
+    free(b->data);
+}
+
 void wsp_buffer_deinit(struct wsp_buffer *b)
 {
     if (b == NULL)
         return;
-    free(b->data);
+    free_block(b);
     *b = (struct wsp_buffer){0};
 }
 
@@ -66,7 +85,7 @@ static int grow(struct wsp_buffer *b, size_t need)
         return -ENOMEM;
     if (len > 0)
         memcpy(data, b->data + b->start, len);
-    free(b->data);
+    free_block(b);
     b->data = data;
     b->start = 0;
     b->end = len;
@@ -84,6 +103,7 @@ int wsp_buffer_reserve(struct wsp_buffer *b, size_t len, uint8_t **ret_room)
         /* Moving is paid for by the bytes consumed since the last move: there are as many. */
         if (b->start >= held && held + len <= b->capacity) {
             memmove(b->data, b->data + b->start, held);
+            wipe(b, held, b->end);
             b->start = 0;
             b->end = held;
         } else {
@@ -131,6 +151,7 @@ static void rewind_if_empty(struct wsp_buffer *b)
 void wsp_buffer_consume(struct wsp_buffer *b, size_t len)
 {
     assert(len <= wsp_buffer_len(b));
+    wipe(b, b->start, b->start + len);
     b->start += len;
     rewind_if_empty(b);
 }
@@ -138,6 +159,7 @@ void wsp_buffer_consume(struct wsp_buffer *b, size_t len)
 void wsp_buffer_truncate(struct wsp_buffer *b, size_t len)
 {
     assert(len <= wsp_buffer_len(b));
+    wipe(b, b->start + len, b->end);
     b->end = b->start + len;
     rewind_if_empty(b);
 }
@@ -146,9 +168,10 @@ void wsp_buffer_trim(struct wsp_buffer *b)
 {
     if (wsp_buffer_len(b) > 0)
         return;
-    free(b->data);
+    free_block(b);
     b->data = NULL;
     b->start = b->end = b->capacity = 0;
+    b->is_secret = false;
 }
 
 struct wsp_view wsp_view_of_string(const char *string)

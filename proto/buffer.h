@@ -22,6 +22,7 @@ struct wsp_buffer {
     size_t end;
     size_t capacity;
     size_t max;
+    bool is_secret;
 };
 
 /*
@@ -36,6 +37,13 @@ void wsp_buffer_init(struct wsp_buffer *b, size_t max);
 /* Frees the memory. The queue is then empty with max 0; NULL is allowed, and so is a second
  * call. */
 void wsp_buffer_deinit(struct wsp_buffer *b);
+
+/*
+ * From now on nothing of the queue stays in memory that it no longer uses: what is consumed or cut, and
+ * each block that it grows out of or gives back, is overwritten. It holds until the memory is given back,
+ * by wsp_buffer_trim() or wsp_buffer_deinit().
+ */
+void wsp_buffer_keep_secret(struct wsp_buffer *b);
 
 /* The number of bytes in the queue. */
 size_t wsp_buffer_len(const struct wsp_buffer *b);

@@ -18,6 +18,7 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t size);
 void *__real_reallocarray(void *old, size_t n, size_t size);
+void __real_free(void *block);
 char *__real_strdup(const char *string);
 char *__real_strndup(const char *string, size_t max);
 void *__real_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
@@ -25,6 +26,7 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_reallocarray(void *old, size_t n, size_t size);
+void __wrap_free(void *block);
 char *__wrap_strdup(const char *string);
 char *__wrap_strndup(const char *string, size_t max);
 void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
@@ -36,6 +38,7 @@ static bool armed;
 static bool failed;
 static size_t left;
 static unsigned n_suspended;
+static void (*free_hook)(const void *block);
 
 void allocation_fail_after(size_t n)
 {
@@ -58,6 +61,11 @@ void allocation_suspend(void)
 void allocation_resume(void)
 {
     n_suspended--;
+}
+
+void allocation_on_free(void (*hook)(const void *block))
+{
+    free_hook = hook;
 }
 
 static bool must_fail(void)
@@ -91,6 +99,13 @@ void *__wrap_realloc(void *old, size_t size)
 void *__wrap_reallocarray(void *old, size_t n, size_t size)
 {
     return must_fail() ? NULL : __real_reallocarray(old, n, size);
+}
+
+void __wrap_free(void *block)
+{
+    if (free_hook != NULL && block != NULL)
+        free_hook(block);
+    __real_free(block);
 }
 
 char *__wrap_strdup(const char *string)

@@ -19,6 +19,9 @@ void allocation_fail_after(size_t n);
 /* Disarms. Whether an allocation has failed since arming: if not, n was past the last one. */
 bool allocation_disarm(void);
 
+/* The hook, if not NULL, sees each block that is freed from now on, while it still is what it was. */
+void allocation_on_free(void (*hook)(const void *block));
+
 /* What the test's own side allocates in between counts for nothing and does not fail. May be nested. */
 void allocation_suspend(void);
 void allocation_resume(void);

@@ -14,7 +14,7 @@ LIBC_MEMORY = {
     "memchr", "memcmp", "memcpy", "memmem", "memmove", "memrchr", "memset",
     "strchr", "strcmp", "strdup", "strlen", "strncmp", "strndup", "strnlen", "strrchr",
     "strstr", "strcasecmp", "strncasecmp", "strspn", "strcspn", "strtol", "strtoul", "strtoull",
-    "snprintf", "vsnprintf", "qsort", "bsearch", "abort",
+    "snprintf", "vsnprintf", "qsort", "bsearch", "abort", "explicit_bzero",
 }  # fmt: skip
 
 # What the compiler and its flags add: assert, the stack protector, position independence.

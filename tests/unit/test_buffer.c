@@ -283,6 +283,88 @@ START_TEST(string_of_a_view_is_a_copy)
 }
 END_TEST
 
+static struct {
+    const void *block;
+    size_t len;
+    unsigned n_freed;
+} watched;
+
+static void assert_wiped(const void *block)
+{
+    const uint8_t *bytes = block;
+
+    if (block != watched.block)
+        return;
+    watched.n_freed++;
+    for (size_t i = 0; i < watched.len; i++)
+        ck_assert_msg(bytes[i] == 0, "byte %zu of a freed block is not wiped", i);
+}
+
+/* Its whole block has something in it, committed or not. */
+static void fill_block(struct wsp_buffer *b)
+{
+    uint8_t *room;
+
+    ck_assert_int_eq(wsp_buffer_reserve(b, b->capacity - b->end, &room), 0);
+    memset(room, 's', b->capacity - b->end);
+    watched.block = b->data;
+    watched.len = b->capacity;
+    watched.n_freed = 0;
+}
+
+START_TEST(secret_leaves_nothing_behind)
+{
+    static const uint8_t nothing[256];
+    struct wsp_buffer b;
+
+    wsp_buffer_init(&b, 100000);
+    wsp_buffer_keep_secret(&b);
+    ck_assert_int_eq(wsp_buffer_append(&b, "abcdefgh", 8), 0);
+    wsp_buffer_consume(&b, 3);
+    unit_assert_bytes(b.data, 8, "\0\0\0defgh", 8);
+    wsp_buffer_truncate(&b, 2);
+    unit_assert_bytes(b.data, 8, "\0\0\0de\0\0\0", 8);
+    allocation_on_free(assert_wiped);
+    fill_block(&b);
+    ck_assert_int_eq(wsp_buffer_append(&b, nothing, sizeof(nothing)), 0);
+    ck_assert_uint_eq(watched.n_freed, 1);
+    fill_block(&b);
+    wsp_buffer_consume(&b, wsp_buffer_len(&b));
+    wsp_buffer_trim(&b);
+    ck_assert_uint_eq(watched.n_freed, 1);
+    ck_assert(!b.is_secret);
+    wsp_buffer_keep_secret(&b);
+    ck_assert_int_eq(wsp_buffer_append(&b, "abc", 3), 0);
+    fill_block(&b);
+    wsp_buffer_deinit(&b);
+    ck_assert_uint_eq(watched.n_freed, 1);
+    allocation_on_free(NULL);
+}
+END_TEST
+
+/* What is moved to the front leaves no second copy at its old place. */
+START_TEST(secret_is_not_left_where_it_was_moved_from)
+{
+    struct wsp_buffer b;
+    uint8_t *room;
+    size_t capacity;
+
+    wsp_buffer_init(&b, 256);
+    wsp_buffer_keep_secret(&b);
+    ck_assert_int_eq(wsp_buffer_reserve(&b, 256, &room), 0);
+    capacity = b.capacity;
+    memset(room, 'a', capacity);
+    wsp_buffer_commit(&b, capacity);
+    wsp_buffer_consume(&b, capacity - 8);
+    ck_assert_int_eq(wsp_buffer_reserve(&b, 1, &room), 0);
+    assert_holds(&b, "aaaaaaaa");
+    ck_assert_uint_eq(b.start, 0);
+    for (size_t i = 8; i < capacity; i++)
+        ck_assert_uint_eq(b.data[i], 0);
+    wsp_buffer_deinit(&b);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("buffer");
@@ -298,6 +380,8 @@ Suite *unit_suite(void)
     tcase_add_test(queue, trim_frees_only_an_empty_buffer);
     tcase_add_test(queue, filling_stops_at_the_cap);
     tcase_add_test(queue, full_queue_is_seldom_moved);
+    tcase_add_test(queue, secret_leaves_nothing_behind);
+    tcase_add_test(queue, secret_is_not_left_where_it_was_moved_from);
     tcase_add_test(view, integers_have_the_order_of_their_name);
     tcase_add_loop_test(view, short_view_is_refused_and_untouched, 0, 9);
     tcase_add_test(view, views_compare_by_content);
