@@ -60,7 +60,7 @@ int channel_init(struct channel *channel, const struct channel_ops *ops, struct 
     list_init(&channel->in_flight);
     list_init(&channel->sender_link);
     list_init(&channel->block_link);
-    cursor_init(&channel->cursor, cursor_woken);
+    cursor_init(&channel->cursor, id, cursor_woken);
     return charge_take(&channel->charge, user, QUOTA_CHANNELS, 1);
 }
 
@@ -70,6 +70,7 @@ void channel_deinit(struct channel *channel)
         return;
     if (channel->share != NULL)
         share_leave(channel->share, channel);
+    channel->epoch = epoch_unref(channel->epoch);
     charge_release(&channel->charge);
     channel->user = user_unref(channel->user);
 }
@@ -242,6 +243,28 @@ static void leave_after_sends(struct channel *channel)
         share_sends_gone(channel->share, channel);
 }
 
+/* Where it asked to begin, without a hole to what comes. */
+static void join_log(struct channel *channel, struct log *log)
+{
+    const struct position *resume = &channel->resume;
+    struct cursor *cursor = &channel->cursor;
+    struct epoch *epoch;
+
+    channel->live_number = log->next_number;
+    if (resume->is_given) {
+        cursor_join_after(cursor, log, resume->epoch, resume->number, &channel->replay,
+                          &channel->gap, &epoch);
+    } else {
+        cursor_join_replay(cursor, log, &channel->replay);
+        epoch = cursor_epoch(cursor);
+    }
+    if (channel->gap.reason != 0)
+        channel->notices |= CHANNEL_NOTICE_GAP;
+    channel->epoch = epoch_ref(epoch);
+    channel->first_number = cursor_number(cursor);
+    channel->next_number = channel->first_number;
+}
+
 void channel_opened(struct channel *channel, struct log *log)
 {
     if (channel->state != CHANNEL_CONNECTING)
@@ -251,10 +274,25 @@ void channel_opened(struct channel *channel, struct log *log)
         return;
     }
     channel->state = CHANNEL_OPEN;
-    cursor_join(&channel->cursor, log);
-    channel->first_number = cursor_number(&channel->cursor);
+    join_log(channel, log);
     channel->notices |= CHANNEL_NOTICE_OPENED;
     channel_wake(channel);
+}
+
+static void wake_at_end(struct channel *channel)
+{
+    if (channel->cursor.log != NULL && channel->cursor.at == NULL)
+        channel_wake(channel);
+}
+
+void channel_interrupted(struct channel *channel)
+{
+    wake_at_end(channel);
+}
+
+void channel_resumed(struct channel *channel)
+{
+    wake_at_end(channel);
 }
 
 static void closing_is_due(struct channel *channel, const struct log *log)
@@ -333,7 +371,7 @@ static void cancel(struct channel *channel)
     struct failure failure;
 
     failure_set(&failure, WSP_CAUSE_CANCELLED, 0, "closed before the connection was open");
-    channel->notices &= ~(unsigned)CHANNEL_NOTICE_OPENED;
+    channel->notices &= ~(unsigned)(CHANNEL_NOTICE_OPENED | CHANNEL_NOTICE_GAP);
     channel_cut_off(channel, &failure);
 }
 
@@ -375,12 +413,31 @@ void channel_abandon(struct channel *channel)
 
 /* --- down --- */
 
+/* However often the upstream came and went while the channel was behind: it is told of one interruption where it goes
+ * on with a message of another epoch, and at the end of the log. */
+static unsigned interruption_due(const struct channel *channel)
+{
+    const struct cursor *cursor = &channel->cursor;
+    bool is_away = cursor->at == NULL && cursor->log->is_interrupted;
+    unsigned due = channel->is_interruption_told ? 0 : CHANNEL_NOTICE_INTERRUPTED;
+
+    if (is_away)
+        return due;
+    return cursor_epoch(cursor) == channel->epoch ? 0 : due | CHANNEL_NOTICE_RESUMED;
+}
+
 unsigned channel_due(const struct channel *channel)
 {
+    const unsigned counts_anew = CHANNEL_NOTICE_GAP | CHANNEL_NOTICE_RESUMED;
+    const struct cursor *cursor = &channel->cursor;
     unsigned due = channel->notices;
 
     if (due & CHANNEL_NOTICE_OPENED)
         return CHANNEL_NOTICE_OPENED;
+    if (cursor->log != NULL)
+        due |= interruption_due(channel);
+    if (cursor->at != NULL && cursor->at->number != channel->next_number && !(due & counts_anew))
+        due |= CHANNEL_NOTICE_POSITION;
     if (!has_reached(channel, channel->closing_number))
         due &= ~(unsigned)CHANNEL_NOTICE_CLOSING;
     if (!has_reached(channel, channel->end_number))
@@ -390,7 +447,19 @@ unsigned channel_due(const struct channel *channel)
 
 void channel_told(struct channel *channel, enum channel_notice notice)
 {
+    const struct cursor *cursor = &channel->cursor;
+    const unsigned counts = CHANNEL_NOTICE_GAP | CHANNEL_NOTICE_RESUMED | CHANNEL_NOTICE_POSITION;
+
     channel->notices &= ~(unsigned)notice;
+    if (notice & counts && cursor->log != NULL)
+        channel->next_number = cursor_number(cursor);
+    if (notice == CHANNEL_NOTICE_INTERRUPTED)
+        channel->is_interruption_told = true;
+    if (notice == CHANNEL_NOTICE_RESUMED) {
+        epoch_unref(channel->epoch);
+        channel->epoch = epoch_ref(cursor_epoch(cursor));
+        channel->is_interruption_told = false;
+    }
     if (notice == CHANNEL_NOTICE_END && channel->share != NULL)
         share_leave(channel->share, channel);
 }
@@ -404,10 +473,12 @@ const struct entry *channel_peek(const struct channel *channel)
 
 void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len)
 {
-    uint64_t number = cursor_number(&channel->cursor);
+    const struct cursor *cursor = &channel->cursor;
+    uint64_t number = cursor->at->number;
 
+    channel->next_number = next == NULL ? cursor->log->next_number : next->number;
     cursor_move(&channel->cursor, next);
-    channel->n_received += cursor_number(&channel->cursor) - number;
+    channel->n_received += channel->next_number - number;
     channel->n_received_bytes += payload_len;
     flow_moved(channel->share, channel);
     if (channel->state == CHANNEL_ENDED)

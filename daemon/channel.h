@@ -54,11 +54,18 @@ const char *channel_state_to_string(enum channel_state state);
 
 /* What a channel's client has to be told, beside messages; in this order where several are due. */
 enum channel_notice {
-    CHANNEL_NOTICE_OPENED = 1, /* before any message; the number to tell is first_number */
-    CHANNEL_NOTICE_SENT = 2,   /* n_sent_bytes or cost_done has grown */
+    CHANNEL_NOTICE_OPENED =
+        1, /* before any message; the numbers to tell are first_number, live_number */
+    CHANNEL_NOTICE_SENT = 2,        /* n_sent_bytes or cost_done has grown */
+    CHANNEL_NOTICE_GAP = 4,         /* what stands in gap is missing before the next message */
+    CHANNEL_NOTICE_INTERRUPTED = 8, /* the connection from which the last message came is over */
+    /* What comes next is of another one: GAP (RECONNECTED) with its epoch, then RESUMED. */
+    CHANNEL_NOTICE_RESUMED = 16,
+    /* The next message has a higher number than the client counts, and nothing is lost. */
+    CHANNEL_NOTICE_POSITION = 32,
     CHANNEL_NOTICE_CLOSING =
-        4, /* the upstream closes, unasked: after the messages that came before it */
-    CHANNEL_NOTICE_END = 8, /* after everything else: FAILED if end.failure.cause, then CLOSED */
+        64, /* the upstream closes, unasked: after the messages that came before it */
+    CHANNEL_NOTICE_END = 128, /* after everything else: FAILED if end.failure.cause, then CLOSED */
 };
 
 /* The reason of a close: UTF-8 in which U+0000 is a character like others, so it has a length and no
@@ -77,6 +84,13 @@ struct ending {
     bool was_clean;
     uint16_t code;
     struct close_reason reason;
+};
+
+/* A position to resume after. */
+struct position {
+    bool is_given;
+    uint8_t epoch[LOG_EPOCH_LEN];
+    uint64_t number;
 };
 
 /* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it,
@@ -115,16 +129,25 @@ struct channel {
     struct charge charge; /* one CHANNELS */
     struct cursor cursor;
     enum channel_state state;
-    bool is_holding;         /* its share's upstream stays open for it */
-    bool is_abandoned;       /* its client has gone */
-    bool is_close_asked;     /* by its program */
-    bool is_closing_known;   /* CHANNEL_NOTICE_CLOSING is or was due: it is told once */
-    unsigned notices;        /* not told yet: bits of enum channel_notice */
-    uint64_t first_number;   /* of the first message that it may see */
-    uint64_t closing_number; /* CLOSING stands before this message */
-    uint64_t end_number;     /* once ENDED: the end stands before this message */
-    struct ending ending;    /* once ENDED */
-    uint16_t close_code;     /* asked for by the program; 0: none given */
+    bool is_holding;       /* its share's upstream stays open for it */
+    bool is_abandoned;     /* its client has gone */
+    bool is_close_asked;   /* by its program */
+    bool is_closing_known; /* CHANNEL_NOTICE_CLOSING is or was due: it is told once */
+    /* Not told yet: bits of enum channel_notice. INTERRUPTED, RESUMED and POSITION are never among them: they follow
+     * from where the cursor stands and from what the client was told last, which is the following. */
+    unsigned notices;
+    struct epoch *epoch;       /* a reference: in which the client counts; NULL before it is open */
+    uint64_t next_number;      /* that the client counts for its next message */
+    bool is_interruption_told; /* of the end of that epoch */
+    struct gap gap;            /* with CHANNEL_NOTICE_GAP */
+    struct position resume;    /* what the program asked for when it opened */
+    struct retention replay;   /* likewise: how much of what was before, at most */
+    uint64_t first_number;     /* of the first message that it may see */
+    uint64_t live_number;      /* of the first that has come after it was open */
+    uint64_t closing_number;   /* CLOSING stands before this message */
+    uint64_t end_number;       /* once ENDED: the end stands before this message */
+    struct ending ending;      /* once ENDED */
+    uint16_t close_code;       /* asked for by the program; 0: none given */
     struct close_reason close_reason;
     /* up */
     struct list outbox;      /* struct outgoing that wait */
@@ -187,8 +210,8 @@ void channel_told(struct channel *channel, enum channel_notice notice);
  * OPENED or CLOSING is due. */
 const struct entry *channel_peek(const struct channel *channel);
 
-/* All entries from the current one up to next, NULL for the end of the log, have been written whole;
- * payload_len is that of all of them together. */
+/* All entries from the current one up to next, NULL for the end of the log, have been written whole, and all were for
+ * this channel; payload_len is that of all of them together. */
 void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len);
 
 /* For upstream: len more payload bytes of the message have reached the network; the message is done
@@ -208,9 +231,14 @@ bool channel_has_sends(const struct channel *channel);
 void channel_drop_outbox(struct channel *channel);
 void channel_orphan_sends(struct channel *channel);
 
-/* The upstream is open: the channel reads from here on. CONNECTING -> OPEN; LEAVING if its client
- * has gone and left messages to send; others stay. */
+/* The upstream is open: the channel reads from here on, or from where it wants to resume or to have a replay.
+ * CONNECTING -> OPEN; LEAVING if its client has gone and left messages to send; others stay. */
 void channel_opened(struct channel *channel, struct log *log);
+
+/* The log has been interrupted (log_interrupt), or has a new epoch (log_begin_epoch). A channel that has caught up is
+ * woken to tell it; one that lags, of whatever state, learns it when it gets there. */
+void channel_interrupted(struct channel *channel);
+void channel_resumed(struct channel *channel);
 
 /* The upstream will be closing as soon as the channel, which is OPEN, has said what it has to say to the messages that
  * came before: CLOSING is due behind them, and its client answers it with CLOSE. False in other states, where nothing

@@ -137,6 +137,15 @@ static int plan_frames(struct output *output, struct step step, const struct wsp
     return 0;
 }
 
+static struct wsp_epoch epoch_of(const struct epoch *epoch)
+{
+    struct wsp_epoch result;
+
+    _Static_assert(sizeof(result.bytes) == LOG_EPOCH_LEN, "an epoch");
+    memcpy(result.bytes, epoch->id, LOG_EPOCH_LEN);
+    return result;
+}
+
 static int plan_opened(struct client_channel *channel, struct output *output)
 {
     const struct share *share = channel->channel.share;
@@ -145,12 +154,12 @@ static int plan_opened(struct client_channel *channel, struct output *output)
         .channel = channel->number,
         .opened = {.protocol = wsp_view_of_string(share->protocol),
                    .extensions = wsp_view_of_string(share->extensions),
+                   .epoch = epoch_of(channel->channel.epoch),
                    .next_number = channel->channel.first_number,
-                   .max_message = share->target->max_message},
+                   .max_message = share->target->max_message,
+                   .live_number = channel->channel.live_number},
     };
 
-    _Static_assert(sizeof(message.opened.epoch.bytes) == LOG_EPOCH_LEN, "an epoch");
-    memcpy(message.opened.epoch.bytes, share->log.epoch, LOG_EPOCH_LEN);
     return plan_frames(
         output,
         (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_OPENED, .channel = channel},
@@ -182,6 +191,83 @@ static int plan_end(struct client_channel *channel, struct output *output)
         has_failed ? messages : messages + 1, has_failed ? 2 : 1);
 }
 
+/* Where reading goes on, if there is anything to read. */
+static uint64_t number_of_place(const struct channel *channel)
+{
+    return channel->cursor.log ? cursor_number(&channel->cursor) : channel->next_number;
+}
+
+static int plan_gap(struct client_channel *channel, struct output *output)
+{
+    const struct gap *gap = &channel->channel.gap;
+    struct wsp_message message = {
+        .type = WSP_LOCAL_GAP,
+        .channel = channel->number,
+        .gap = {.reason = gap->reason,
+                .is_counted = gap->is_counted,
+                .count = gap->count,
+                .epoch = epoch_of(channel->channel.epoch),
+                .next_number = number_of_place(&channel->channel)},
+    };
+
+    return plan_frames(
+        output,
+        (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_GAP, .channel = channel},
+        &message, 1);
+}
+
+static int plan_interrupted(struct client_channel *channel, struct output *output)
+{
+    const struct failure *why = &channel->channel.share->interruption;
+    struct wsp_message message = {
+        .type = WSP_LOCAL_INTERRUPTED,
+        .channel = channel->number,
+        .interrupted = {.cause = why->cause,
+                        .http_status = why->http_status,
+                        .text = wsp_view_of_string(why->text),
+                        .retry_after = why->retry_after},
+    };
+
+    return plan_frames(output,
+                       (struct step){.kind = STEP_NOTICE,
+                                     .notice = CHANNEL_NOTICE_INTERRUPTED,
+                                     .channel = channel},
+                       &message, 1);
+}
+
+static int plan_resumed(struct client_channel *channel, struct output *output)
+{
+    struct wsp_message messages[] = {
+        {.type = WSP_LOCAL_GAP,
+         .channel = channel->number,
+         .gap = {.reason = WSP_GAP_RECONNECTED,
+                 .epoch = epoch_of(cursor_epoch(&channel->channel.cursor)),
+                 .next_number = number_of_place(&channel->channel)}},
+        {.type = WSP_LOCAL_RESUMED,
+         .channel = channel->number,
+         .resumed = {.extensions = wsp_view_of_string(channel->channel.share->extensions)}},
+    };
+
+    return plan_frames(
+        output,
+        (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_RESUMED, .channel = channel},
+        messages, 2);
+}
+
+static int plan_position(struct client_channel *channel, uint64_t number, struct output *output)
+{
+    struct wsp_message message = {
+        .type = WSP_LOCAL_POSITION,
+        .channel = channel->number,
+        .position = {.next_number = number},
+    };
+
+    return plan_frames(
+        output,
+        (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_POSITION, .channel = channel},
+        &message, 1);
+}
+
 static int plan_notice(struct client_channel *channel, enum channel_notice notice,
                        struct output *output)
 {
@@ -193,6 +279,11 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
         message.type = WSP_LOCAL_SENT;
         message.sent.total = channel->channel.n_sent_bytes;
         break;
+    case CHANNEL_NOTICE_GAP: return plan_gap(channel, output);
+    case CHANNEL_NOTICE_INTERRUPTED: return plan_interrupted(channel, output);
+    case CHANNEL_NOTICE_RESUMED: return plan_resumed(channel, output);
+    case CHANNEL_NOTICE_POSITION:
+        return plan_position(channel, number_of_place(&channel->channel), output);
     case CHANNEL_NOTICE_CLOSING: message.type = WSP_LOCAL_CLOSING; break;
     case CHANNEL_NOTICE_END: return plan_end(channel, output);
     }
@@ -204,7 +295,9 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
 /* What goes before the channel's next message. 0; 1: no room; -ENOMEM. */
 static int plan_notices(struct client_channel *channel, struct output *output)
 {
-    static const enum channel_notice order[] = {CHANNEL_NOTICE_OPENED, CHANNEL_NOTICE_SENT,
+    static const enum channel_notice order[] = {CHANNEL_NOTICE_OPENED,  CHANNEL_NOTICE_SENT,
+                                                CHANNEL_NOTICE_GAP,     CHANNEL_NOTICE_INTERRUPTED,
+                                                CHANNEL_NOTICE_RESUMED, CHANNEL_NOTICE_POSITION,
                                                 CHANNEL_NOTICE_CLOSING, CHANNEL_NOTICE_END};
     unsigned due = channel_due(&channel->channel);
     struct wsp_message message = {.channel = channel->number};
@@ -254,7 +347,6 @@ static const struct step *plan_run(struct client_channel *channel, const struct 
 {
     size_t room = MAX_CLIENT_WRITE - output->planned_len;
     struct frames_wish wish = {
-        .log = channel->channel.cursor.log,
         .from = entry,
         .end_number = end,
         .channel = channel->number,
@@ -275,50 +367,121 @@ static const struct step *plan_run(struct client_channel *channel, const struct 
     return step;
 }
 
-/* Pieces of messages from the cursor on, as far as budget, credit and room go. 0; 1: there is no room left. */
+/* The first of the entries from this one on that this channel reads with no further notice but POSITION: NULL at the end
+ * of the log, or where another epoch begins. */
+static const struct entry *next_readable(const struct cursor *cursor, const struct entry *entry)
+{
+    while (entry && entry->epoch == cursor->at->epoch && cursor_passes(cursor, entry))
+        entry = entry->next;
+    return entry && entry->epoch == cursor->at->epoch ? entry : NULL;
+}
+
+/* How far planning a channel's messages has come. */
+struct reading {
+    const struct entry *entry; /* NULL: there is no more to plan */
+    size_t offset;             /* in entry */
+    uint64_t next_number;      /* that the client counts then */
+    uint64_t end;              /* no message from this number on */
+    uint64_t credit;
+    size_t budget;
+};
+
+static void reading_spend(struct reading *reading, size_t len)
+{
+    reading->budget -= len < reading->budget ? len : reading->budget;
+}
+
+static void reading_go_on(struct reading *reading, const struct cursor *cursor,
+                          const struct entry *entry, uint64_t next_number)
+{
+    reading->offset = 0;
+    reading->next_number = next_number;
+    reading->entry = next_readable(cursor, entry);
+}
+
+/* False: the client has no credit for a piece of a message of which that much is left. */
+static bool piece_len(const struct reading *reading, size_t *ret_len)
+{
+    size_t len = reading->entry->len - reading->offset;
+
+    if (len > WSP_MAX_LOCAL_PAYLOAD)
+        len = WSP_MAX_LOCAL_PAYLOAD;
+    if (reading->credit < wsp_wire_cost(len < 1 ? 0 : 1))
+        return false;
+    if (reading->credit < wsp_wire_cost(len))
+        len = (size_t)(reading->credit - WSP_WIRE_HEADER_LEN);
+    *ret_len = len;
+    return true;
+}
+
+/* A run of messages, or a piece of one. 0; 1: there is no room left. */
+static int plan_next(struct client_channel *channel, struct reading *reading, struct output *output)
+{
+    const struct cursor *cursor = &channel->channel.cursor;
+    const struct entry *entry = reading->entry;
+    const struct step *run = reading->offset == 0
+                                 ? plan_run(channel, entry, reading->end, reading->budget, output)
+                                 : NULL;
+    size_t len;
+    bool is_last;
+
+    if (run) {
+        reading_spend(reading, run->len);
+        reading_go_on(reading, cursor, run->run.next,
+                      entry->number + run->run.end - run->run.begin);
+        return 0;
+    }
+    if (!piece_len(reading, &len)) {
+        reading->entry = NULL;
+        return 0;
+    }
+    if (!output_has_room(output, WSP_WIRE_HEADER_LEN + (len < SHORT_MESSAGE_LEN ? len : 0)))
+        return 1;
+    is_last = reading->offset + len == entry->len;
+    output_step(output, (struct step){.kind = STEP_DATA,
+                                      .channel = channel,
+                                      .len = WSP_WIRE_HEADER_LEN + len,
+                                      .payload_len = len,
+                                      .is_last = is_last});
+    output_data(output, channel, entry, reading->offset, len, is_last, 0);
+    if (channel->has_credit)
+        reading->credit -= wsp_wire_cost(len);
+    reading_spend(reading, WSP_WIRE_HEADER_LEN + len);
+    reading->offset += len;
+    if (is_last)
+        reading_go_on(reading, cursor, entry->next, entry->number + 1);
+    return 0;
+}
+
+/* Pieces of messages from the cursor on, as far as budget, credit and room go. 0; 1: there is no room left; -ENOMEM. */
 static int plan_data(struct client_channel *channel, const struct half_frame *half, size_t budget,
                      struct output *output)
 {
+    const struct cursor *cursor = &channel->channel.cursor;
     const struct entry *entry = channel_peek(&channel->channel);
-    size_t offset = channel->channel.cursor.offset;
-    uint64_t end = messages_end(&channel->channel), credit = credit_left(channel);
+    struct reading reading = {
+        .entry = entry,
+        .offset = cursor->offset,
+        .next_number = entry ? entry->number : 0,
+        .end = messages_end(&channel->channel),
+        .credit = credit_left(channel),
+        .budget = budget,
+    };
+    int r = 0;
 
     if (entry && half->channel == channel) {
-        offset = half->is_last ? 0 : offset + half->payload_len;
-        entry = half->is_last ? entry->next : entry;
+        if (half->is_last)
+            reading_go_on(&reading, cursor, entry->next, entry->number + 1);
+        else
+            reading.offset += half->payload_len;
     }
-    while (entry && entry->number < end && budget > 0) {
-        const struct step *run = offset == 0 ? plan_run(channel, entry, end, budget, output) : NULL;
-        size_t len = entry->len - offset;
-        bool is_last;
-
-        if (run) {
-            budget -= run->len < budget ? run->len : budget;
-            entry = run->run.next;
-            continue;
-        }
-        if (len > WSP_MAX_LOCAL_PAYLOAD)
-            len = WSP_MAX_LOCAL_PAYLOAD;
-        if (credit < wsp_wire_cost(len < 1 ? 0 : 1))
-            break;
-        if (credit < wsp_wire_cost(len))
-            len = (size_t)(credit - WSP_WIRE_HEADER_LEN);
-        if (!output_has_room(output, WSP_WIRE_HEADER_LEN + (len < SHORT_MESSAGE_LEN ? len : 0)))
-            return 1;
-        is_last = offset + len == entry->len;
-        output_step(output, (struct step){.kind = STEP_DATA,
-                                          .channel = channel,
-                                          .len = WSP_WIRE_HEADER_LEN + len,
-                                          .payload_len = len,
-                                          .is_last = is_last});
-        output_data(output, channel, entry, offset, len, is_last, 0);
-        if (channel->has_credit)
-            credit -= wsp_wire_cost(len);
-        budget -= len + WSP_WIRE_HEADER_LEN < budget ? len + WSP_WIRE_HEADER_LEN : budget;
-        offset = is_last ? 0 : offset + len;
-        entry = is_last ? entry->next : entry;
+    while (r == 0 && reading.entry && reading.entry->number < reading.end && reading.budget > 0) {
+        if (reading.entry->number != reading.next_number)
+            r = plan_position(channel, reading.entry->number, output);
+        if (r == 0)
+            r = plan_next(channel, &reading, output);
     }
-    return 0;
+    return r;
 }
 
 /* A channel that has been asked has said all, or will be asked again when it has another turn. 0; 1: no room left;

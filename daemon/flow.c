@@ -130,8 +130,11 @@ static bool is_over_quota(const struct share *share)
     return user_is_over(share->owner, QUOTA_QUEUED_BYTES);
 }
 
+/* What is only kept for who may come goes first. */
 static void heed_quota(struct share *share)
 {
+    if (is_over_quota(share))
+        log_give_way(&share->log);
     if (share->is_shared) {
         while (is_over_quota(share) && cut_off_slowest(share))
             ;

@@ -243,7 +243,6 @@ static struct share *share_alloc(struct shares *shares, struct target *target, b
                                  struct user *owner)
 {
     struct share *share = malloc(sizeof(*share));
-    uint8_t epoch[LOG_EPOCH_LEN];
 
     if (share == NULL)
         return NULL;
@@ -260,8 +259,6 @@ static struct share *share_alloc(struct shares *shares, struct target *target, b
     list_init(&share->blocking);
     task_init(&share->check, share_review, share);
     task_init(&share->burial, share_bury, share);
-    shares->random(epoch, sizeof(epoch));
-    log_init(&share->log, epoch, share->owner);
     reception_init(share);
     return share;
 }
@@ -286,6 +283,7 @@ int share_new(struct shares *shares, struct target *target, struct share_key *ke
               struct user *owner, struct share **ret_share, struct failure *ret_failure)
 {
     struct share *share = share_alloc(shares, target, key != NULL, owner);
+    uint8_t epoch[LOG_EPOCH_LEN];
     int r = -ENOMEM;
 
     if (share == NULL) {
@@ -294,6 +292,10 @@ int share_new(struct shares *shares, struct target *target, struct share_key *ke
         return r;
     }
     if (key != NULL && become_joinable(share, key) < 0)
+        goto fail;
+    shares->random(epoch, sizeof(epoch));
+    r = log_init(&share->log, epoch, owner);
+    if (r < 0)
         goto fail;
     if (charge_take(&share->charge, owner, QUOTA_UPSTREAMS, 1) != 0) {
         r = refuse_quota(owner, ret_failure);
@@ -335,6 +337,8 @@ void share_attach(struct share *share, struct channel *channel, const struct tar
     channel->slow_consumer = target->slow_consumer;
     if (channel->slow_consumer == SLOW_DEFAULT)
         channel->slow_consumer = share->is_shared ? SLOW_DISCONNECT : SLOW_BLOCK;
+    channel->replay = target->replay;
+    log_retain(&share->log, &target->retention);
     list_append(&share->channels, &channel->share_link);
     share->n_channels++;
     if (share->linger_ms < target->linger_ms)

@@ -112,6 +112,7 @@ struct share {
     struct share_key *key;       /* in the tree of joinable shares; NULL when it is not */
     char *protocol, *extensions; /* in force once OPEN, NULL before */
     struct ending ending;        /* once ENDED */
+    struct failure interruption; /* how the connection ended that was interrupted last */
     /* What the server answered instead of 101, in its own words; NULL: nothing. For the channels and their user. */
     char *excerpt;
     /* counters */

@@ -39,13 +39,13 @@ static bool strip_has(struct strip *strip, const struct frames_wish *wish)
 
     return strip->n > 0 && strip->channel == wish->channel && number >= strip->first &&
            number - strip->first <= strip->n &&
-           memcmp(strip->epoch, wish->log->epoch, sizeof(strip->epoch)) == 0 &&
+           memcmp(strip->epoch, wish->from->epoch->id, sizeof(strip->epoch)) == 0 &&
            (number - strip->first < strip->n || strip_add(strip, wish->from));
 }
 
 static void strip_begin(struct strip *strip, const struct frames_wish *wish)
 {
-    memcpy(strip->epoch, wish->log->epoch, sizeof(strip->epoch));
+    memcpy(strip->epoch, wish->from->epoch->id, sizeof(strip->epoch));
     strip->channel = wish->channel;
     strip->first = wish->from->number;
     strip->n = 0;
@@ -85,6 +85,12 @@ static unsigned strip_count(const struct strip *strip, size_t len)
     return low;
 }
 
+/* It goes into the frames that others read too. */
+static bool is_shareable(const struct entry *entry)
+{
+    return entry->len < SHORT_MESSAGE_LEN && entry->only == 0;
+}
+
 void shared_frames_begin(struct shared_frames *frames)
 {
     frames->plan++;
@@ -98,7 +104,7 @@ bool shared_frames_get(struct shared_frames *frames, const struct frames_wish *w
     unsigned begin, end;
     size_t max_end;
 
-    if (wish->from->len >= SHORT_MESSAGE_LEN)
+    if (!is_shareable(wish->from))
         return false;
     strip = find_strip(frames, wish);
     if (!strip)
@@ -113,7 +119,7 @@ bool shared_frames_get(struct shared_frames *frames, const struct frames_wish *w
         end = (unsigned)(wish->end_number - strip->first);
     entry = strip->entries[end - 1]->next;
     while (end == strip->n && entry && entry->number < wish->end_number &&
-           entry->len < SHORT_MESSAGE_LEN &&
+           entry->epoch == wish->from->epoch && is_shareable(entry) &&
            strip_at(strip, end) + WSP_WIRE_HEADER_LEN + entry->len <= max_end &&
            strip_add(strip, entry)) {
         entry = entry->next;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * shared_frames: the local frames of consecutive short messages of a log, made once for all clients
+ * shared_frames: the local frames of consecutive short messages of a log that are for all, made once for all clients
  * that read them under the same channel number. Most programs have one channel and so the same
  * number: what one more of them costs is then its write and little else.
  * Neighbours: log has the messages; client_plan puts the frames into a client's write.
- * Invariant: a strip holds, end to end, the frames of consecutive messages of one log, and what has
+ * Invariant: a strip holds, end to end, the frames of consecutive messages of one epoch, and what has
  * been made of it stays as it is as long as the plan that uses it.
  */
 #ifndef WSPLEX_DAEMON_SHARED_FRAMES_H
@@ -45,8 +45,7 @@ struct shared_frames {
 
 /* What a client is to be told. */
 struct frames_wish {
-    const struct log *log;
-    const struct entry *from; /* of the log; its reader has a cursor at it or before it */
+    const struct entry *from; /* its reader has a cursor at it or before it */
     uint64_t end_number; /* after from: the first that is not to be told; UINT64_MAX: all are */
     uint32_t channel;
     size_t max_len; /* of the frames together, but the first message comes whole in any case */
@@ -55,15 +54,16 @@ struct frames_wish {
 /* Whole frames, until the plan after this one. */
 struct frames_run {
     const struct strip *strip;
-    unsigned begin, end;      /* frames of the strip */
-    const struct entry *next; /* after the last of them; NULL at the end of the log */
+    unsigned begin, end; /* frames of the strip */
+    const struct entry
+        *next; /* after the last of them, for whomever it is; NULL at the end of the log */
 };
 
 /* Zeroed memory is empty. A new plan begins: what was given out before is no longer needed. */
 void shared_frames_begin(struct shared_frames *frames);
 
 /* The frames of messages from the wish's first on, as many as there are on one strip, at least one.
- * False: the message is not short, or this plan uses all strips. */
+ * False: the message is not short or not for all, or this plan uses all strips. */
 bool shared_frames_get(struct shared_frames *frames, const struct frames_wish *wish,
                        struct frames_run *ret_run);
 

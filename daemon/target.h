@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "daemon/proxy.h"
+#include "daemon/retention.h"
 #include "proto/url.h"
 
 /* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it
@@ -81,8 +82,12 @@ struct target {
     uint64_t queue_bytes;
     enum slow_consumer slow_consumer;
 
-    /* policy of the upstream: the longest that any of its channels asked for */
+    /* How much of what came before it joined it is given, at most. */
+    struct retention replay;
+
+    /* policy of the upstream: the most that any of its channels asked for */
     uint64_t linger_ms;
+    struct retention retention; /* at least as much as replay */
 
     /* policy of the upstream: the first channel's values hold */
     uint64_t block_timeout_ms;

@@ -35,7 +35,7 @@ static int peer_start(void *context, struct share *share, struct upstream **ret_
     require(peer != NULL);
     peer->peers = peers;
     peer->share = share;
-    peer->run = feed_begin(peers->feed, share->log.epoch, share->is_shared);
+    peer->run = feed_begin(peers->feed, share->log.epoch->id, share->is_shared);
     list_init(&peer->in_flight);
     list_init(&peer->link);
     list_append(&peers->all, &peer->link);

@@ -355,6 +355,8 @@ struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
     target->linger_ms = stage->linger_ms;
     target->block_timeout_ms = stage->block_timeout_ms;
     target->slow_consumer = stage->slow_consumer;
+    target->retention = stage->retention;
+    target->replay = stage->replay;
     return target;
 }
 
@@ -393,6 +395,58 @@ static void hear_end(struct program *program)
     program->is_ended = true;
 }
 
+/* It reads on at this message of this epoch. */
+static void count_anew(struct program *program, const struct epoch *epoch, uint64_t next_number)
+{
+    program->position.is_given = true;
+    memcpy(program->position.epoch, epoch->id, LOG_EPOCH_LEN);
+    program->position.number = next_number - 1;
+}
+
+static uint64_t next_place(const struct channel *channel)
+{
+    return channel->cursor.log != NULL ? cursor_number(&channel->cursor) : channel->next_number;
+}
+
+static void hear_gap(struct program *program)
+{
+    const struct gap *gap = &program->channel.gap;
+
+    if (gap->is_counted)
+        hear(program, "%sgap(%s %llu)", blank(program), wsp_gap_to_string(gap->reason),
+             (unsigned long long)gap->count);
+    else
+        hear(program, "%sgap(%s ?)", blank(program), wsp_gap_to_string(gap->reason));
+    must(gap->is_counted || gap->count == 0);
+    count_anew(program, program->channel.epoch, next_place(&program->channel));
+}
+
+/* What stands between two messages. */
+static void hear_place(struct program *program, unsigned due)
+{
+    struct channel *channel = &program->channel;
+
+    if (due & CHANNEL_NOTICE_GAP) {
+        hear_gap(program);
+        channel_told(channel, CHANNEL_NOTICE_GAP);
+    }
+    if (due & CHANNEL_NOTICE_INTERRUPTED) {
+        hear(program, "%sinterrupted(%s)", blank(program),
+             wsp_cause_to_string(channel->share->interruption.cause));
+        channel_told(channel, CHANNEL_NOTICE_INTERRUPTED);
+    }
+    if (due & CHANNEL_NOTICE_RESUMED) {
+        hear(program, "%sresumed", blank(program));
+        count_anew(program, cursor_epoch(&channel->cursor), next_place(channel));
+        channel_told(channel, CHANNEL_NOTICE_RESUMED);
+    }
+    if (due & CHANNEL_NOTICE_POSITION) {
+        must(next_place(channel) > program->position.number + 1);
+        program->position.number = next_place(channel) - 1;
+        channel_told(channel, CHANNEL_NOTICE_POSITION);
+    }
+}
+
 static void hear_notices(struct program *program)
 {
     struct channel *channel = &program->channel;
@@ -403,12 +457,15 @@ static void hear_notices(struct program *program)
         must(channel_peek(channel) == NULL);
         hear(program, channel->share->protocol[0] != '\0' ? "%sopen(%s)" : "%sopen%s",
              blank(program), channel->share->protocol);
+        count_anew(program, channel->epoch, channel->first_number);
+        program->live_number = channel->live_number;
         channel_told(channel, CHANNEL_NOTICE_OPENED);
     }
     if (due & CHANNEL_NOTICE_SENT) {
         program->sent_told = channel->n_sent_bytes;
         channel_told(channel, CHANNEL_NOTICE_SENT);
     }
+    hear_place(program, due);
     if (due & CHANNEL_NOTICE_CLOSING) {
         hear(program, "%sclosing", blank(program));
         channel_told(channel, CHANNEL_NOTICE_CLOSING);
@@ -428,10 +485,18 @@ static void hear_notices(struct program *program)
 
 static void hear_message(struct program *program, const struct entry *entry)
 {
+    bool is_replayed = entry->number < program->live_number;
+    const char *begin = is_replayed ? "(" : "", *end = is_replayed ? ")" : "";
+
+    must(entry->only == 0 || entry->only == program->channel.id);
+    must(entry->number == program->position.number + 1);
+    must(memcmp(entry->epoch->id, program->position.epoch, LOG_EPOCH_LEN) == 0);
     if (entry->is_binary)
-        hear(program, "%s[%zu]", blank(program), entry->len);
+        hear(program, "%s%s[%zu]%s", blank(program), begin, entry->len, end);
     else
-        hear(program, "%s%.*s", blank(program), (int)entry->len, (const char *)entry->data);
+        hear(program, "%s%s%.*s%s", blank(program), begin, (int)entry->len,
+             (const char *)entry->data, end);
+    program->position.number++;
     program->n_heard++;
     if (program->on_message != NULL)
         program->on_message(program, entry);
@@ -518,6 +583,7 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
     target = stage_target(stage, uid, url);
     if (target == NULL)
         return -ENOMEM;
+    program->channel.resume = stage->resume;
     r = shares_open(&stage->shares, target, sharing == STAGE_SHARED, &program->channel, &failure);
     if (r > 0) {
         must(failure.cause == r);

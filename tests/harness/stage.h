@@ -48,6 +48,9 @@ struct stage {
     /* what the targets of the next programs say */
     uint64_t queue_bytes, linger_ms, block_timeout_ms;
     enum slow_consumer slow_consumer;
+    struct retention retention; /* of their upstreams, */
+    struct retention replay;    /* and what they want of it */
+    struct position resume;     /* after which the next programs resume, if it is given */
 };
 
 /* A program with one WebSocket. */
@@ -62,6 +65,9 @@ struct program {
     bool is_ended;      /* END was told */
     bool is_at_a_loss;  /* it does not answer CLOSING, as a client should */
     uint64_t sent_told; /* n_sent_bytes with the last SENT */
+    struct position
+        position; /* what it could resume after, as it counts itself; not given before it is open */
+    uint64_t live_number;
     /* What the program does in the op itself, and with each message; may be NULL. */
     void (*on_wake)(struct program *program);
     void (*on_gone)(struct program *program); /* may deinit and free the program */
@@ -123,7 +129,8 @@ void program_reads(struct program *program,
 
 /*
  * What the program has heard since the last call: "open" or "open(protocol)", texts as they are, "[n]" for n bytes of a
- * binary message, "closing", "error(cause)", "close(code reason)" with "clean" before the code where it was.
+ * binary message, each in parentheses if it was replayed, "gap(reason count)" with "?" for a count that is not known,
+ * "interrupted(cause)", "resumed", "closing", "error(cause)", "close(code reason)" with "clean" before the code where it was.
  */
 const char *program_heard(struct program *program);
 

@@ -16,6 +16,7 @@ static struct quota quota;
 static struct user *user;
 static struct log messages;
 static unsigned n_wakes;
+static uint64_t last_cursor_id;
 
 static void woken(struct cursor *cursor)
 {
@@ -27,7 +28,8 @@ static void setup(void)
 {
     quota_init(&quota);
     ck_assert_int_eq(quota_user_ref(&quota, 1000, &user), 0);
-    log_init(&messages, epoch, user);
+    ck_assert_int_eq(log_init(&messages, epoch, user), 0);
+    last_cursor_id = 0;
 }
 
 static void teardown(void)
@@ -45,7 +47,7 @@ static void append(const char *text)
 
 static void joins(struct cursor *cursor)
 {
-    cursor_init(cursor, woken);
+    cursor_init(cursor, ++last_cursor_id, woken);
     cursor_join(cursor, &messages);
 }
 
@@ -81,7 +83,7 @@ START_TEST(a_message_that_nobody_reads_only_counts)
     struct wsp_buffer buffer;
 
     ck_assert_uint_eq(messages.next_number, 1);
-    unit_assert_bytes(messages.epoch, LOG_EPOCH_LEN, epoch, LOG_EPOCH_LEN);
+    unit_assert_bytes(messages.epoch->id, LOG_EPOCH_LEN, epoch, LOG_EPOCH_LEN);
     append("one");
     wsp_buffer_init(&buffer, 10);
     ck_assert_int_eq(wsp_buffer_append(&buffer, "two", 3), 0);
@@ -317,7 +319,7 @@ static void brings_third(struct cursor *cursor)
 
 START_TEST(a_waker_may_take_others_out)
 {
-    cursor_init(&first, takes_second_along);
+    cursor_init(&first, ++last_cursor_id, takes_second_along);
     cursor_join(&first, &messages);
     joins(&second);
     joins(&third);
@@ -331,7 +333,7 @@ END_TEST
 
 START_TEST(a_waker_may_move_others)
 {
-    cursor_init(&first, reads_for_second);
+    cursor_init(&first, ++last_cursor_id, reads_for_second);
     cursor_join(&first, &messages);
     joins(&second);
     append("one");
@@ -345,9 +347,9 @@ END_TEST
 
 START_TEST(a_waker_may_bring_others)
 {
-    cursor_init(&first, brings_third);
+    cursor_init(&first, ++last_cursor_id, brings_third);
     cursor_join(&first, &messages);
-    cursor_init(&third, woken);
+    cursor_init(&third, ++last_cursor_id, woken);
     append("one");
     ck_assert_ptr_null(third.at);
     ck_assert_uint_eq(n_wakes, 1);

@@ -31,10 +31,10 @@ static void setup(void)
     for (int i = 0; i < N_LOGS; i++) {
         uint8_t epoch[LOG_EPOCH_LEN] = {(uint8_t)i};
 
-        log_init(&logs[i], epoch, user);
+        ck_assert_int_eq(log_init(&logs[i], epoch, user), 0);
     }
     for (int i = 0; i < N_READERS; i++) {
-        cursor_init(&cursors[i], woken);
+        cursor_init(&cursors[i], (uint64_t)i + 1, woken);
         cursor_join(&cursors[i], &logs[i % N_LOGS]);
     }
     frames = calloc(1, sizeof(*frames));
@@ -66,11 +66,8 @@ static void append(struct log *log, size_t len)
 static bool ask(const struct cursor *cursor, uint32_t channel, uint64_t end_number, size_t max_len,
                 struct frames_run *ret_run)
 {
-    const struct frames_wish wish = {.log = cursor->log,
-                                     .from = cursor->at,
-                                     .end_number = end_number,
-                                     .channel = channel,
-                                     .max_len = max_len};
+    const struct frames_wish wish = {
+        .from = cursor->at, .end_number = end_number, .channel = channel, .max_len = max_len};
 
     return shared_frames_get(frames, &wish, ret_run);
 }
