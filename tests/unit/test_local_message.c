@@ -301,7 +301,8 @@ START_TEST(values_are_allowed_ones)
     ck_assert_int_eq(DECODE(WSP_LOCAL_INTERRUPTED, 1, WSP_SIDE_DAEMON, "\0\0\0\0\0\0\0\0\0\0"),
                      WSP_FATAL_BAD_PAYLOAD);
     ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\1\0x\0\0"), 0);
-    ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\0\0\1\0x"), 0);
+    ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\0\0\1\0x"),
+                     WSP_FATAL_BAD_PAYLOAD);
     ck_assert_int_eq(DECODE(WSP_LOCAL_SUBSCRIBE, 1, WSP_SIDE_CLIENT, "\0\0\0\0"),
                      WSP_FATAL_BAD_PAYLOAD);
 }
