@@ -42,6 +42,18 @@ static int max_message_check(const struct server *server, const struct target *t
     return WSP_CAUSE_OPTION;
 }
 
+/* An epoch of zeros is no position. */
+static struct position position_of(const struct wsp_local_open *open)
+{
+    static const uint8_t none[LOG_EPOCH_LEN];
+    struct position position = {.number = open->resume_after};
+
+    _Static_assert(sizeof(open->resume_epoch.bytes) == LOG_EPOCH_LEN, "an epoch");
+    memcpy(position.epoch, open->resume_epoch.bytes, LOG_EPOCH_LEN);
+    position.is_given = memcmp(position.epoch, none, LOG_EPOCH_LEN) != 0;
+    return position;
+}
+
 /* Attaches a new channel to an upstream. 0; -ENOMEM; positive: *ret_failure says why not. */
 static int channel_open(struct client *client, struct client_channel *channel,
                         const struct wsp_local_open *open, struct failure *ret_failure)
@@ -61,6 +73,7 @@ static int channel_open(struct client *client, struct client_channel *channel,
         return r;
     }
     client_channel_accept_sends(channel, target->max_message);
+    channel->channel.resume = position_of(open);
     journal_log(&server->journal, JOURNAL_CHANNEL_OPENING, channel->channel.id,
                 "of client %llu: %s, %s", (unsigned long long)client->id, channel->display,
                 channel->is_shared ? "shared" : "private");

@@ -6,6 +6,7 @@
 #include "daemon/control_rows.h"
 
 #include <config.h> /* not the daemon's own */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -206,6 +207,28 @@ static json_t *round_trip(const struct upstream *upstream)
     return upstream && upstream_round_trip(upstream, &ms) ? number(ms) : json_null();
 }
 
+/* As proto/PROTOCOL.md writes them; people only ever compare two. */
+static json_t *epoch_string(const struct epoch *epoch)
+{
+    char text[2 * LOG_EPOCH_LEN + 1];
+
+    for (size_t i = 0; i < LOG_EPOCH_LEN; i++)
+        snprintf(text + 2 * i, 3, "%02x", epoch->id[i]);
+    return json_string(text);
+}
+
+/* What is there for who joins or comes back. */
+static json_t *log_members(const struct share *share)
+{
+    const struct log *log = &share->log;
+    uint64_t oldest = log->first ? log->first->number : log->next_number;
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "epoch", epoch_string(log->epoch), "next_number",
+                     number(log->next_number), "held_messages", number(log->next_number - oldest),
+                     "replay", number(log->retention.messages), "replay_bytes",
+                     number(log->retention.bytes));
+}
+
 json_t *upstream_details(struct list *node, bool is_owner)
 {
     const struct share *share = share_of(node);
@@ -224,18 +247,21 @@ json_t *upstream_details(struct list *node, bool is_owner)
     if (share->upstream)
         opening_describe(upstream_opening(share->upstream), progress, sizeof(progress));
     return merge(
-        json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:o}",
-                  "progress", progress, "round_trip_ms", round_trip(share->upstream), "extensions",
-                  share->extensions ? share->extensions : "", "channel_ids", channels, "protocols",
-                  strings_array(&share->target->protocols, 0, 1), "lingering", share->is_lingering,
-                  "paused_for_lag", (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",
-                  (share->pauses & SHARE_PAUSE_QUOTA) != 0, "paused_for_turn",
-                  (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message",
-                  number(share->target->max_message), "linger_ms", number(share->target->linger_ms),
-                  "proxy", proxy_string(share->target->proxy), "ca_file",
-                  tls->ca_file ? tls->ca_file : "", "ca_path", tls->ca_path ? tls->ca_path : "",
-                  "pins", strings_array(&tls->pins, 0, 1)),
-        ending_members(&share->ending, is_owner ? share_excerpt(share, &share->ending) : NULL));
+        merge(
+            json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:o}",
+                      "progress", progress, "round_trip_ms", round_trip(share->upstream),
+                      "extensions", share->extensions ? share->extensions : "", "channel_ids",
+                      channels, "protocols", strings_array(&share->target->protocols, 0, 1),
+                      "lingering", share->is_lingering, "paused_for_lag",
+                      (share->pauses & SHARE_PAUSE_LAG) != 0, "paused_for_quota",
+                      (share->pauses & SHARE_PAUSE_QUOTA) != 0, "paused_for_turn",
+                      (share->pauses & SHARE_PAUSE_TURN) != 0, "max_message",
+                      number(share->target->max_message), "linger_ms",
+                      number(share->target->linger_ms), "proxy", proxy_string(share->target->proxy),
+                      "ca_file", tls->ca_file ? tls->ca_file : "", "ca_path",
+                      tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1)),
+            ending_members(&share->ending, is_owner ? share_excerpt(share, &share->ending) : NULL)),
+        log_members(share));
 }
 
 /* ---- clients ---- */
@@ -292,17 +318,26 @@ json_t *channel_row(struct list *node, uint64_t now_ms)
         number(cursor_lag_cost(&base->cursor)), "unsent_bytes", number(base->outbox_bytes));
 }
 
+/* What its program has been told last; nothing before it is open. */
+static json_t *position_members(const struct channel *channel)
+{
+    return json_pack("{s:o, s:o}", "epoch",
+                     channel->epoch ? epoch_string(channel->epoch) : json_null(), "position",
+                     channel->epoch ? number(channel->next_number - 1) : json_null());
+}
+
 json_t *channel_details(struct list *node, bool is_owner)
 {
     const struct client_channel *channel = channel_of(node);
     const struct channel *base = &channel->channel;
 
-    return merge(
-        json_pack("{s:I, s:o, s:o, s:s}", "number", (json_int_t)channel->number, "lag_messages",
-                  number(cursor_lag_messages(&base->cursor)), "queue_bytes",
-                  number(base->queue_bytes), "slow_consumer",
-                  slow_consumer_to_string(base->slow_consumer)),
-        ending_members(&base->ending, is_owner ? share_excerpt(base->share, &base->ending) : NULL));
+    return merge(merge(json_pack("{s:I, s:o, s:o, s:s}", "number", (json_int_t)channel->number,
+                                 "lag_messages", number(cursor_lag_messages(&base->cursor)),
+                                 "queue_bytes", number(base->queue_bytes), "slow_consumer",
+                                 slow_consumer_to_string(base->slow_consumer)),
+                       ending_members(&base->ending,
+                                      is_owner ? share_excerpt(base->share, &base->ending) : NULL)),
+                 position_members(base));
 }
 
 /* ---- endpoints and status ---- */

@@ -325,11 +325,18 @@ static int fill_proxy(struct request *request, const struct endpoint_options *op
                         request->failure);
 }
 
+static struct retention retention_of(const struct endpoint_options *options)
+{
+    return (struct retention){.messages = options->replay, .bytes = options->replay_bytes};
+}
+
 /* Everything but the URL, from the options that hold: the endpoint's, or what the program gave over the defaults. */
 static int fill_options(struct request *request, const struct endpoint_options *options)
 {
     struct target *target = request->target;
     const struct strings *protocols = &request->options.protocols;
+    const struct endpoint_options *granted =
+        request->endpoint ? &request->endpoint->options : options;
     int r = tls_options_fill(&target->tls, options, server_ca_file(request->server),
                              server_ca_path(request->server));
 
@@ -342,6 +349,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
     target->window_bits = (uint8_t)options->window_bits;
     target->scope = request->uid;
     target->queue_bytes = options->queue_bytes;
+    target->replay = retention_of(options);
+    target->retention = retention_of(granted);
     target->slow_consumer = (enum slow_consumer)options->slow_consumer;
     target->linger_ms = options->linger_ms;
     target->block_timeout_ms = options->block_timeout_ms;

@@ -35,6 +35,7 @@ void strings_deinit(struct strings *strings);
 /* What holds where nothing is configured; daemon/options.def names them to people.
  *   linger           programs that follow each other closely, as in a shell script, meet on one connection
  *   queue            one message of the default max-message, so that a single large one never counts as slow
+ *   replay-bytes     as much as a program may be behind; nothing is kept before replay says so
  *   block-timeout    a debugger's pause or a busy disk, not a meal
  *   connect-timeout  several addresses that do not answer, then one that does
  *   ping             often enough for the tables of home routers, and for people to learn of a dead line within a minute
@@ -45,6 +46,7 @@ void strings_deinit(struct strings *strings);
 enum {
     TARGET_DEFAULT_LINGER_MS = 1000,
     TARGET_DEFAULT_QUEUE_BYTES = 16 << 20,
+    TARGET_DEFAULT_REPLAY_BYTES = 16 << 20,
     TARGET_DEFAULT_BLOCK_TIMEOUT_MS = 10000,
     TARGET_DEFAULT_CONNECT_TIMEOUT_MS = 30000,
     TARGET_DEFAULT_CLOSE_TIMEOUT_MS = 5000,
