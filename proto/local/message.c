@@ -4,8 +4,9 @@
  * Between local/wire and those who act on frames; see message.h for the contract. Invariant: what
  * decode accepts obeys messages.def in every field.
  *
- * There is one function per kind of field, and messages.def makes of them one function per type:
- * take_KIND() reads a field, size_KIND() measures it, put_KIND() writes it.
+ * messages.def becomes a few bytes of data per type, the kind of each field and where its member is;
+ * one loop reads, one measures and one writes what they say. A function per type would be the
+ * larger part of libwsplex.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,23 +31,57 @@ enum {
     SHAPE_PIECES = 1,
 };
 
+/* Those of integers are their lengths. */
+enum kind {
+    KIND_end,
+    KIND_u8 = 1,
+    KIND_u16 = 2,
+    KIND_u32 = 4,
+    KIND_u64 = 8,
+    KIND_flag,
+    KIND_epoch,
+    KIND_str,
+    KIND_list,
+    KIND_pairs,
+    KIND_rest,
+};
+
+struct field {
+    uint8_t kind;
+    bool is_optional;
+    uint8_t offset; /* of the member in its struct */
+};
+
 struct type {
     uint8_t from;
     bool has_channel;
     bool has_pieces;
+    struct field fields[]; /* up to one of KIND_end */
 };
+
+#define WSP_FIELD(kind, name)    {KIND_##kind, false, offsetof(this_type, name)},
+#define WSP_OPTIONAL(kind, name) {KIND_##kind, true, offsetof(this_type, name)},
 
 static const struct type *type_find(unsigned int number)
 {
     switch (number) {
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)                    \
-    case number: {                                                                          \
-        static const struct type type_##name = {FROM_##from, SCOPE_##scope, SHAPE_##shape}; \
-        return &type_##name;                                                                \
+#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)                 \
+    case number: {                                                                       \
+        typedef struct wsp_local_##name this_type;                                       \
+        static const struct type type_##name = {                                         \
+            FROM_##from, SCOPE_##scope, SHAPE_##shape, {fields{KIND_end, false, 0}}};    \
+        _Static_assert(sizeof(this_type) <= UINT8_MAX, "an offset does not fit a byte"); \
+        return &type_##name;                                                             \
     }
 #include "proto/messages.def"
     default: return NULL;
     }
+}
+
+/* All members of the union begin where it does. */
+static const void *message_member(const struct wsp_message *message, const struct field *field)
+{
+    return (const uint8_t *)&message->hello + field->offset;
 }
 
 const char *wsp_message_type_to_string(unsigned int type)
@@ -63,29 +98,28 @@ const char *wsp_message_type_to_string(unsigned int type)
 
 /* --- reading --- */
 
-static bool take_u8(struct wsp_view *from, uint8_t *ret_value)
+static bool take_str(struct wsp_view *from, struct wsp_view *ret_value)
 {
-    return wsp_view_take_u8(from, ret_value);
+    uint16_t len;
+
+    return wsp_view_take_u16le(from, &len) && wsp_view_take(from, len, ret_value) &&
+           wsp_utf8_is_valid(ret_value->data, ret_value->len);
 }
 
-static bool take_u16(struct wsp_view *from, uint16_t *ret_value)
+static bool take_items(struct wsp_view *from, size_t divisor, struct wsp_view *ret_value)
 {
-    return wsp_view_take_u16le(from, ret_value);
-}
+    uint32_t len;
+    struct wsp_view rest;
+    struct wsp_view item;
+    size_t n_items;
 
-static bool take_u32(struct wsp_view *from, uint32_t *ret_value)
-{
-    return wsp_view_take_u32le(from, ret_value);
-}
-
-static bool take_u64(struct wsp_view *from, uint64_t *ret_value)
-{
-    return wsp_view_take_u64le(from, ret_value);
-}
-
-static bool take_flag(struct wsp_view *from, uint8_t *ret_value)
-{
-    return wsp_view_take_u8(from, ret_value) && *ret_value <= 1;
+    if (!wsp_view_take_u32le(from, &len) || !wsp_view_take(from, len, ret_value))
+        return false;
+    rest = *ret_value;
+    for (n_items = 0; rest.len > 0; ++n_items)
+        if (!take_str(&rest, &item))
+            return false;
+    return n_items % divisor == 0;
 }
 
 static bool take_epoch(struct wsp_view *from, struct wsp_epoch *ret_value)
@@ -98,72 +132,39 @@ static bool take_epoch(struct wsp_view *from, struct wsp_epoch *ret_value)
     return true;
 }
 
-static bool take_str(struct wsp_view *from, struct wsp_view *ret_value)
+static bool take_field(struct wsp_view *from, enum kind kind, void *ret_value)
 {
-    uint16_t len;
-
-    return wsp_view_take_u16le(from, &len) && wsp_view_take(from, len, ret_value) &&
-           wsp_utf8_is_valid(ret_value->data, ret_value->len);
+    switch (kind) {
+    case KIND_u8: return wsp_view_take_u8(from, ret_value);
+    case KIND_u16: return wsp_view_take_u16le(from, ret_value);
+    case KIND_u32: return wsp_view_take_u32le(from, ret_value);
+    case KIND_u64: return wsp_view_take_u64le(from, ret_value);
+    case KIND_flag: return wsp_view_take_u8(from, ret_value) && *(uint8_t *)ret_value <= 1;
+    case KIND_epoch: return take_epoch(from, ret_value);
+    case KIND_str: return take_str(from, ret_value);
+    case KIND_list: return take_items(from, 1, ret_value);
+    case KIND_pairs: return take_items(from, 2, ret_value);
+    case KIND_rest: return wsp_view_take(from, from->len, ret_value);
+    case KIND_end: break;
+    }
+    return false;
 }
 
-static bool take_items(struct wsp_view *from, struct wsp_view *ret_value, size_t *ret_n_items)
+static bool take_payload(struct wsp_view from, const struct type *type,
+                         struct wsp_message *ret_message)
 {
-    uint32_t len;
-    struct wsp_view rest;
-    struct wsp_view item;
+    for (const struct field *field = type->fields; field->kind != KIND_end; field++) {
+        uint8_t *member = (uint8_t *)&ret_message->hello + field->offset;
 
-    if (!wsp_view_take_u32le(from, &len) || !wsp_view_take(from, len, ret_value))
-        return false;
-    rest = *ret_value;
-    for (*ret_n_items = 0; rest.len > 0; ++*ret_n_items)
-        if (!take_str(&rest, &item))
+        if (field->is_optional && from.len == 0) {
+            /* What a sender that does not know it has left out, and all that is behind it. */
+            memset(member, 0, (size_t)((uint8_t *)(ret_message + 1) - member));
+            return true;
+        }
+        if (!take_field(&from, field->kind, member))
             return false;
+    }
     return true;
-}
-
-static bool take_list(struct wsp_view *from, struct wsp_view *ret_value)
-{
-    size_t n_items;
-
-    return take_items(from, ret_value, &n_items);
-}
-
-static bool take_pairs(struct wsp_view *from, struct wsp_view *ret_value)
-{
-    size_t n_items;
-
-    return take_items(from, ret_value, &n_items) && n_items % 2 == 0;
-}
-
-static bool take_rest(struct wsp_view *from, struct wsp_view *ret_value)
-{
-    return wsp_view_take(from, from->len, ret_value);
-}
-
-/* What a sender that does not know the field has left out. */
-#define WSP_OPTIONAL(kind, name)                                        \
-    &&(from.len == 0 ? (memset(&ret->name, 0, sizeof(ret->name)), true) \
-                     : take_##kind(&from, &ret->name))
-#define WSP_FIELD(kind, name) &&take_##kind(&from, &ret->name)
-#define WSP_LOCAL(number, NAME, name, from_, scope, shape, since, fields)               \
-    static bool take_message_##name(struct wsp_view from, struct wsp_local_##name *ret) \
-    {                                                                                   \
-        (void)from;                                                                     \
-        (void)ret;                                                                      \
-        return true fields;                                                             \
-    }
-#include "proto/messages.def"
-
-static bool take_payload(struct wsp_view payload, struct wsp_message *ret_message)
-{
-    switch (ret_message->type) {
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields) \
-    case number: {                                                       \
-        return take_message_##name(payload, &ret_message->name);         \
-    }
-#include "proto/messages.def"
-    default: return false;
-    }
 }
 
 /* What a field may be, beyond what its kind says. */
@@ -208,7 +209,7 @@ int wsp_message_decode(const struct wsp_wire_frame *frame, enum wsp_side from,
         return WSP_FATAL_BAD_CHANNEL;
     if (!type->has_pieces && (frame->flags & WSP_WIRE_MORE) != 0)
         return WSP_FATAL_BAD_HEADER;
-    if (!take_payload(frame->payload, &message) || !has_allowed_values(&message))
+    if (!take_payload(frame->payload, type, &message) || !has_allowed_values(&message))
         return WSP_FATAL_BAD_PAYLOAD;
     *ret_message = message;
     return 0;
@@ -219,55 +220,32 @@ int wsp_message_decode(const struct wsp_wire_frame *frame, enum wsp_side from,
 /* A size that no payload has: what holds such a field is too long, and no sum overflows. */
 #define TOO_LONG ((size_t)WSP_MAX_LOCAL_PAYLOAD + 1)
 
-static size_t size_u8(uint8_t value)
+static size_t size_view(const struct wsp_view *view)
 {
-    return sizeof(value);
+    return view->len > WSP_MAX_LOCAL_PAYLOAD ? TOO_LONG : view->len;
 }
 
-static size_t size_u16(uint16_t value)
+static size_t size_field(enum kind kind, const void *value)
 {
-    return sizeof(value);
+    switch (kind) {
+    case KIND_flag: return sizeof(uint8_t);
+    case KIND_epoch: return sizeof(struct wsp_epoch);
+    /* Where the length would not fit 16 bits, the sum is already more than a payload. */
+    case KIND_str: return sizeof(uint16_t) + size_view(value);
+    case KIND_list:
+    case KIND_pairs: return sizeof(uint32_t) + size_view(value);
+    case KIND_rest: return size_view(value);
+    default: return kind; /* an integer */
+    }
 }
 
-static size_t size_u32(uint32_t value)
+static size_t size_payload(const struct wsp_message *message, const struct type *type)
 {
-    return sizeof(value);
-}
+    size_t size = 0;
 
-static size_t size_u64(uint64_t value)
-{
-    return sizeof(value);
-}
-
-static size_t size_flag(uint8_t value)
-{
-    return sizeof(value);
-}
-
-static size_t size_epoch(struct wsp_epoch value)
-{
-    return sizeof(value.bytes);
-}
-
-static size_t size_rest(struct wsp_view value)
-{
-    return value.len > WSP_MAX_LOCAL_PAYLOAD ? TOO_LONG : value.len;
-}
-
-/* Where the length would not fit 16 bits, the sum is already more than a payload. */
-static size_t size_str(struct wsp_view value)
-{
-    return sizeof(uint16_t) + size_rest(value);
-}
-
-static size_t size_list(struct wsp_view value)
-{
-    return sizeof(uint32_t) + size_rest(value);
-}
-
-static size_t size_pairs(struct wsp_view value)
-{
-    return size_list(value);
+    for (const struct field *field = type->fields; field->kind != KIND_end; field++)
+        size += size_field(field->kind, message_member(message, field));
+    return size;
 }
 
 static uint8_t *put_le(uint8_t *to, size_t len, uint64_t value)
@@ -277,123 +255,58 @@ static uint8_t *put_le(uint8_t *to, size_t len, uint64_t value)
     return to + len;
 }
 
-static uint8_t *put_bytes(uint8_t *to, const uint8_t *data, size_t len)
+static uint8_t *put_bytes(uint8_t *to, const struct wsp_view *bytes)
 {
-    if (len > 0)
-        memcpy(to, data, len);
-    return to + len;
+    if (bytes->len > 0)
+        memcpy(to, bytes->data, bytes->len);
+    return to + bytes->len;
 }
 
-static uint8_t *put_u8(uint8_t *to, uint8_t value)
+static uint8_t *put_field(uint8_t *to, enum kind kind, const void *value)
 {
-    return put_le(to, sizeof(value), value);
-}
+    const struct wsp_view *view = value;
 
-static uint8_t *put_u16(uint8_t *to, uint16_t value)
-{
-    return put_le(to, sizeof(value), value);
-}
-
-static uint8_t *put_u32(uint8_t *to, uint32_t value)
-{
-    return put_le(to, sizeof(value), value);
-}
-
-static uint8_t *put_u64(uint8_t *to, uint64_t value)
-{
-    return put_le(to, sizeof(value), value);
-}
-
-static uint8_t *put_flag(uint8_t *to, uint8_t value)
-{
-    return put_le(to, sizeof(value), value);
-}
-
-static uint8_t *put_epoch(uint8_t *to, struct wsp_epoch value)
-{
-    return put_bytes(to, value.bytes, sizeof(value.bytes));
-}
-
-static uint8_t *put_rest(uint8_t *to, struct wsp_view value)
-{
-    return put_bytes(to, value.data, value.len);
-}
-
-static uint8_t *put_str(uint8_t *to, struct wsp_view value)
-{
-    return put_rest(put_u16(to, (uint16_t)value.len), value);
-}
-
-static uint8_t *put_list(uint8_t *to, struct wsp_view value)
-{
-    return put_rest(put_u32(to, (uint32_t)value.len), value);
-}
-
-static uint8_t *put_pairs(uint8_t *to, struct wsp_view value)
-{
-    return put_list(to, value);
-}
-
-#define WSP_FIELD(kind, name) +size_##kind(message->name)
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)      \
-    static size_t size_message_##name(const struct wsp_local_##name *message) \
-    {                                                                         \
-        (void)message;                                                        \
-        return 0 fields;                                                      \
+    switch (kind) {
+    case KIND_u8:
+    case KIND_flag: return put_le(to, 1, *(const uint8_t *)value);
+    case KIND_u16: return put_le(to, 2, *(const uint16_t *)value);
+    case KIND_u32: return put_le(to, 4, *(const uint32_t *)value);
+    case KIND_u64: return put_le(to, 8, *(const uint64_t *)value);
+    case KIND_epoch:
+        memcpy(to, value, sizeof(struct wsp_epoch));
+        return to + sizeof(struct wsp_epoch);
+    case KIND_str: return put_bytes(put_le(to, sizeof(uint16_t), view->len), view);
+    case KIND_list:
+    case KIND_pairs: return put_bytes(put_le(to, sizeof(uint32_t), view->len), view);
+    case KIND_rest: return put_bytes(to, view);
+    case KIND_end: break;
     }
-#include "proto/messages.def"
-
-#define WSP_FIELD(kind, name) to = put_##kind(to, message->name);
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields)                    \
-    static uint8_t *put_message_##name(uint8_t *to, const struct wsp_local_##name *message) \
-    {                                                                                       \
-        (void)message;                                                                      \
-        fields;                                                                             \
-        return to;                                                                          \
-    }
-#include "proto/messages.def"
-
-static size_t size_payload(const struct wsp_message *message)
-{
-    switch (message->type) {
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields) \
-    case number: {                                                       \
-        return size_message_##name(&message->name);                      \
-    }
-#include "proto/messages.def"
-    default: return 0;
-    }
+    return to;
 }
 
-static void put_payload(uint8_t *to, const struct wsp_message *message)
+static void put_payload(uint8_t *to, const struct wsp_message *message, const struct type *type)
 {
-    switch (message->type) {
-#define WSP_LOCAL(number, NAME, name, from, scope, shape, since, fields) \
-    case number: {                                                       \
-        put_message_##name(to, &message->name);                          \
-        break;                                                           \
-    }
-#include "proto/messages.def"
-    default: break;
-    }
+    for (const struct field *field = type->fields; field->kind != KIND_end; field++)
+        to = put_field(to, field->kind, message_member(message, field));
 }
 
 int wsp_message_encode(struct wsp_buffer *buffer, const struct wsp_message *message)
 {
+    const struct type *type = type_find(message->type);
     size_t payload_len;
     uint8_t *room;
     int r;
 
-    if (type_find(message->type) == NULL)
+    if (type == NULL)
         return -EINVAL;
-    payload_len = size_payload(message);
+    payload_len = size_payload(message, type);
     if (payload_len > WSP_MAX_LOCAL_PAYLOAD)
         return -EMSGSIZE;
     r = wsp_buffer_reserve(buffer, WSP_WIRE_HEADER_LEN + payload_len, &room);
     if (r < 0)
         return r;
     wsp_wire_header_write(room, message->type, message->flags, message->channel, payload_len);
-    put_payload(room + WSP_WIRE_HEADER_LEN, message);
+    put_payload(room + WSP_WIRE_HEADER_LEN, message, type);
     wsp_buffer_commit(buffer, WSP_WIRE_HEADER_LEN + payload_len);
     return 0;
 }
@@ -407,11 +320,11 @@ int wsp_local_list_append(struct wsp_buffer *buffer, struct wsp_view item)
 
     if (item.len > UINT16_MAX)
         return -EMSGSIZE;
-    r = wsp_buffer_reserve(buffer, size_str(item), &room);
+    r = wsp_buffer_reserve(buffer, size_field(KIND_str, &item), &room);
     if (r < 0)
         return r;
-    put_str(room, item);
-    wsp_buffer_commit(buffer, size_str(item));
+    put_field(room, KIND_str, &item);
+    wsp_buffer_commit(buffer, size_field(KIND_str, &item));
     return 0;
 }
 
