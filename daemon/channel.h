@@ -82,6 +82,7 @@ struct wsp_view close_reason_view(const struct close_reason *reason);
 struct ending {
     struct failure failure;
     bool was_clean;
+    bool is_shutdown; /* the upstream was closed because the daemon stops */
     uint16_t code;
     struct close_reason reason;
 };

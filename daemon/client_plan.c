@@ -182,7 +182,8 @@ static int plan_end(struct client_channel *channel, struct output *output)
          .channel = channel->number,
          .closed = {.was_clean = ending->was_clean,
                     .code = ending->code,
-                    .reason = close_reason_view(&ending->reason)}},
+                    .reason = close_reason_view(&ending->reason),
+                    .is_shutdown = ending->is_shutdown}},
     };
 
     return plan_frames(
@@ -278,13 +279,17 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
     case CHANNEL_NOTICE_SENT:
         message.type = WSP_LOCAL_SENT;
         message.sent.total = channel->channel.n_sent_bytes;
+        message.sent.messages = channel->channel.n_sent;
         break;
     case CHANNEL_NOTICE_GAP: return plan_gap(channel, output);
     case CHANNEL_NOTICE_INTERRUPTED: return plan_interrupted(channel, output);
     case CHANNEL_NOTICE_RESUMED: return plan_resumed(channel, output);
     case CHANNEL_NOTICE_POSITION:
         return plan_position(channel, number_of_place(&channel->channel), output);
-    case CHANNEL_NOTICE_CLOSING: message.type = WSP_LOCAL_CLOSING; break;
+    case CHANNEL_NOTICE_CLOSING:
+        message.type = WSP_LOCAL_CLOSING;
+        message.closing.is_shutdown = channel->channel.share && channel->channel.share->is_drained;
+        break;
     case CHANNEL_NOTICE_END: return plan_end(channel, output);
     }
     return plan_frames(output,

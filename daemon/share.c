@@ -147,8 +147,10 @@ void share_drain(struct share *share)
 {
     if (share->state == SHARE_CONNECTING)
         give_up(share, WSP_CAUSE_SHUTDOWN, "the daemon stops");
-    else if (share->state == SHARE_OPEN)
+    else if (share->state == SHARE_OPEN) {
+        share->is_drained = true;
         close_open(share, 1001, (struct wsp_view){0});
+    }
 }
 
 static void linger_over(void *owner)
@@ -410,6 +412,7 @@ void share_ended(struct share *share, const struct ending *ending)
     if (share->state == SHARE_ENDED)
         return;
     share->ending = *ending;
+    share->ending.is_shutdown = share->is_drained;
     set_state(share, SHARE_ENDED);
     tell_all(share, tell_ended);
     turn_schedule(share->shares->turn, TURN_BURY, &share->burial);

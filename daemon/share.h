@@ -103,6 +103,7 @@ struct share {
     uint64_t parting_mark,
         parting_since_ms; /* n_out_bytes when that was last looked at; when it began */
     bool is_parting;      /* CLOSING, and the private channel may still answer */
+    bool is_drained;      /* CLOSING or ENDED because the daemon stops */
     struct task check; /* TURN_CHECK: who lags too far, and whether the upstream is still wanted */
     /* TURN_BURY: upstream once ENDED, the share once the last channel has left. */
     struct task burial;

@@ -86,7 +86,11 @@ static const struct local_sample samples[] = {
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_CLOSING, .channel = 7},
-        .bytes = BYTES("\0\0\0\0" "\x13" "\0" "\0\0" "\7\0\0\0"),
+        .bytes = BYTES("\1\0\0\0" "\x13" "\0" "\0\0" "\7\0\0\0" "\0"),
+    }, {
+        .from = WSP_SIDE_DAEMON,
+        .message = {.type = WSP_LOCAL_CLOSING, .channel = 7, .closing = {.is_shutdown = 1}},
+        .bytes = BYTES("\1\0\0\0" "\x13" "\0" "\0\0" "\7\0\0\0" "\1"),
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_FAILED, .channel = 7,
@@ -98,8 +102,10 @@ static const struct local_sample samples[] = {
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_CLOSED, .channel = 7,
-                    .closed = {.was_clean = 1, .code = 1000, .reason = BYTES("ok")}},
-        .bytes = BYTES("\7\0\0\0" "\x15" "\0" "\0\0" "\7\0\0\0" "\1" "\xe8\3" "\2\0" "ok"),
+                    .closed = {.was_clean = 1, .code = 1000, .reason = BYTES("ok"),
+                               .is_shutdown = 1}},
+        .bytes = BYTES("\x08\0\0\0" "\x15" "\0" "\0\0" "\7\0\0\0"
+                       "\1" "\xe8\3" "\2\0" "ok" "\1"),
     }, {
         .from = WSP_SIDE_CLIENT,
         .message = {.type = WSP_LOCAL_RELEASE, .channel = 7},
@@ -128,9 +134,10 @@ static const struct local_sample samples[] = {
         .bytes = BYTES("\x08\0\0\0" "\x23" "\0" "\0\0" "\7\0\0\0" "\x18\0\2\0\0\0\0\0"),
     }, {
         .from = WSP_SIDE_DAEMON,
-        .message = {.type = WSP_LOCAL_SENT, .channel = 7, .sent = {.total = UINT64_MAX}},
-        .bytes = BYTES("\x08\0\0\0" "\x24" "\0" "\0\0" "\7\0\0\0"
-                       "\xff\xff\xff\xff\xff\xff\xff\xff"),
+        .message = {.type = WSP_LOCAL_SENT, .channel = 7,
+                    .sent = {.total = UINT64_MAX, .messages = 0x0102030405060708}},
+        .bytes = BYTES("\x10\0\0\0" "\x24" "\0" "\0\0" "\7\0\0\0"
+                       "\xff\xff\xff\xff\xff\xff\xff\xff" "\x08\7\6\5\4\3\2\1"),
     }, {
         .from = WSP_SIDE_DAEMON,
         .message = {.type = WSP_LOCAL_GAP, .channel = 7,

@@ -27,7 +27,7 @@ const struct local_sample *local_sample_get(size_t index);
 
 /* The number of samples, as a constant for loop tests. */
 enum {
-    LOCAL_N_SAMPLES = 29,
+    LOCAL_N_SAMPLES = 30,
 };
 
 /* Whether header and all fields are equal. */

@@ -147,11 +147,12 @@ class Aborted:
 @dataclasses.dataclass(frozen=True)
 class Sent:
     total: int
+    messages: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class Closing:
-    pass
+    is_shutdown: bool = dataclasses.field(default=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Closed:
     was_clean: bool
     code: int
     reason: str
+    is_shutdown: bool = dataclasses.field(default=False, compare=False)  # the daemon stops
 
 
 class Channel:
@@ -418,13 +420,13 @@ class Channel:
         if not self.n_sent <= total <= self.n_given - self.n_unsent:
             raise ProtocolError(f"SENT {total} after {self.n_sent}, and {self.n_given} were given")
         self.n_sent = total
-        self._events.append(Sent(total))
+        self._events.append(Sent(total, frame.fields().messages))
 
-    def _take_closing(self, _frame):
+    def _take_closing(self, frame):
         if self.state not in ("open", "interrupted"):
             raise ProtocolError(f"CLOSING on channel {self.number}, which is {self.state}")
         self.state = "closing"
-        self._events.append(Closing())
+        self._events.append(Closing(frame.fields().is_shutdown))
 
     def _take_failed(self, frame):
         fields = frame.fields()

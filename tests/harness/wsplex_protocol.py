@@ -26,15 +26,15 @@ FRAMES = """
 | 0x10 | OPEN | client | its own |  | u8 sharing, str url, list protocols, pairs headers, pairs options, optional epoch resume_epoch, optional u64 resume_after |
 | 0x11 | OPENED | daemon | its own |  | str protocol, str extensions, epoch epoch, u64 next_number, u64 max_message, optional u64 live_number, optional u8 denied |
 | 0x12 | CLOSE | client | its own |  | u16 code, flag discard, str reason |
-| 0x13 | CLOSING | daemon | its own |  |  |
+| 0x13 | CLOSING | daemon | its own |  | optional flag is_shutdown |
 | 0x14 | FAILED | daemon | its own |  | u16 cause, u16 http_status, str text, optional u32 retry_after, optional str excerpt |
-| 0x15 | CLOSED | daemon | its own |  | flag was_clean, u16 code, str reason |
+| 0x15 | CLOSED | daemon | its own |  | flag was_clean, u16 code, str reason, optional flag is_shutdown |
 | 0x16 | RELEASE | client | its own |  |  |
 | 0x20 | TEXT | both | its own | MORE | rest payload |
 | 0x21 | BINARY | both | its own | MORE | rest payload |
 | 0x22 | ABORT | both | its own |  |  |
 | 0x23 | CREDIT | both | its own |  | u64 total |
-| 0x24 | SENT | daemon | its own |  | u64 total |
+| 0x24 | SENT | daemon | its own |  | u64 total, optional u64 messages |
 | 0x25 | GAP | daemon | its own |  | u8 reason, flag is_counted, u64 count, epoch epoch, u64 next_number |
 | 0x26 | INTERRUPTED | daemon | its own |  | u16 cause, u16 http_status, str text, u32 retry_after |
 | 0x27 | RESUMED | daemon | its own |  | str extensions |

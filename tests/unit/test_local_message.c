@@ -116,6 +116,9 @@ static bool is_whole(const struct local_sample *sample, size_t len)
     switch (sample->message.type) {
     case WSP_LOCAL_OPEN: return missing == 8 || missing == 24;
     case WSP_LOCAL_OPENED: return missing == 1 || missing == 9;
+    case WSP_LOCAL_CLOSING:
+    case WSP_LOCAL_CLOSED: return missing == 1;
+    case WSP_LOCAL_SENT: return missing == 8;
     case WSP_LOCAL_FAILED: {
         size_t excerpt = 2 + sample->message.failed.excerpt.len;
 
