@@ -182,8 +182,7 @@ static bool has_allowed_values(const struct wsp_message *message)
     case WSP_LOCAL_GAP:
         return message->gap.reason != 0 &&
                (message->gap.is_counted != 0 || message->gap.count == 0);
-    case WSP_LOCAL_SUBSCRIBE:
-        return message->subscribe.on_connect.len > 0;
+    case WSP_LOCAL_SUBSCRIBE: return message->subscribe.on_connect.len > 0;
     case WSP_LOCAL_CLOSED:
         return message->closed.code >= 1000 && message->closed.code <= 4999 &&
                message->closed.reason.len <= WSP_MAX_CLOSE_REASON;

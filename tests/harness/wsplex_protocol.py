@@ -57,7 +57,7 @@ FATALS = {
 CAUSES = {
     1: "url", 2: "subprotocol", 3: "header", 4: "option", 5: "conflict", 6: "no-endpoint",
     7: "access", 8: "quota", 9: "destination", 10: "receive-only", 16: "resolve", 17: "connect", 18: "tls", 19: "handshake",
-    20: "timeout", 21: "cancelled", 22: "proxy", 32: "protocol", 33: "lost", 34: "slow-consumer", 35: "too-big",
+    20: "timeout", 21: "cancelled", 22: "proxy", 23: "credential", 32: "protocol", 33: "lost", 34: "slow-consumer", 35: "too-big",
     36: "shutdown", 37: "internal", 38: "server-closed", 39: "planned",
 }  # fmt: skip
 STATUSES = {
