@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/credential_places.h"
 #include "daemon/idna.h"
 #include "daemon/tls_options.h"
 #include "proto/rules.h"
@@ -93,10 +94,18 @@ static int endpoint_begin(cfg_t *section)
 /* The URL is judged where it stands, and never quoted: it may hold a token. */
 static int endpoint_parse_url(cfg_t *section, const char *text)
 {
+    const struct option_row *row = &endpoint_options_table()->rows[ENDPOINT_OPTION_url];
+    char problem[OPTION_TEXT_LEN];
     int r = wsp_url_parse_websocket(&parse->endpoint.url, text, strlen(text), NULL, idna_to_ascii);
 
-    if (r > 0)
+    if (r > 0) {
         report(parse->file, section->line, "url: %s", wsp_url_problem_to_string(r));
+        return r;
+    }
+    if (r == 0)
+        r = credential_places_judge(row, wsp_view_of_string(text), &parse->endpoint.url, problem);
+    if (r > 0)
+        report(parse->file, section->line, "%s", problem);
     return r;
 }
 
@@ -210,6 +219,8 @@ static int confuse_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *res
             return -1;
         }
         r = option_set(table, row, wsp_view_of_string(text), values, problem);
+        if (r == 0)
+            r = credential_places_judge(row, wsp_view_of_string(text), NULL, problem);
         if (r > 0)
             report(parse->file, cfg->line, "%s", problem);
     }
@@ -459,6 +470,14 @@ static char *path_in(const char *directory, const char *rest)
     return asprintf(&path, "%s%s", directory, rest) < 0 ? NULL : path;
 }
 
+static char *path_beside(const char *file, const char *name)
+{
+    char *path;
+    int len = (int)(strrchr(file, '/') - file) + 1;
+
+    return asprintf(&path, "%.*s%s", len, file, name) < 0 ? NULL : path;
+}
+
 int config_paths_init(struct config_paths *paths)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -473,10 +492,12 @@ int config_paths_init(struct config_paths *paths)
         paths->config = path_in(configuration, "/wsplex/wsplexd.conf");
     else
         paths->config = path_in(home ? home : "", "/.config/wsplex/wsplexd.conf");
+    if (paths->config)
+        paths->credentials = path_beside(paths->config, "credentials");
     paths->socket_dir = path_in(paths->is_machine ? "/run" : runtime, "/wsplex");
     if (paths->socket_dir)
         paths->socket = path_in(paths->socket_dir, "/wsplex.sock");
-    if (paths->config && paths->socket)
+    if (paths->config && paths->credentials && paths->socket)
         return 0;
     config_paths_deinit(paths);
     return -ENOMEM;
@@ -485,6 +506,7 @@ int config_paths_init(struct config_paths *paths)
 void config_paths_deinit(struct config_paths *paths)
 {
     free(paths->config);
+    free(paths->credentials);
     free(paths->socket_dir);
     free(paths->socket);
     memset(paths, 0, sizeof(*paths));

@@ -36,8 +36,9 @@ struct config {
  * $XDG_RUNTIME_DIR, else the user's. Strings are owned. */
 struct config_paths {
     bool is_machine;
-    char *config;     /* the file that need not be there */
-    char *socket_dir; /* the runtime directory, made when it is not there */
+    char *config;      /* the file that need not be there */
+    char *credentials; /* the directory beside it, likewise */
+    char *socket_dir;  /* the runtime directory, made when it is not there */
     char *socket;
 };
 int config_paths_init(struct config_paths *paths); /* 0, -ENOMEM */

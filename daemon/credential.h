@@ -30,6 +30,9 @@ enum credential_kind {
  * and quotes nothing. */
 const char *credential_flaw(struct wsp_view text);
 
+/* What the beginning of a name becomes in the serialised user part or path of a URL (proto/url). */
+#define CREDENTIAL_IN_USERINFO "%%7B"
+
 /* Whether text has a name, or would begin to have one. */
 bool credential_is_in(struct wsp_view text);
 

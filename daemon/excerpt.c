@@ -60,9 +60,9 @@ static bool word_next(struct wsp_view *text, struct wsp_view *ret_word)
     return false;
 }
 
-static void mask_word(uint8_t *bytes, size_t len, struct wsp_view word)
+static void mask_word(uint8_t *bytes, size_t len, struct wsp_view word, size_t min)
 {
-    for (size_t at = 0; len - at >= MIN_SECRET_WORD; at++) {
+    for (size_t at = 0; len - at >= min; at++) {
         size_t n = len - at < word.len ? len - at : word.len;
 
         if (memcmp(bytes + at, word.data, n) == 0)
@@ -75,7 +75,13 @@ void excerpt_mask(uint8_t *bytes, size_t len, struct wsp_view secret)
     struct wsp_view word;
 
     while (word_next(&secret, &word))
-        mask_word(bytes, len, word);
+        mask_word(bytes, len, word, MIN_SECRET_WORD);
+}
+
+void excerpt_mask_value(uint8_t *bytes, size_t len, struct wsp_view value)
+{
+    if (value.len >= MIN_SECRET_VALUE)
+        mask_word(bytes, len, value, MIN_SECRET_VALUE);
 }
 
 char *excerpt_new(struct wsp_view bytes)

@@ -23,4 +23,8 @@ char *excerpt_new(struct wsp_view bytes);
  * as well, if so much of it is there. */
 void excerpt_mask(uint8_t *bytes, size_t len, struct wsp_view secret);
 
+/* The same for a value that is known to be a secret, as a whole, delimiters and all: from
+ * MIN_SECRET_VALUE bytes on. */
+void excerpt_mask_value(uint8_t *bytes, size_t len, struct wsp_view value);
+
 #endif

@@ -97,6 +97,9 @@
  * no longer header. */
 #define MAX_CREDENTIAL (16 * 1024)
 
+/* Of such a value, which is known to be a secret: even a number of four digits is covered. */
+#define MIN_SECRET_VALUE 4
+
 /* Of tcp-keepalive, once it has begun: a minute in which four probes are lost is no accident. Where
  * tcp-user-timeout is set, that is how long the kernel goes on probing. */
 #define TCP_KEEPALIVE_INTERVAL_S 15

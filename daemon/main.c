@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/credential_places.h"
 #include "daemon/options.h"
 #include "daemon/server.h"
 
@@ -179,6 +181,17 @@ static void stderr_report(struct config_reporter *reporter, const char *file, in
         fprintf(stderr, "%s: %s\n", file, text);
 }
 
+/* The daemon would start all the same, and warn. */
+static int check_credentials(const struct server_options *options, const struct config_paths *paths,
+                             const struct config *config, struct config_reporter *reporter)
+{
+    const char *directory = config->daemon.credentials_dir;
+
+    return credential_places_check(config,
+                                   options->config_file ? options->config_file : paths->config,
+                                   directory ? directory : paths->credentials, reporter);
+}
+
 static int check_config(const struct server_options *options)
 {
     struct config_reporter reporter = {stderr_report};
@@ -188,6 +201,8 @@ static int check_config(const struct server_options *options)
 
     if (r == 0) {
         r = server_load_config(options, &paths, &reporter, &config);
+        if (r == 0)
+            r = check_credentials(options, &paths, config, &reporter);
         if (r == 0)
             printf("%s: the configuration is valid; endpoints: %zu\n",
                    options->config_file ? options->config_file : paths.config, config->n_endpoints);
@@ -199,6 +214,22 @@ static int check_config(const struct server_options *options)
     return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { HAS_LEAK_CHECKER = true };
+#elif defined(__has_feature)
+enum { HAS_LEAK_CHECKER = __has_feature(address_sanitizer) };
+#else
+enum { HAS_LEAK_CHECKER = false };
+#endif
+
+/* What passes here is many users', and secrets among it: no core file has it, and no process of the daemon's own user
+ * reads it (as with ssh-agent). The sanitizers' checker of leaks has to. */
+static void memory_hide(void)
+{
+    if (!HAS_LEAK_CHECKER && getenv("WSPLEXD_DUMPABLE") == NULL)
+        prctl(PR_SET_DUMPABLE, 0);
+}
+
 static int serve(const struct server_options *options)
 {
     struct server server;
@@ -206,6 +237,7 @@ static int serve(const struct server_options *options)
 
     /* A peer that has gone is an error of write, not the end of the daemon. */
     signal(SIGPIPE, SIG_IGN);
+    memory_hide();
     r = server_init(&server, options);
     if (r == 0)
         r = server_run(&server);

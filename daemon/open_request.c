@@ -315,9 +315,10 @@ static int fill_proxy(struct request *request, const struct endpoint_options *op
 {
     const struct daemon_options *daemon = &request->server->config->daemon;
     const struct wsp_url *url = &request->target->url;
+    const char *credentials_dir = server_credentials_dir(request->server);
     const struct proxy_place places[] = {
-        {options->proxy, options->no_proxy, "proxy"},
-        {daemon->proxy, daemon->no_proxy, "proxy"},
+        {options->proxy, options->no_proxy, "proxy", request->endpoint ? credentials_dir : NULL},
+        {daemon->proxy, daemon->no_proxy, "proxy", credentials_dir},
         proxy_environment(url),
     };
 
@@ -362,7 +363,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
     target->tcp_user_timeout_ms = options->tcp_user_timeout_ms;
     if (request->endpoint) {
         target->endpoint = strdup(request->endpoint->name);
-        if (!target->endpoint)
+        target->credentials_dir = strdup(server_credentials_dir(request->server));
+        if (!target->endpoint || !target->credentials_dir)
             return -ENOMEM;
     }
     r = strings_copy(&target->headers, &options->headers);

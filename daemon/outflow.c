@@ -188,14 +188,6 @@ static int put_close(struct outflow *outflow)
     return 0;
 }
 
-static void begin_message(struct outflow *outflow, struct outgoing *outgoing)
-{
-    outflow->current = outgoing;
-    outflow->n_told = 0;
-    outflow->is_packing = true;
-    wsp_deflater_begin(&outflow->deflater, view_of(&outgoing->payload));
-}
-
 static void begin_frame(struct outflow *outflow, bool is_packed)
 {
     const struct outgoing *outgoing = outflow->current;
@@ -208,6 +200,18 @@ static void begin_frame(struct outflow *outflow, bool is_packed)
     else
         wsp_ws_outgoing_begin(&outflow->frame, WSP_ROLE_CLIENT, outgoing->is_binary,
                               view_of(&outgoing->payload), key);
+}
+
+static void begin_message(struct outflow *outflow, struct outgoing *outgoing)
+{
+    outflow->current = outgoing;
+    outflow->n_told = 0;
+    /* The deflater would remember a secret for as long as messages may refer to it. */
+    outflow->is_packing = !outgoing->payload.is_secret;
+    if (outflow->is_packing)
+        wsp_deflater_begin(&outflow->deflater, view_of(&outgoing->payload));
+    else
+        begin_frame(outflow, false);
 }
 
 static void charge_packed(struct outflow *outflow)
@@ -264,6 +268,9 @@ static int put_piece(struct outflow *outflow)
     r = wsp_buffer_reserve(&outflow->marks, sizeof(mark), &to_mark);
     if (r < 0)
         return r;
+    /* Its key stands before what it masks. */
+    if (outflow->current->payload.is_secret)
+        wsp_buffer_keep_secret(&outflow->bytes);
     r = wsp_buffer_reserve(&outflow->bytes, len, &to);
     if (r < 0)
         return r;

@@ -134,6 +134,7 @@ struct proxy *proxy_free(struct proxy *proxy)
         return NULL;
     wsp_url_deinit(&proxy->url);
     free(proxy->secret);
+    free(proxy->credentials_dir);
     free(proxy);
     return NULL;
 }

@@ -24,6 +24,7 @@ struct proxy {
     char *secret;       /* private: where the two lie */
     bool has_credentials;
     struct wsp_view username, password; /* plain bytes */
+    char *credentials_dir; /* the password may name credentials; NULL: it is what it says */
 };
 
 /*

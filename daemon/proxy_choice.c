@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/idna.h"
 #include "daemon/no_proxy.h"
@@ -77,5 +78,12 @@ int proxy_choose(const struct proxy_place *places, size_t n_places, const struct
     r = proxy_new(wsp_view_of_string(places[i].proxy), idna_to_ascii, ret_proxy, &problem);
     if (r > 0)
         failure_set(ret_failure, WSP_CAUSE_PROXY, 0, "%s: %s", places[i].name, problem);
+    if (r == 0 && *ret_proxy != NULL && places[i].credentials_dir != NULL) {
+        (*ret_proxy)->credentials_dir = strdup(places[i].credentials_dir);
+        if ((*ret_proxy)->credentials_dir == NULL) {
+            *ret_proxy = proxy_free(*ret_proxy);
+            r = -ENOMEM;
+        }
+    }
     return r;
 }

@@ -15,6 +15,7 @@ struct proxy_place {
     const char *proxy;    /* "none" or what proxy_new reads; NULL: nothing is said */
     const char *no_proxy; /* the exceptions from it, and from what places further out say; NULL */
     const char *name;     /* what the proxy is called there, for problems */
+    const char *credentials_dir; /* its password may name credentials; NULL: it may not */
 };
 
 /*

@@ -23,6 +23,7 @@
 #include "daemon/client.h"
 #include "daemon/client_channel.h"
 #include "daemon/client_output.h"
+#include "daemon/credential_places.h"
 #include "daemon/crypto.h"
 #include "daemon/limits.h"
 #include "daemon/tls.h"
@@ -95,17 +96,29 @@ int server_load_config(const struct server_options *options, const struct config
 struct journal_reporter {
     struct config_reporter base;
     struct journal *journal;
+    enum journal_line line;
 };
 
 static void journal_report(struct config_reporter *base, const char *file, int line,
                            const char *text)
 {
-    struct journal *journal = ((struct journal_reporter *)(void *)base)->journal;
+    struct journal_reporter *reporter = (struct journal_reporter *)(void *)base;
 
     if (line > 0)
-        journal_log(journal, JOURNAL_CONFIGURATION, 0, "%s:%d: %s", file, line, text);
+        journal_log(reporter->journal, reporter->line, 0, "%s:%d: %s", file, line, text);
     else
-        journal_log(journal, JOURNAL_CONFIGURATION, 0, "%s: %s", file, text);
+        journal_log(reporter->journal, reporter->line, 0, "%s: %s", file, text);
+}
+
+/* Only a warning: files of secrets come and go, and each is read when it is needed. 0, or -ENOMEM. */
+static int credentials_check(struct server *server)
+{
+    const char *file = server->options.config_file;
+    struct journal_reporter reporter = {{journal_report}, &server->journal, JOURNAL_CREDENTIAL};
+    int r = credential_places_check(server->config, file ? file : server->paths.config,
+                                    server_credentials_dir(server), &reporter.base);
+
+    return r < 0 ? r : 0;
 }
 
 /* From now on this one holds; the old one is freed. */
@@ -136,12 +149,14 @@ static void config_adopt(struct server *server, struct config *config)
 
 static int config_read(struct server *server)
 {
-    struct journal_reporter reporter = {{journal_report}, &server->journal};
+    struct journal_reporter reporter = {{journal_report}, &server->journal, JOURNAL_CONFIGURATION};
     struct config *config;
     int r = server_load_config(&server->options, &server->paths, &reporter.base, &config);
 
-    if (r == 0)
+    if (r == 0) {
         config_adopt(server, config);
+        r = credentials_check(server);
+    }
     return r;
 }
 
@@ -154,6 +169,13 @@ const char *server_ca_file(const struct server *server)
 const char *server_ca_path(const struct server *server)
 {
     return server->options.ca_file ? NULL : server->config->daemon.ca_path;
+}
+
+const char *server_credentials_dir(const struct server *server)
+{
+    const char *directory = server->config->daemon.credentials_dir;
+
+    return directory ? directory : server->paths.credentials;
 }
 
 uint64_t server_max_message(const struct server *server)

@@ -80,6 +80,9 @@ void server_deinit(struct server *server);
 const char *server_ca_file(const struct server *server);
 const char *server_ca_path(const struct server *server);
 
+/* Where the files of credentials are; never NULL. */
+const char *server_credentials_dir(const struct server *server);
+
 /* The longest message that the configuration lets any channel carry: 16 MiB, or an endpoint's. */
 uint64_t server_max_message(const struct server *server);
 

@@ -84,6 +84,7 @@ static void write_target(struct writer *writer, const struct target *target)
         else
             write_text(writer, target->headers.items[i]);
     }
+    write_text(writer, target->credentials_dir);
     write_number(writer, target->max_message);
     write_number(writer, target->is_deflated);
     write_number(writer, target->is_taking_over);

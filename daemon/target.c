@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/credential.h"
 #include "daemon/failure.h"
 #include "proto/rules.h"
 #include "proto/websocket/deflate.h"
@@ -93,6 +94,7 @@ struct target *target_free(struct target *target)
     wsp_url_deinit(&target->url);
     strings_deinit(&target->protocols);
     strings_deinit(&target->headers);
+    free(target->credentials_dir);
     proxy_free(target->proxy);
     tls_settings_deinit(&target->tls);
     free(target);
@@ -114,6 +116,16 @@ const char *target_display(const struct target *target, char to[TARGET_DISPLAY_L
     if (len >= TARGET_DISPLAY_LEN)
         memcpy(to + TARGET_DISPLAY_LEN - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
     return to;
+}
+
+bool target_has_credentials(const struct target *target)
+{
+    bool has = credential_is_in(wsp_view_of_string(target->url.resource)) ||
+               strstr(target->url.password, CREDENTIAL_IN_USERINFO) != NULL;
+
+    for (size_t i = 1; !has && i < target->headers.n_items; i += 2)
+        has = credential_is_in(wsp_view_of_string(target->headers.items[i]));
+    return has && target->credentials_dir != NULL;
 }
 
 /* A path may hold any byte; a failure's text is made for people. */

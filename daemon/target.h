@@ -70,7 +70,8 @@ struct target {
     struct wsp_url url;
     struct strings protocols; /* in the order of preference */
     struct strings headers;
-    struct proxy *proxy; /* NULL: none */
+    char *credentials_dir; /* NULL: a free URL, whose %{ are no credentials' names */
+    struct proxy *proxy;   /* NULL: none */
     struct tls_settings tls;
     uint64_t max_message;
     bool is_deflated;    /* permessage-deflate is offered to the server, */
@@ -109,6 +110,9 @@ struct target *target_free(struct target *target);
  * returned; cut, with an ellipsis, where it is longer. */
 enum { TARGET_DISPLAY_LEN = 512 };
 const char *target_display(const struct target *target, char to[TARGET_DISPLAY_LEN]);
+
+/* Whether the request that opens the connection says credentials. */
+bool target_has_credentials(const struct target *target);
 
 /* The Unix socket of a ws+unix URL for people: "unix:/run/server.sock". Cut to fit. */
 void target_socket_format(const struct wsp_url *url, char *to, size_t len);

@@ -162,6 +162,9 @@ int tls_session_init(struct tls_session *session, struct tls *tls, const struct 
     SSL_set_app_data(session->ssl, session);
     SSL_set_verify(session->ssl, SSL_VERIFY_PEER, tls_verify_step);
     SSL_set_connect_state(session->ssl);
+    /* A server may tell back what it was asked. */
+    if (target_has_credentials(target))
+        SSL_set_options(session->ssl, SSL_OP_CLEANSE_PLAINTEXT);
     if (!session_expect(session, target->url.host_kind != WSP_HOST_DOMAIN) ||
         session_resume(session, target) < 0) {
         tls_session_deinit(session);

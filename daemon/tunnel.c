@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/credential.h"
 #include "proto/local/errors.h"
 #include "proto/websocket/tunnel.h"
 
@@ -128,6 +129,7 @@ static int tunnel_read(struct tunnel *tunnel, ssize_t *ret_n)
         if (*ret_n >= 0 && (size_t)*ret_n != n_understood)
             *ret_n = -EIO;
     }
+    explicit_bzero(bytes, sizeof(bytes)); /* it may tell back what was asked */
     return r;
 }
 
@@ -163,8 +165,9 @@ static void tunnel_ready(void *owner, unsigned events)
 
 /* --- the beginning --- */
 
+/* 0, -ENOMEM; 1 with the failure: the password cannot be read, or the proxy not be asked. */
 static int exchange_init(struct tunnel *tunnel, const struct wsp_url *url,
-                         const union address *address)
+                         const union address *address, struct failure *ret_failure)
 {
     const struct proxy *proxy = tunnel->proxy;
     struct wsp_tunnel_asked asked = {
@@ -173,15 +176,30 @@ static int exchange_init(struct tunnel *tunnel, const struct wsp_url *url,
         .port = url->port,
         .has_credentials = proxy->has_credentials,
         .username = proxy->username,
-        .password = proxy->password,
         .user_agent = WSP_VIEW_LITERAL(PACKAGE "/" VERSION),
     };
+
+    struct wsp_buffer password;
+    int r;
 
     if (address != NULL) {
         address_format(address, tunnel->address);
         asked.address = address_bytes(address);
     }
-    return wsp_tunnel_init(&tunnel->exchange, &asked);
+    wsp_buffer_init(&password, SIZE_MAX);
+    wsp_buffer_keep_secret(&password);
+    r = credential_expand(proxy->credentials_dir, proxy->password, CREDENTIAL_PLAIN, &password,
+                          NULL, ret_failure);
+    if (r == 0) {
+        asked.password = (struct wsp_view){wsp_buffer_peek(&password), wsp_buffer_len(&password)};
+        r = wsp_tunnel_init(&tunnel->exchange, &asked);
+        if (r == WSP_BROKEN) {
+            describe_refusal(tunnel, ret_failure);
+            r = 1;
+        }
+    }
+    wsp_buffer_deinit(&password);
+    return r;
 }
 
 int tunnel_new(struct loop *loop, int fd, const struct proxy *proxy, const struct wsp_url *url,
@@ -197,11 +215,7 @@ int tunnel_new(struct loop *loop, int fd, const struct proxy *proxy, const struc
     tunnel->proxy = proxy;
     tunnel->done = done;
     tunnel->owner = owner;
-    r = exchange_init(tunnel, url, address);
-    if (r == WSP_BROKEN) {
-        describe_refusal(tunnel, ret_failure);
-        r = 1;
-    }
+    r = exchange_init(tunnel, url, address, ret_failure);
     if (r != 0)
         goto free_tunnel;
     r = watch_init(&tunnel->watch, loop, fd, tunnel_ready, tunnel);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/credential.h"
 #include "daemon/excerpt.h"
 #include "daemon/limits.h"
 #include "proto/limits.h"
@@ -21,8 +22,17 @@
 #include "proto/websocket/basic.h"
 #include "proto/websocket/handshake.h"
 
+/* See words_init. */
+struct words {
+    struct wsp_buffer *texts;
+    size_t n_texts;
+    struct wsp_buffer values; /* of the credentials alone, for credential_next */
+};
+
 struct upgrade {
     const struct target *target;
+    struct words
+        words; /* of an endpoint: until the answer is judged, which may tell them back; else until they are said */
     struct wsp_response_reader reader;
     struct wsp_view *protocols; /* the reader looks at them when it judges */
     struct wsp_deflate_params offer;
@@ -56,87 +66,133 @@ static const char *status_hint(unsigned status)
 
 /* --- the request --- */
 
-/* What the request borrows and nobody else holds in this form. */
-struct parts {
-    struct wsp_field *headers;
-    char *username, *password; /* decoded */
-};
+/* The texts of the request that may hold credentials, with them: resource, user name, password, then the headers'
+ * values. They are secret, as is what is made of them. */
+enum { TEXT_RESOURCE, TEXT_USERNAME, TEXT_PASSWORD, N_FIXED_TEXTS };
 
-static void parts_deinit(struct parts *parts)
+static struct wsp_view view_of(const struct wsp_buffer *buffer)
 {
-    free(parts->headers);
-    free(parts->username);
-    free(parts->password);
+    return (struct wsp_view){wsp_buffer_peek(buffer), wsp_buffer_len(buffer)};
 }
 
-/* The bytes of a URL's user name or password, for Basic authentication. */
-static int decode(const char *encoded, char **ret_bytes, struct wsp_view *ret_view)
+static void words_deinit(struct words *words)
 {
+    for (size_t i = 0; i < words->n_texts; i++)
+        wsp_buffer_deinit(&words->texts[i]);
+    free(words->texts);
+    wsp_buffer_deinit(&words->values);
+    *words = (struct words){0};
+}
+
+/* 0, -ENOMEM, -ENOBUFS; 1 with the failure. */
+static int add_text(struct words *words, size_t index, const struct target *target,
+                    struct wsp_view text, enum credential_kind kind, struct failure *ret_failure)
+{
+    return credential_expand(target->credentials_dir, text, kind, &words->texts[index],
+                             &words->values, ret_failure);
+}
+
+/* What a URL's user name or password stands for, for Basic authentication. The name is never a credential's. */
+static int add_decoded(struct words *words, size_t index, const struct target *target,
+                       const char *encoded, struct failure *ret_failure)
+{
+    struct wsp_buffer decoded;
     size_t len = strlen(encoded);
-    char *bytes = malloc(len + 1);
-
-    if (bytes == NULL)
-        return -ENOMEM;
-    *ret_view = (struct wsp_view){(const uint8_t *)bytes, wsp_percent_decode(bytes, encoded, len)};
-    *ret_bytes = bytes;
-    return 0;
-}
-
-static int add_credentials(struct wsp_request *request, struct parts *parts,
-                           const struct wsp_url *url)
-{
+    uint8_t *room;
     int r;
 
-    if (url->username[0] == '\0' && url->password[0] == '\0')
-        return 0;
-    request->has_credentials = true;
-    r = decode(url->username, &parts->username, &request->username);
-    if (r < 0)
-        return r;
-    return decode(url->password, &parts->password, &request->password);
+    wsp_buffer_init(&decoded, SIZE_MAX);
+    wsp_buffer_keep_secret(&decoded);
+    r = wsp_buffer_reserve(&decoded, len, &room);
+    if (r == 0) {
+        if (len > 0)
+            wsp_buffer_commit(&decoded, wsp_percent_decode((char *)room, encoded, len));
+        if (strstr(encoded, CREDENTIAL_IN_USERINFO) != NULL)
+            r = add_text(words, index, target, view_of(&decoded), CREDENTIAL_PLAIN, ret_failure);
+        else
+            r = wsp_buffer_append(&words->texts[index], wsp_buffer_peek(&decoded),
+                                  wsp_buffer_len(&decoded));
+    }
+    wsp_buffer_deinit(&decoded);
+    return r;
 }
 
-static int add_headers(struct wsp_request *request, struct parts *parts,
-                       const struct strings *headers)
+static int words_init(struct words *words, const struct target *target, struct failure *ret_failure)
+{
+    const struct strings *headers = &target->headers;
+    size_t n = N_FIXED_TEXTS + headers->n_items / 2;
+    int r;
+
+    *words = (struct words){.texts = calloc(n, sizeof(*words->texts))};
+    if (words->texts == NULL)
+        return -ENOMEM;
+    words->n_texts = n;
+    wsp_buffer_init(&words->values, SIZE_MAX);
+    for (size_t i = 0; i < n; i++) {
+        wsp_buffer_init(&words->texts[i], MAX_WRITE_PER_TURN);
+        wsp_buffer_keep_secret(&words->texts[i]);
+    }
+    r = add_text(words, TEXT_RESOURCE, target, wsp_view_of_string(target->url.resource),
+                 CREDENTIAL_QUERY, ret_failure);
+    if (r == 0)
+        r = add_decoded(words, TEXT_USERNAME, target, target->url.username, ret_failure);
+    if (r == 0)
+        r = add_decoded(words, TEXT_PASSWORD, target, target->url.password, ret_failure);
+    for (size_t i = 1; r == 0 && i < headers->n_items; i += 2)
+        r = add_text(words, N_FIXED_TEXTS + i / 2, target, wsp_view_of_string(headers->items[i]),
+                     CREDENTIAL_HEADER, ret_failure);
+    return r;
+}
+
+/* 0, -ENOMEM. *ret_fields is the caller's to free; what it looks at is not. */
+static int fields_new(const struct words *words, const struct strings *headers,
+                      struct wsp_field **ret_fields)
 {
     size_t n = headers->n_items / 2;
+    struct wsp_field *fields = calloc(n + 1, sizeof(*fields));
 
-    if (n == 0)
-        return 0;
-    parts->headers = calloc(n, sizeof(*parts->headers));
-    if (parts->headers == NULL)
+    if (fields == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        parts->headers[i].name = wsp_view_of_string(headers->items[2 * i]);
-        parts->headers[i].value = wsp_view_of_string(headers->items[2 * i + 1]);
+        fields[i].name = wsp_view_of_string(headers->items[2 * i]);
+        fields[i].value = view_of(&words->texts[N_FIXED_TEXTS + i]);
     }
-    request->headers = parts->headers;
-    request->n_headers = n;
+    *ret_fields = fields;
     return 0;
+}
+
+static bool has_userinfo(const struct wsp_url *url)
+{
+    return url->username[0] != '\0' || url->password[0] != '\0';
 }
 
 /* 0; -EINVAL or -ENOBUFS when the target cannot be put into a request; -ENOMEM. */
 static int write_request(const struct upgrade *upgrade, const struct target *target,
                          const uint8_t nonce[WSP_HANDSHAKE_NONCE], struct wsp_buffer *out)
 {
-    struct parts parts = {0};
+    const struct words *words = &upgrade->words;
+    struct wsp_field *fields;
     struct wsp_request request = {
-        .target = wsp_view_of_string(target->url.resource),
+        .target = view_of(&words->texts[TEXT_RESOURCE]),
         .host = wsp_view_of_string(target->url.host_header),
         .protocols = upgrade->protocols,
         .n_protocols = target->protocols.n_items,
         .extensions = wsp_view_of_string(upgrade->offer_text),
         .user_agent = WSP_VIEW_LITERAL(PACKAGE "/" VERSION),
+        .has_credentials = has_userinfo(&target->url),
+        .username = view_of(&words->texts[TEXT_USERNAME]),
+        .password = view_of(&words->texts[TEXT_PASSWORD]),
+        .n_headers = target->headers.n_items / 2,
     };
-    int r;
+    int r = fields_new(words, &target->headers, &fields);
 
+    if (r < 0)
+        return r;
+    request.headers = fields;
     memcpy(request.nonce, nonce, WSP_HANDSHAKE_NONCE);
-    r = add_credentials(&request, &parts, &target->url);
-    if (r == 0)
-        r = add_headers(&request, &parts, &target->headers);
-    if (r == 0)
-        r = wsp_handshake_write_request(out, &request);
-    parts_deinit(&parts);
+    wsp_buffer_keep_secret(out);
+    r = wsp_handshake_write_request(out, &request);
+    free(fields);
     return r;
 }
 
@@ -230,13 +286,17 @@ int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_s
     r = expect(upgrade, target, nonce, sha1);
     if (r < 0)
         goto free_upgrade;
-    r = write_request(upgrade, target, nonce, out);
+    r = words_init(&upgrade->words, target, ret_failure);
+    if (r == 0)
+        r = write_request(upgrade, target, nonce, out);
     if (r == -EINVAL || r == -ENOBUFS) {
         describe_bad_request(target, r, ret_failure);
         r = 1;
     }
     if (r != 0)
         goto free_upgrade;
+    if (target->endpoint == NULL)
+        words_deinit(&upgrade->words);
     *ret_upgrade = upgrade;
     return 0;
 
@@ -249,8 +309,10 @@ struct upgrade *upgrade_free(struct upgrade *upgrade)
 {
     if (upgrade == NULL)
         return NULL;
+    words_deinit(&upgrade->words);
     wsp_response_reader_deinit(&upgrade->reader);
     free(upgrade->protocols);
+    explicit_bzero(upgrade, sizeof(*upgrade)); /* the beginning of the answer's body */
     free(upgrade);
     return NULL;
 }
@@ -327,51 +389,55 @@ static void mask(struct wsp_buffer *body, struct wsp_view secret)
 }
 
 /* 0, -ENOMEM. */
-static int mask_credentials(struct wsp_buffer *body, const struct target *target)
+static int mask_basic(struct wsp_buffer *body, struct wsp_view username, struct wsp_view password)
 {
-    struct wsp_request request = {0};
-    struct parts parts = {0};
     struct wsp_buffer basic;
-    int r = add_credentials(&request, &parts, &target->url);
+    int r;
 
     wsp_buffer_init(&basic, SIZE_MAX);
+    wsp_buffer_keep_secret(&basic);
+    r = wsp_basic_append(&basic, username, password);
     if (r == 0)
-        r = wsp_basic_append(&basic, request.username, request.password);
-    if (r == 0) {
-        mask(body, request.username);
-        mask(body, request.password);
-        mask(body, (struct wsp_view){wsp_buffer_peek(&basic), wsp_buffer_len(&basic)});
-    }
+        mask(body, view_of(&basic));
     wsp_buffer_deinit(&basic);
-    parts_deinit(&parts);
     return r;
 }
 
-/* As it stands in the request, and as servers decode it. 0, -ENOMEM. */
-static int mask_resource(struct wsp_buffer *body, const struct target *target)
+/* As servers decode it. 0, -ENOMEM. */
+static int mask_decoded(struct wsp_buffer *body, struct wsp_view resource)
 {
-    struct wsp_view view;
-    char *decoded;
-    int r = decode(target->url.resource, &decoded, &view);
+    struct wsp_buffer decoded;
+    uint8_t *room;
+    int r;
 
-    if (r < 0)
-        return r;
-    mask(body, wsp_view_of_string(target->url.resource));
-    mask(body, view);
-    free(decoded);
-    return 0;
+    wsp_buffer_init(&decoded, SIZE_MAX);
+    wsp_buffer_keep_secret(&decoded);
+    r = wsp_buffer_reserve(&decoded, resource.len, &room);
+    if (r == 0) {
+        wsp_buffer_commit(
+            &decoded, wsp_percent_decode((char *)room, (const char *)resource.data, resource.len));
+        mask(body, view_of(&decoded));
+    }
+    wsp_buffer_deinit(&decoded);
+    return r;
 }
 
-/* Who names an endpoint is not told its secrets, neither by a server that tells back what it got. 0, -ENOMEM. */
-static int mask_secrets(struct wsp_buffer *body, const struct target *target)
+/* Who names an endpoint is not told its secrets, neither by a server that tells back what it got. Whole values go first:
+ * once a word of theirs is covered, the rest would no longer be found. 0, -ENOMEM. */
+static int mask_secrets(struct wsp_buffer *body, const struct words *words)
 {
-    int r = mask_credentials(body, target);
+    struct wsp_view values = view_of(&words->values), value;
 
-    if (r == 0)
-        r = mask_resource(body, target);
-    for (size_t i = 1; r == 0 && i < target->headers.n_items; i += 2)
-        mask(body, wsp_view_of_string(target->headers.items[i]));
-    return r;
+    while (credential_next(&values, &value))
+        excerpt_mask_value(body->data + body->start, wsp_buffer_len(body), value);
+    for (size_t i = 0; i < words->n_texts; i++)
+        mask(body, view_of(&words->texts[i]));
+
+    int r = mask_decoded(body, view_of(&words->texts[TEXT_RESOURCE]));
+
+    return r < 0 ? r
+                 : mask_basic(body, view_of(&words->texts[TEXT_USERNAME]),
+                              view_of(&words->texts[TEXT_PASSWORD]));
 }
 
 char *upgrade_excerpt(const struct upgrade *upgrade)
@@ -382,11 +448,12 @@ char *upgrade_excerpt(const struct upgrade *upgrade)
     int r;
 
     wsp_buffer_init(&body, WSP_MAX_ANSWER_EXCERPT);
+    wsp_buffer_keep_secret(&body);
     r = wsp_buffer_append(&body, said.data, said.len);
     if (r == 0 && upgrade->target->endpoint != NULL)
-        r = mask_secrets(&body, upgrade->target);
+        r = mask_secrets(&body, &upgrade->words);
     if (r == 0)
-        text = excerpt_new((struct wsp_view){wsp_buffer_peek(&body), wsp_buffer_len(&body)});
+        text = excerpt_new(view_of(&body));
     wsp_buffer_deinit(&body);
     return text;
 }

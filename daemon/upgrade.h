@@ -20,8 +20,9 @@ struct upgrade;
 typedef void (*upgrade_random_fn)(void *to, size_t len);
 typedef int (*upgrade_sha1_fn)(const void *data, size_t len, uint8_t ret_digest[20]);
 
-/* Appends the request to out, and begins to wait for its answer. The target outlives the upgrade.
- * 0; -ENOMEM; 1 when the target cannot be put into a request, with failure set. */
+/* Appends the request to out, which is secret from now on, and begins to wait for its answer. The target outlives the upgrade.
+ * 0; -ENOMEM; 1 when the target cannot be put into a request, or a credential of it not be read,
+ * with failure set. */
 int upgrade_new(const struct target *target, upgrade_random_fn random, upgrade_sha1_fn sha1,
                 struct wsp_buffer *out, struct upgrade **ret_upgrade, struct failure *ret_failure);
 struct upgrade *upgrade_free(struct upgrade *upgrade); /* takes NULL; returns NULL */

@@ -71,6 +71,7 @@ static void upstream_tell_ended(void *owner)
     outflow_deinit(&u->outflow);
     if (u->upgrade != NULL && u->ending.failure.http_status != 0)
         share_excerpt_take(u->share, upgrade_excerpt(u->upgrade));
+    u->upgrade = upgrade_free(u->upgrade);
     share_ended(u->share, &u->ending);
 }
 
@@ -403,6 +404,7 @@ static void upstream_read(struct upstream *u)
         upstream_stream_over(u, n);
     } else if (u->state == UPGRADING || u->state == REFUSED) {
         upstream_read_answer(u, bytes);
+        explicit_bzero(context->scratch, bytes.len); /* it may tell back what was asked */
     } else if (!u->is_deaf) {
         pulse_heard(&u->pulse);
         inflow_feed(&u->inflow, bytes);

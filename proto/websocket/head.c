@@ -58,6 +58,8 @@ void wsp_head_init(struct wsp_head *head, enum wsp_head_kind kind, size_t max_by
     *head = (struct wsp_head){.kind = kind, .max_fields = max_fields};
     /* Spans have 32 bits. */
     wsp_buffer_init(&head->bytes, max_bytes > UINT32_MAX ? UINT32_MAX : max_bytes);
+    /* A request carries credentials, and an answer may tell them back. */
+    wsp_buffer_keep_secret(&head->bytes);
 }
 
 void wsp_head_deinit(struct wsp_head *head)

@@ -391,6 +391,7 @@ int wsp_tunnel_init(struct wsp_tunnel *tunnel, const struct wsp_tunnel_asked *as
 
     *tunnel = (struct wsp_tunnel){.has_credentials = asked->has_credentials};
     wsp_buffer_init(&tunnel->out, SIZE_MAX);
+    wsp_buffer_keep_secret(&tunnel->out);
     if (asked->kind == WSP_TUNNEL_SOCKS5)
         return socks_init(tunnel, asked);
     r = http_init(tunnel, asked);

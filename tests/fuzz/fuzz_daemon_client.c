@@ -130,12 +130,14 @@ static void server_prepare(struct stage *stage)
         [QUOTA_QUEUED_BYTES] = 100 * 1024,
         [QUOTA_SENDING_BYTES] = 200 * 1024,
     };
+    static char nowhere[] = "/nonexistent";
 
     server->clock = &stage->clock.clock;
     server->turn = &stage->turn;
     server->upstream_context.scratch = stage->scratch;
     server->upstream_context.scratch_len = MAX_READ_PER_TURN;
     server->config = &stage->config;
+    server->paths.credentials = nowhere;
     list_init(&server->clients);
     list_init(&server->channels);
     history_init(&server->history);

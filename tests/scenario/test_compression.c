@@ -358,6 +358,25 @@ START_TEST(messages_leave_as_they_are)
 }
 END_TEST
 
+/* A deflater would remember it; and nothing of it is left where it was written from. */
+START_TEST(a_secret_is_not_packed)
+{
+    char *text = text_of(1000);
+
+    a_is_open("permessage-deflate");
+    server_takes(&server, 1000);
+    ck_assert_int_eq(program_sends(&a, text), 0);
+    wsp_buffer_keep_secret(&LIST_ENTRY(a.channel.outbox.next, struct outgoing, link)->payload);
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "");
+    server_takes(&server, 8);
+    server_run(&server);
+    ck_assert_str_eq(server_heard(&server), "[1000]");
+    free(text);
+    leave();
+}
+END_TEST
+
 /* A message that is packed over many turns lets a pong pass, and its frame is one. */
 START_TEST(packing_has_a_budget_per_turn)
 {
@@ -423,6 +442,7 @@ Suite *unit_suite(void)
     tcase_add_test(in, a_bomb_ends_at_the_limit);
     tcase_add_test(out, messages_leave_packed_and_count_in_full);
     tcase_add_loop_test(out, messages_leave_as_they_are, 0, 2);
+    tcase_add_test(out, a_secret_is_not_packed);
     tcase_add_test(out, packing_has_a_budget_per_turn);
     tcase_add_test(out, an_end_while_packing_drops_the_message);
     return suite;

@@ -136,6 +136,28 @@ START_TEST(no_memory_is_no_excerpt)
 }
 END_TEST
 
+static const struct {
+    const char *said, *value, *text;
+} values[] = {
+    {"a=b;c d", "b;c", "a=b;c d"}, /* too short to be one */
+    {"a=b;c d", "b;c ", "a=****d"},
+    {"1234 12345 123", "1234", "**** ****5 123"},
+    {"a tok&en=1 2 tok&en", "tok&en=1 2", "a ********** ******"},
+    {"xabcabcabcdx", "abcabcd", "xabc*******x"},
+};
+
+START_TEST(values_are_covered_delimiters_and_all)
+{
+    struct guard guard;
+    size_t len = strlen(values[_i].said);
+
+    guard_init(&guard, values[_i].said, len);
+    excerpt_mask_value((uint8_t *)(uintptr_t)guard.data, len, wsp_view_of_string(values[_i].value));
+    unit_assert_bytes(guard.data, len, values[_i].text, len);
+    guard_deinit(&guard);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("excerpt");
@@ -145,6 +167,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(text, it_is_bounded, 0, 5);
     tcase_add_test(text, as_much_damage_as_there_may_be);
     tcase_add_loop_test(text, secrets_are_masked, 0, N_OF(masks));
+    tcase_add_loop_test(text, values_are_covered_delimiters_and_all, 0, N_OF(values));
     tcase_add_test(text, no_memory_is_no_excerpt);
     return suite;
 }
