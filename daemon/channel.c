@@ -46,6 +46,15 @@ static void cursor_woken(struct cursor *cursor)
     channel_wake(LIST_ENTRY(cursor, struct channel, cursor));
 }
 
+/* What its next message had to wait for has been said. */
+static void subscriber_released(struct subscriber *subscriber)
+{
+    struct channel *channel = LIST_ENTRY(subscriber, struct channel, subscriber);
+
+    if (!list_is_empty(&channel->outbox))
+        share_has_outgoing(channel->share, channel);
+}
+
 int channel_init(struct channel *channel, const struct channel_ops *ops, struct user *user,
                  uint64_t id, uint64_t now_ms)
 {
@@ -60,6 +69,7 @@ int channel_init(struct channel *channel, const struct channel_ops *ops, struct 
     list_init(&channel->in_flight);
     list_init(&channel->sender_link);
     list_init(&channel->block_link);
+    subscriber_init(&channel->subscriber, subscriber_released);
     cursor_init(&channel->cursor, id, cursor_woken);
     return charge_take(&channel->charge, user, QUOTA_CHANNELS, 1);
 }
@@ -109,6 +119,7 @@ int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer
         .channel = channel,
         .payload = *payload,
         .cost = cost,
+        .number = ++channel->n_given,
         .is_binary = is_binary,
     };
     *payload = (struct wsp_buffer){0};
@@ -124,6 +135,47 @@ finish:
     return r;
 }
 
+int outgoing_new(struct share *share, struct wsp_buffer *payload, struct outgoing **ret_outgoing)
+{
+    struct outgoing *outgoing = malloc(sizeof(*outgoing));
+
+    if (outgoing == NULL) {
+        wsp_buffer_deinit(payload);
+        return -ENOMEM;
+    }
+    *outgoing = (struct outgoing){.share = share, .payload = *payload};
+    *payload = (struct wsp_buffer){0};
+    list_init(&outgoing->link);
+    charge_force(&outgoing->charge, share->owner, QUOTA_SENDING_BYTES,
+                 outgoing->payload.capacity + OUTGOING_OVERHEAD);
+    *ret_outgoing = outgoing;
+    return 0;
+}
+
+static bool takes_from_program(const struct channel *channel)
+{
+    return channel->share != NULL &&
+           (channel->state == CHANNEL_OPEN || channel->state == CHANNEL_CONNECTING);
+}
+
+int channel_subscribe(struct channel *channel, struct wsp_view on_connect, struct wsp_view on_leave)
+{
+    struct failure failure;
+    int r = 0;
+
+    if (takes_from_program(channel))
+        r = sending_subscribe(channel->share, channel, on_connect, on_leave, &failure);
+    if (r > 0)
+        channel_fail(channel, &failure);
+    return r < 0 ? r : 0;
+}
+
+void channel_unsubscribe(struct channel *channel, struct wsp_view on_connect)
+{
+    if (takes_from_program(channel))
+        sending_unsubscribe(channel->share, channel, on_connect);
+}
+
 bool channel_has_sends(const struct channel *channel)
 {
     return !list_is_empty(&channel->outbox) || !list_is_empty(&channel->in_flight);
@@ -136,6 +188,8 @@ void channel_drop_outbox(struct channel *channel)
     while ((node = list_take_first(&channel->outbox)) != NULL)
         outgoing_free(LIST_ENTRY(node, struct outgoing, link));
     list_remove(&channel->sender_link);
+    if (channel->share != NULL)
+        sending_dropped(channel->share, channel);
 }
 
 void channel_orphan_sends(struct channel *channel)
@@ -165,6 +219,8 @@ void outgoing_done(struct outgoing *outgoing)
     uint64_t cost = outgoing->cost;
 
     outgoing->share->n_out++;
+    if (outgoing->is_heartbeat)
+        heartbeat_written(&outgoing->share->sending.heartbeat);
     outgoing_free(outgoing);
     if (channel == NULL)
         return;

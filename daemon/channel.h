@@ -18,6 +18,7 @@
 #include "daemon/list.h"
 #include "daemon/log.h"
 #include "daemon/quota.h"
+#include "daemon/subscriptions.h"
 #include "daemon/target.h"
 #include "proto/buffer.h"
 #include "proto/limits.h"
@@ -103,8 +104,10 @@ struct outgoing {
     struct channel *channel; /* NULL once the channel has gone: what is in flight still goes */
     struct charge charge;    /* SENDING_BYTES */
     struct wsp_buffer payload;
-    uint64_t cost; /* credit that its local frames took */
+    uint64_t cost;   /* credit that its local frames took */
+    uint64_t number; /* of the channel's messages, the first has 1 */
     bool is_binary;
+    bool is_heartbeat; /* the daemon's; its channel is NULL */
 };
 
 /* Called from anywhere in the daemon, also from within the client's own calls: they mark what is to
@@ -154,7 +157,9 @@ struct channel {
     struct list outbox;      /* struct outgoing that wait */
     struct list in_flight;   /* those that the upstream has taken */
     uint64_t outbox_bytes;   /* payload bytes of both that have not reached the network */
-    struct list sender_link; /* in share->senders while outbox has something */
+    struct list sender_link; /* in share->senders while outbox has something that may go */
+    uint64_t n_given;        /* messages that were ever in the outbox */
+    struct subscriber subscriber;
     /* slow consumer */
     enum slow_consumer slow_consumer;
     uint64_t queue_bytes;
@@ -181,6 +186,17 @@ void channel_deinit(struct channel *channel);
  * clients pipeline; in any state after OPEN it goes nowhere, as the standard says. 0, -ENOMEM. */
 int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
                       uint64_t cost, struct charge *charge);
+
+/* The program wants on_connect said to each connection, and on_leave when it no longer does
+ * (subscriptions.h); neither has been checked but that both are UTF-8. What cannot be fails the channel. Before
+ * shares_open has succeeded and after OPEN it has no effect. 0, -ENOMEM. */
+int channel_subscribe(struct channel *channel, struct wsp_view on_connect,
+                      struct wsp_view on_leave);
+void channel_unsubscribe(struct channel *channel, struct wsp_view on_connect);
+
+/* A message that the daemon itself has for the server of a share: text, whose payload is taken (and left
+ * empty), also on failure. It is the upstream's as those of channels. 0, -ENOMEM. */
+int outgoing_new(struct share *share, struct wsp_buffer *payload, struct outgoing **ret_outgoing);
 
 /* What a message in an outbox costs in quota beside its payload. */
 uint64_t outgoing_overhead(void);

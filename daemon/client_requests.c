@@ -193,13 +193,22 @@ static int credit_handle(struct client *client, struct client_channel *channel,
     return 0;
 }
 
-/* No upstream speaks for its channels yet. */
-static int subscription_handle(struct client *client, struct client_channel *channel,
-                               const struct wsp_message *message)
+/* ---- subscriptions ---- */
+
+static int subscribe_handle(struct client *client, struct client_channel *channel,
+                            const struct wsp_message *message)
+{
+    const struct wsp_local_subscribe *subscribe = &message->subscribe;
+
+    (void)client;
+    return channel_subscribe(&channel->channel, subscribe->on_connect, subscribe->on_leave);
+}
+
+static int unsubscribe_handle(struct client *client, struct client_channel *channel,
+                              const struct wsp_message *message)
 {
     (void)client;
-    (void)channel;
-    (void)message;
+    channel_unsubscribe(&channel->channel, message->unsubscribe.on_connect);
     return 0;
 }
 
@@ -276,8 +285,8 @@ static const struct request_row rows[] = {
     {WSP_LOCAL_BINARY, 0, data_handle},
     {WSP_LOCAL_ABORT, 0, abort_handle},
     {WSP_LOCAL_CREDIT, RULE_AFTER_CLOSE, credit_handle},
-    {WSP_LOCAL_SUBSCRIBE, 0, subscription_handle},
-    {WSP_LOCAL_UNSUBSCRIBE, 0, subscription_handle},
+    {WSP_LOCAL_SUBSCRIBE, 0, subscribe_handle},
+    {WSP_LOCAL_UNSUBSCRIBE, 0, unsubscribe_handle},
     {WSP_LOCAL_REQUEST, RULE_CONNECTION, request_handle},
 };
 

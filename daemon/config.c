@@ -18,6 +18,7 @@
 
 #include "daemon/credential_places.h"
 #include "daemon/idna.h"
+#include "daemon/sending_options.h"
 #include "daemon/tls_options.h"
 #include "proto/rules.h"
 
@@ -132,7 +133,8 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
                "endpoint \"%s\": url is missing; write url = \"wss://...\"", parse->endpoint.name);
         return 1;
     }
-    if (tls_options_check(&parse->endpoint.options, parse->endpoint.name, problem) != 0) {
+    if (tls_options_check(&parse->endpoint.options, parse->endpoint.name, problem) != 0 ||
+        sending_options_check(&parse->endpoint.options, problem) != 0) {
         report(parse->file, root->line, "endpoint \"%s\": %s", parse->endpoint.name, problem);
         return 1;
     }

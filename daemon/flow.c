@@ -180,6 +180,7 @@ void flow_review(struct share *share)
     if (share->is_paused != is_to_pause) {
         share->is_paused = is_to_pause;
         share->shares->ops->pause(share->upstream, is_to_pause);
+        sending_rest(share, is_to_pause);
     }
 }
 

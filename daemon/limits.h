@@ -152,6 +152,21 @@
  * program that is not busy needs a fraction of it; the server, which wants its answer soon, hardly notices so much. */
 #define PARTING_MS 500
 
+/* Messages of a greeting, and bytes of each: logging in takes a few, subscribing to all that a busy desk
+ * follows some dozens. */
+#define MAX_GREETING         256
+#define MAX_GREETING_MESSAGE (64 * 1024)
+
+/* A heartbeat, its answer, or what a server asks and is told. They are a few words; what is longer is
+ * not looked at. */
+#define MAX_HEARTBEAT_LEN 4096
+
+/* Subscriptions of one channel, and bytes of them. Servers that count topics allow a thousand or less
+ * on a connection; all of them are said anew after each reconnection, and looked through when the
+ * channel asks for one more. What all channels of a user have together is in quota.h. */
+#define MAX_SUBSCRIPTIONS_PER_CHANNEL      1024
+#define MAX_SUBSCRIPTION_BYTES_PER_CHANNEL (1024 * 1024)
+
 /* Messages in one such write: more are a matter of the next turn, so that what remembers them stays
  * small. */
 #define MAX_MESSAGES_PER_WRITE 512

@@ -17,6 +17,7 @@
 #include "daemon/option_text.h"
 #include "daemon/options.h"
 #include "daemon/proxy_choice.h"
+#include "daemon/sending_options.h"
 #include "daemon/server.h"
 #include "daemon/tls_options.h"
 #include "proto/local/errors.h"
@@ -371,6 +372,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
     if (r == 0)
         r = strings_copy(&target->protocols,
                          protocols->n_items > 0 ? protocols : &options->protocols);
+    if (r == 0)
+        r = sending_options_fill(target, options);
     return r;
 }
 

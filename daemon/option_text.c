@@ -14,13 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/credential.h"
 #include "daemon/idna.h"
 #include "daemon/limits.h"
 #include "daemon/no_proxy.h"
+#include "daemon/pattern.h"
 #include "daemon/pin.h"
 #include "daemon/proxy.h"
 #include "proto/limits.h"
 #include "proto/rules.h"
+#include "proto/utf8.h"
 
 int option_problem(char ret_problem[OPTION_TEXT_LEN], const char *format, ...)
 {
@@ -75,6 +78,36 @@ static int hosts_check(const struct option_row *row, struct wsp_view text,
                           "example.org, 192.0.2.0/24");
 }
 
+/* What goes to a server as a text message, or comes from one. It may be a credential and is never quoted. */
+static int message_check(const struct option_row *row, struct wsp_view text,
+                         char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *flaw;
+
+    if (text.len > row->max)
+        return option_problem(ret_problem, "%s: a message is longer than %llu bytes", row->name,
+                              (unsigned long long)row->max);
+    if (!wsp_utf8_is_valid(text.data, text.len))
+        return option_problem(ret_problem, "%s: a message is not UTF-8", row->name);
+    flaw = row->type == OPTION_PATTERN ? pattern_flaw(text)
+           : row->type == OPTION_REPLY ? reply_flaw(text)
+                                       : credential_flaw(text);
+    return flaw ? option_problem(ret_problem, "%s: %s", row->name, flaw) : 0;
+}
+
+static int messages_add(const struct option_row *row, struct strings *messages,
+                        struct wsp_view text, char ret_problem[OPTION_TEXT_LEN])
+{
+    int r;
+
+    if (messages->n_items >= MAX_GREETING)
+        return option_problem(ret_problem, "%s: more than %d messages", row->name, MAX_GREETING);
+    if (text.len == 0)
+        return option_problem(ret_problem, "%s: a message is empty", row->name);
+    r = message_check(row, text, ret_problem);
+    return r == 0 ? strings_add(messages, (const char *)text.data, text.len) : r;
+}
+
 /* 0, -ENOMEM, or 1: what the text is not. */
 static int text_check(const struct option_row *row, struct wsp_view text,
                       char ret_problem[OPTION_TEXT_LEN])
@@ -87,6 +120,9 @@ static int text_check(const struct option_row *row, struct wsp_view text,
     case OPTION_PROXY: return proxy_check(row, text, ret_problem);
     case OPTION_HOSTS: return hosts_check(row, text, ret_problem);
     case OPTION_TEXT: return 0;
+    case OPTION_MESSAGE:
+    case OPTION_PATTERN:
+    case OPTION_REPLY: return message_check(row, text, ret_problem);
     default: break;
     }
     if (text.data[0] != '/')
@@ -199,6 +235,8 @@ int option_add_item(const struct option_row *row, struct wsp_view text, struct s
         return headers_add_line(strings, text, ret_problem);
     if (row->type == OPTION_PINS)
         return pins_add(row, strings, text, ret_problem);
+    if (row->type == OPTION_MESSAGES)
+        return messages_add(row, strings, text, ret_problem);
     if (!wsp_subprotocol_is_valid(item, text.len))
         return option_problem(ret_problem, "%s: \"%.*s\" is not a subprotocol's name", row->name,
                               text.len > 60 ? 60 : (int)text.len, item);

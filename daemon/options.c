@@ -75,10 +75,14 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_FILE:
     case OPTION_DIRECTORY:
     case OPTION_PROXY:
-    case OPTION_HOSTS: return KIND_TEXT;
+    case OPTION_HOSTS:
+    case OPTION_MESSAGE:
+    case OPTION_PATTERN:
+    case OPTION_REPLY: return KIND_TEXT;
     case OPTION_LIST:
     case OPTION_HEADERS:
     case OPTION_PINS:
+    case OPTION_MESSAGES:
     case OPTION_WORDS: return KIND_LIST;
     default: return KIND_NUMBER;
     }

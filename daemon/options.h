@@ -33,6 +33,10 @@ enum option_type {
     OPTION_HEADERS,
     OPTION_PINS,
     OPTION_WORDS,
+    OPTION_MESSAGE,
+    OPTION_MESSAGES,
+    OPTION_PATTERN,
+    OPTION_REPLY,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -54,6 +58,10 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_HEADERS   struct strings /* name and value alternate */
 #define OPTION_C_PINS      struct strings
 #define OPTION_C_WORDS     struct strings
+#define OPTION_C_MESSAGE   char *
+#define OPTION_C_MESSAGES  struct strings
+#define OPTION_C_PATTERN   char *
+#define OPTION_C_REPLY     char *
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX

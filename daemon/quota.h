@@ -31,7 +31,8 @@
     R(QUEUED_BYTES, queued_bytes, 256 << 20, "bytes of messages that wait for programs to read") \
     R(RECEIVING_BYTES, receiving_bytes, 256 << 20, "bytes of messages that have not come whole") \
     R(RESERVED_BYTES, reserved_bytes, 256 << 20, "room set aside for the long ones of these")    \
-    R(SENDING_BYTES, sending_bytes, 256 << 20, "bytes of messages that wait to be sent")
+    R(SENDING_BYTES, sending_bytes, 256 << 20, "bytes of messages that wait to be sent")         \
+    R(SUBSCRIPTION_BYTES, subscription_bytes, 16 << 20, "bytes of subscriptions that are kept")
 
 enum quota_resource {
 #define QUOTA_ENUM(NAME, name, limit, text) QUOTA_##NAME,

@@ -148,6 +148,7 @@ void reception_holds(struct share *share, size_t message_len, size_t message_max
 
     if (share->state == SHARE_ENDED)
         return;
+    reception->message_len = message_len > MAX_UNRESERVED_LEN ? message_len : 0;
     if (message_len <= MAX_UNRESERVED_LEN) {
         if (reception_has_turn(share) || share->pauses & SHARE_PAUSE_TURN)
             end_turn(share);

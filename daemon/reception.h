@@ -41,6 +41,7 @@ struct reception {
     struct charge held;     /* RECEIVING_BYTES */
     struct timer deadline;  /* while it has its turn */
     uint64_t since_ms;      /* when it began to wait */
+    size_t message_len;     /* what it holds, where that is more than MAX_UNRESERVED_LEN; else 0 */
 };
 
 /* Allocates nothing; share_new makes the timer, for reception_overdue. */

@@ -137,6 +137,7 @@ static void config_adopt(struct server *server, struct config *config)
     server->quota.limits[QUOTA_RECEIVING_BYTES] = options->max_queued_bytes;
     server->quota.limits[QUOTA_RESERVED_BYTES] = options->max_queued_bytes;
     server->quota.limits[QUOTA_SENDING_BYTES] = options->max_sending_bytes;
+    server->quota.limits[QUOTA_SUBSCRIPTION_BYTES] = options->max_subscription_bytes;
     quota_limits_changed(&server->quota);
     for (size_t i = 0; i < config->n_endpoints; i++)
         if (config->endpoints[i].options.insecure_tls)

@@ -60,6 +60,10 @@ static void set_state(struct share *share, enum share_state state)
 {
     share->state = state;
     if (state == SHARE_OPEN)
+        sending_begin(share);
+    else
+        sending_end(share);
+    if (state == SHARE_OPEN)
         share->opened_ms = clock_now_ms(share->shares->clock);
     if (state == SHARE_CLOSING || state == SHARE_ENDED) {
         stop_lingering(share);
@@ -204,6 +208,8 @@ static void share_review(void *owner)
         parting_review(share);
     if ((share->state == SHARE_OPEN || share->state == SHARE_CONNECTING) && share->n_holders == 0)
         forsaken(share);
+    if (share->state == SHARE_OPEN)
+        sending_review(share);
 }
 
 /* --- birth and death --- */
@@ -211,6 +217,7 @@ static void share_review(void *owner)
 void share_free(struct share *share)
 {
     reception_deinit(share);
+    sending_deinit(share);
     task_cancel(&share->check);
     task_cancel(&share->burial);
     timer_deinit(&share->linger);
@@ -303,6 +310,9 @@ int share_new(struct shares *shares, struct target *target, struct share_key *ke
         r = refuse_quota(owner, ret_failure);
         goto fail;
     }
+    r = sending_init(share);
+    if (r < 0)
+        goto fail;
     r = timer_init(&share->linger, shares->clock, linger_over, share);
     if (r < 0)
         goto fail;
@@ -384,16 +394,25 @@ static int received(struct share *share, size_t len, int r)
 
 int share_received(struct share *share, bool is_binary, struct wsp_view payload)
 {
+    int r = sending_heard(share, is_binary, payload);
+
     assert(share->state == SHARE_OPEN || share->state == SHARE_CLOSING);
-    return received(share, payload.len, log_append(&share->log, is_binary, payload));
+    if (r == 0)
+        r = log_append(&share->log, is_binary, payload);
+    return received(share, payload.len, r);
 }
 
 int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload)
 {
     size_t len = wsp_buffer_len(payload);
+    int r = sending_heard(share, is_binary, (struct wsp_view){wsp_buffer_peek(payload), len});
 
     assert(share->state == SHARE_OPEN || share->state == SHARE_CLOSING);
-    return received(share, len, log_append_take(&share->log, is_binary, payload));
+    if (r == 0)
+        r = log_append_take(&share->log, is_binary, payload);
+    wsp_buffer_consume(payload, wsp_buffer_len(payload));
+    wsp_buffer_trim(payload);
+    return received(share, len, r);
 }
 
 bool share_closing(struct share *share)
@@ -431,43 +450,12 @@ const char *share_excerpt(const struct share *share, const struct ending *ending
     return share->excerpt;
 }
 
-static bool takes_sends(const struct share *share)
-{
-    return share->state == SHARE_OPEN || share->is_parting;
-}
-
-struct outgoing *share_next_outgoing(struct share *share)
-{
-    struct list *first = list_first(&share->senders);
-    struct outgoing *outgoing;
-    struct channel *channel;
-
-    if (!takes_sends(share) || first == NULL)
-        return NULL;
-    channel = LIST_ENTRY(first, struct channel, sender_link);
-    /* Who is among the senders has something. */
-    outgoing = LIST_ENTRY(channel->outbox.next, struct outgoing, link);
-    outgoing->share = share;
-    list_append(&channel->in_flight, &outgoing->link);
-    list_remove(&channel->sender_link);
-    if (!list_is_empty(&channel->outbox))
-        list_append(&share->senders, &channel->sender_link);
-    return outgoing;
-}
-
 /* --- for channel --- */
-
-void share_has_outgoing(struct share *share, struct channel *channel)
-{
-    if (!list_is_linked(&channel->sender_link))
-        list_append(&share->senders, &channel->sender_link);
-    if (takes_sends(share))
-        share->shares->ops->wake(share->upstream);
-}
 
 void share_let_go(struct share *share, struct channel *channel)
 {
     channel_drop_outbox(channel);
+    sending_leave(share, channel);
     if (!channel->is_holding)
         return;
     channel->is_holding = false;

@@ -20,6 +20,7 @@
 #include "daemon/log.h"
 #include "daemon/quota.h"
 #include "daemon/reception.h"
+#include "daemon/sending.h"
 #include "daemon/target.h"
 #include "daemon/turn.h"
 
@@ -89,7 +90,8 @@ struct share {
     struct list channels;
     unsigned n_channels; /* in that list */
     unsigned n_holders;  /* of these, not ENDED */
-    struct list senders; /* channels with messages to send, the next one first: fair */
+    struct sending sending;
+    struct list senders; /* channels with messages to send that may go, the next one first: fair */
     /* Channels whose policy is block and that are over their bound, the longest first. */
     struct list blocking;
     struct timer linger;

@@ -72,6 +72,8 @@ struct target *target_new(void)
             .tcp_keepalive_ms = TARGET_DEFAULT_TCP_KEEPALIVE_MS,
             .tcp_user_timeout_ms = TARGET_DEFAULT_TCP_USER_TIMEOUT_MS,
             .close_timeout_ms = TARGET_DEFAULT_CLOSE_TIMEOUT_MS,
+            .heartbeat = {.interval_ms = TARGET_DEFAULT_HEARTBEAT_INTERVAL_MS,
+                          .timeout_ms = TARGET_DEFAULT_HEARTBEAT_TIMEOUT_MS},
         };
     }
     return target;
@@ -86,6 +88,14 @@ static void tls_settings_deinit(struct tls_settings *settings)
     strings_deinit(&settings->pins);
 }
 
+static void heartbeat_settings_deinit(struct heartbeat_settings *settings)
+{
+    free(settings->text);
+    free(settings->answer);
+    free(settings->request);
+    free(settings->reply);
+}
+
 struct target *target_free(struct target *target)
 {
     if (target == NULL)
@@ -97,6 +107,8 @@ struct target *target_free(struct target *target)
     free(target->credentials_dir);
     proxy_free(target->proxy);
     tls_settings_deinit(&target->tls);
+    strings_deinit(&target->greeting);
+    heartbeat_settings_deinit(&target->heartbeat);
     free(target);
     return NULL;
 }

@@ -42,7 +42,9 @@ void strings_deinit(struct strings *strings);
  *   pong-timeout     what a network that finds another way takes
  *   tcp-keepalive    what a kernel does is cheaper than a ping, but says nothing of the server; so it comes later
  *   tcp-user-timeout longer than a server may be expected to take nothing of what is sent, see wsplexd.conf(5)
- *   close-timeout    some round trips over a bad line, and well below the time a service manager gives us to stop */
+ *   close-timeout    some round trips over a bad line, and well below the time a service manager gives us to stop
+ *   heartbeat-interval  servers that want to hear of their clients want it every 30 s or less often
+ *   heartbeat-timeout   as pong-timeout */
 enum {
     TARGET_DEFAULT_LINGER_MS = 1000,
     TARGET_DEFAULT_QUEUE_BYTES = 16 << 20,
@@ -54,6 +56,8 @@ enum {
     TARGET_DEFAULT_PONG_TIMEOUT_MS = 20000,
     TARGET_DEFAULT_TCP_KEEPALIVE_MS = 60000,
     TARGET_DEFAULT_TCP_USER_TIMEOUT_MS = 300000,
+    TARGET_DEFAULT_HEARTBEAT_INTERVAL_MS = 20000,
+    TARGET_DEFAULT_HEARTBEAT_TIMEOUT_MS = 20000,
 };
 
 /* What a target says of TLS: all of it is identity. */
@@ -62,6 +66,13 @@ struct tls_settings {
     char *cert_file, *key_file; /* what to show the server; key_file NULL: it is in cert_file */
     struct strings pins;        /* "sha256/BASE64" of keys; none: any key will do */
     bool is_insecure;           /* chain and name are not verified; pins are */
+};
+
+/* What the server wants to hear beyond the pings of the protocol; see heartbeat.h. NULL: nothing. */
+struct heartbeat_settings {
+    char *text, *answer;   /* what is sent, and the message that must come */
+    char *request, *reply; /* a message of the server, and what it is told */
+    uint64_t interval_ms, timeout_ms;
 };
 
 struct target {
@@ -100,6 +111,9 @@ struct target {
     uint64_t tcp_keepalive_ms;    /* of silence before the kernel asks; 0: it does not */
     uint64_t tcp_user_timeout_ms; /* for the server to take what is sent; 0: as the kernel has it */
     uint64_t close_timeout_ms;    /* the peer's Close frame, then its end of the connection */
+    struct strings greeting;      /* what each new connection is told first */
+    uint64_t greeting_interval_ms; /* between two messages of the daemon's own */
+    struct heartbeat_settings heartbeat;
 };
 
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */

@@ -134,6 +134,10 @@ START_TEST(every_kind_of_value)
                   "    proxy = none\n"
                   "    no-proxy = \"\"\n"
                   "    max-message = \"1 MiB\"\n"
+                  "    greeting = {'{\"op\":\"login\"}', \"a\\\\b\", '%{credential:c} 100%'}\n"
+                  "    heartbeat = \"\\n\"\n"
+                  "    heartbeat-request = \"/ping=1\"\n"
+                  "    heartbeat-reply = '{\"pong\":%{/ping}}'\n"
                   "}\n"
                   "endpoint b { url = ws://[::1]:8080/a }\n"
                   "endpoint c { url = \"ws+unix:/run/x.sock:/a\" }\n");
@@ -167,6 +171,14 @@ START_TEST(every_kind_of_value)
     ck_assert_uint_eq(feed->options.queue_bytes, 1 << 30);
     ck_assert_uint_eq(feed->options.block_timeout_ms, 250);
     ck_assert_uint_eq(feed->options.max_message, 1 << 20);
+    ck_assert_uint_eq(feed->options.greeting.n_items, 3);
+    ck_assert_str_eq(feed->options.greeting.items[0], "{\"op\":\"login\"}");
+    ck_assert_str_eq(feed->options.greeting.items[1], "a\\b");
+    ck_assert_str_eq(feed->options.greeting.items[2], "%{credential:c} 100%");
+    ck_assert_str_eq(feed->options.heartbeat, "\n");
+    ck_assert_str_eq(feed->options.heartbeat_request, "/ping=1");
+    ck_assert_str_eq(feed->options.heartbeat_reply, "{\"pong\":%{/ping}}");
+    ck_assert_ptr_null(feed->options.heartbeat_answer);
     ck_assert_uint_eq(feed->options.close_timeout_ms, TARGET_DEFAULT_CLOSE_TIMEOUT_MS);
     ck_assert_str_eq(config->endpoints[0].url.href, "ws://[::1]:8080/a");
     ck_assert_int_eq(feed->line, 13);
@@ -257,6 +269,31 @@ static const struct {
      "wsplexd.conf:3: headers: a name is not one that a header can have\n"},
     {IN_ENDPOINT("headers = {'Token: se\x01cret'}"),
      "wsplexd.conf:3: headers: the value of Token is not printable text of one line\n"},
+    /* messages, which are never quoted */
+    {IN_ENDPOINT("greeting = {\"a\", \"\"}"), "wsplexd.conf:3: greeting: a message is empty\n"},
+    {IN_ENDPOINT("greeting = {'se\xff"
+                 "cret'}"),
+     "wsplexd.conf:3: greeting: a message is not UTF-8\n"},
+    {IN_ENDPOINT("greeting = {'secret %{credential:a'}"),
+     "wsplexd.conf:3: greeting: a %{credential:NAME} has no closing brace\n"},
+    {IN_ENDPOINT("heartbeat = ''"), "wsplexd.conf:3: heartbeat: the value is empty\n"},
+    {IN_ENDPOINT("heartbeat-interval = 10ms"),
+     "wsplexd.conf:3: heartbeat-interval: 10ms is too small; the least is 100ms\n"},
+    {IN_ENDPOINT("heartbeat = p\n heartbeat-answer = '/a~b=pong'"),
+     "wsplexd.conf:4: heartbeat-answer: what stands before the = is no JSON pointer, as in "
+     "/data/type=pong\n"},
+    {IN_ENDPOINT("heartbeat-answer = pong"),
+     "wsplexd.conf:4: endpoint \"x\": heartbeat-answer: nothing is sent that could be answered; "
+     "give heartbeat as well\n"},
+    {IN_ENDPOINT("heartbeat-request = ping"),
+     "wsplexd.conf:4: endpoint \"x\": heartbeat-request: it is not said what is answered; give "
+     "heartbeat-reply as well\n"},
+    {IN_ENDPOINT("heartbeat-reply = pong"),
+     "wsplexd.conf:4: endpoint \"x\": heartbeat-reply: it is not said what is answered with it; "
+     "give heartbeat-request as well\n"},
+    {IN_ENDPOINT("heartbeat-reply = 'a %{/b'"),
+     "wsplexd.conf:3: heartbeat-reply: after %{ a JSON pointer and then } must follow, as in "
+     "{\"pong\":%{/ping}}\n"},
     /* lines are counted right behind comments of every kind */
     {"# one\n// two\n/* three\n */ /* four */\nendpoint x { // five\n url = ws://h/#\n share = 7 # "
      "six\n}\n",
@@ -374,6 +411,9 @@ static void check_manual(const struct option_table *table, const char *section)
         begin = strstr(section, entry);
         ck_assert_msg(begin != NULL, "wsplexd.conf.5 says nothing of %s", row->name);
         end = strstr(begin + 1, "\n.It ");
+        if (row->type == OPTION_MESSAGE || row->type == OPTION_MESSAGES ||
+            row->type == OPTION_PATTERN || row->type == OPTION_REPLY)
+            continue; /* texts, whose max is a length */
         if (row->max == 0 && row->type != OPTION_CHOICE && row->type != OPTION_FLAG)
             continue;
         memcpy(&number, &row->fallback, sizeof(number));

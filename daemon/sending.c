@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sending: what goes up, and in which order; see the table in sending.h.
+ * Between channels, greeting, heartbeat and subscriptions, which have something to say, and the upstream, which asks for
+ * it. Invariant: see sending.h; what was given to the upstream has been said, and what it then drops is said anew to the
+ * next connection.
+ */
+#include "daemon/sending.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "daemon/limits.h"
+#include "daemon/shares.h"
+#include "proto/local/errors.h"
+
+/* --- what the rooms below tell --- */
+
+static void wake(void *owner)
+{
+    struct share *share = owner;
+
+    if (share->state == SHARE_OPEN)
+        share->shares->ops->wake(share->upstream);
+}
+
+static void review_later(void *owner)
+{
+    struct share *share = owner;
+
+    turn_schedule(share->shares->turn, TURN_CHECK, &share->check);
+}
+
+static void lost(void *owner, const struct failure *failure)
+{
+    struct share *share = owner;
+
+    share->shares->ops->break_off(share->upstream, failure);
+}
+
+static uint64_t taken(void *owner)
+{
+    return ((struct share *)owner)->n_out_bytes;
+}
+
+static uint64_t arriving(void *owner)
+{
+    return ((struct share *)owner)->reception.message_len;
+}
+
+int sending_init(struct share *share)
+{
+    struct sending *sending = &share->sending;
+    const struct target *target = share->target;
+    int r;
+
+    subscriptions_init(&sending->subscriptions, wake, review_later, share);
+    greeting_init(&sending->greeting, &target->greeting, &sending->pace);
+    r = pace_init(&sending->pace, share->shares->clock, target->greeting_interval_ms, wake, share);
+    if (r < 0)
+        return r;
+    return heartbeat_init(&sending->heartbeat, share->shares->clock, &target->heartbeat, wake, lost,
+                          taken, arriving, share);
+}
+
+void sending_deinit(struct share *share)
+{
+    pace_deinit(&share->sending.pace);
+    heartbeat_deinit(&share->sending.heartbeat);
+    subscriptions_deinit(&share->sending.subscriptions);
+}
+
+void sending_begin(struct share *share)
+{
+    struct sending *sending = &share->sending;
+
+    greeting_begin(&sending->greeting);
+    heartbeat_open(&sending->heartbeat);
+    if (greeting_is_through(&sending->greeting))
+        heartbeat_start(&sending->heartbeat);
+    else
+        wake(share);
+    subscriptions_begin(&sending->subscriptions);
+}
+
+void sending_end(struct share *share)
+{
+    struct sending *sending = &share->sending;
+
+    sending->trouble = (struct failure){0};
+    pace_forget(&sending->pace);
+    greeting_end(&sending->greeting);
+    heartbeat_end(&sending->heartbeat);
+    subscriptions_end(&sending->subscriptions);
+}
+
+void sending_review(struct share *share)
+{
+    struct failure trouble = share->sending.trouble;
+
+    if (trouble.cause == 0) {
+        subscriptions_review(&share->sending.subscriptions);
+        return;
+    }
+    share->sending.trouble = (struct failure){0};
+    share->shares->ops->break_off(share->upstream, &trouble);
+}
+
+void sending_rest(struct share *share, bool is_resting)
+{
+    heartbeat_rest(&share->sending.heartbeat, is_resting);
+}
+
+int sending_heard(struct share *share, bool is_binary, struct wsp_view payload)
+{
+    int r = heartbeat_heard(&share->sending.heartbeat, is_binary, payload);
+
+    if (heartbeat_reply(&share->sending.heartbeat) != NULL)
+        wake(share);
+    return r;
+}
+
+/* --- what the daemon itself says --- */
+
+/* It is not said later instead: a server that has been told the half of something is not what anybody waits for. */
+static struct outgoing *cannot_say(struct share *share, int error)
+{
+    failure_set(&share->sending.trouble, WSP_CAUSE_INTERNAL, 0, "the daemon is in trouble: %s",
+                strerror(-error));
+    review_later(share);
+    return NULL;
+}
+
+static struct outgoing *say(struct share *share, struct wsp_view text)
+{
+    struct outgoing *outgoing;
+    struct wsp_buffer payload;
+    int r;
+
+    wsp_buffer_init(&payload, SIZE_MAX);
+    r = wsp_buffer_append(&payload, text.data, text.len);
+    if (r == 0)
+        r = outgoing_new(share, &payload, &outgoing);
+    return r == 0 ? outgoing : cannot_say(share, r);
+}
+
+/* The same for what the administrator has written. */
+static struct outgoing *say_configured(struct share *share, const char *text)
+{
+    return say(share, wsp_view_of_string(text));
+}
+
+static struct outgoing *reply(struct share *share, const char *text)
+{
+    struct outgoing *outgoing = say(share, wsp_view_of_string(text));
+
+    if (outgoing != NULL)
+        heartbeat_replied(&share->sending.heartbeat);
+    return outgoing;
+}
+
+static struct outgoing *greet(struct share *share, const char *text)
+{
+    struct sending *sending = &share->sending;
+    struct outgoing *outgoing = say_configured(share, text);
+
+    if (outgoing == NULL)
+        return NULL;
+    greeting_said(&sending->greeting);
+    if (greeting_is_through(&sending->greeting))
+        heartbeat_start(&sending->heartbeat);
+    return outgoing;
+}
+
+static struct outgoing *say_subscription(struct share *share, struct wsp_view text)
+{
+    struct outgoing *outgoing = say(share, text);
+
+    if (outgoing == NULL)
+        return NULL;
+    subscriptions_said(&share->sending.subscriptions);
+    pace_said(&share->sending.pace);
+    return outgoing;
+}
+
+static struct outgoing *beat(struct share *share, const char *text)
+{
+    struct outgoing *outgoing = say_configured(share, text);
+
+    if (outgoing == NULL)
+        return NULL;
+    outgoing->is_heartbeat = true;
+    heartbeat_said(&share->sending.heartbeat);
+    return outgoing;
+}
+
+/* NULL: nothing now; *ret_is_first says whether the channels have to wait for more. */
+static struct outgoing *next_own(struct share *share, bool *ret_is_first)
+{
+    struct sending *sending = &share->sending;
+    struct wsp_view subscription;
+    const char *text;
+
+    *ret_is_first = true;
+    if (sending->trouble.cause != 0)
+        return NULL;
+    if ((text = heartbeat_reply(&sending->heartbeat)) != NULL)
+        return reply(share, text);
+    if (!greeting_is_through(&sending->greeting)) {
+        text = greeting_next(&sending->greeting);
+        return text == NULL ? NULL : greet(share, text);
+    }
+    if (pace_is_free(&sending->pace) && subscriptions_next(&sending->subscriptions, &subscription))
+        return say_subscription(share, subscription);
+    if ((text = heartbeat_next(&sending->heartbeat)) != NULL)
+        return beat(share, text);
+    *ret_is_first = subscriptions_are_beginning(&sending->subscriptions);
+    return NULL;
+}
+
+/* --- what channels say --- */
+
+static bool may_go(const struct channel *channel)
+{
+    return !list_is_empty(&channel->outbox) && !subscriber_is_waiting(&channel->subscriber);
+}
+
+static struct outgoing *next_of_channels(struct share *share)
+{
+    struct list *first = list_first(&share->senders);
+    struct outgoing *outgoing;
+    struct channel *channel;
+
+    if (first == NULL)
+        return NULL;
+    channel = LIST_ENTRY(first, struct channel, sender_link);
+    /* Who is among the senders has something. */
+    outgoing = LIST_ENTRY(channel->outbox.next, struct outgoing, link);
+    outgoing->share = share;
+    list_append(&channel->in_flight, &outgoing->link);
+    list_remove(&channel->sender_link);
+    subscriptions_passed(&share->sending.subscriptions, &channel->subscriber, outgoing->number);
+    if (may_go(channel))
+        list_append(&share->senders, &channel->sender_link);
+    return outgoing;
+}
+
+static bool takes_sends(const struct share *share)
+{
+    return share->state == SHARE_OPEN || share->is_parting;
+}
+
+struct outgoing *share_next_outgoing(struct share *share)
+{
+    struct outgoing *own = NULL;
+    bool is_own_first = !greeting_is_through(&share->sending.greeting);
+
+    if (!takes_sends(share))
+        return NULL;
+    if (share->state == SHARE_OPEN)
+        own = next_own(share, &is_own_first);
+    return own != NULL || is_own_first ? own : next_of_channels(share);
+}
+
+void share_has_outgoing(struct share *share, struct channel *channel)
+{
+    if (may_go(channel) && !list_is_linked(&channel->sender_link))
+        list_append(&share->senders, &channel->sender_link);
+    if (takes_sends(share))
+        share->shares->ops->wake(share->upstream);
+}
+
+/* --- subscriptions of channels --- */
+
+/* After what the channel has given before, of which nothing may wait any more. */
+static uint64_t place_of(const struct channel *channel)
+{
+    return list_is_empty(&channel->outbox) ? 0 : channel->n_given;
+}
+
+static int refuse(const struct share *share, const struct user *user, int r,
+                  struct failure *ret_failure)
+{
+    switch (r) {
+    case SUBSCRIPTIONS_CONFLICT:
+        failure_set(ret_failure, WSP_CAUSE_CONFLICT, 0,
+                    "on_leave: the same on_connect is subscribed with another one");
+        break;
+    case SUBSCRIPTIONS_TOO_MANY:
+        failure_set(ret_failure, WSP_CAUSE_QUOTA, 0,
+                    "a channel may have no more than %d subscriptions, of %d bytes together",
+                    MAX_SUBSCRIPTIONS_PER_CHANNEL, MAX_SUBSCRIPTION_BYTES_PER_CHANNEL);
+        break;
+    case SUBSCRIPTIONS_QUOTA:
+        failure_set(ret_failure, WSP_CAUSE_QUOTA, 0,
+                    "user %ju has subscriptions of %" PRIu64
+                    " bytes, and may have no more than %" PRIu64 " (max-subscriptions)",
+                    (uintmax_t)user->uid, user->used[QUOTA_SUBSCRIPTION_BYTES],
+                    user->quota->limits[QUOTA_SUBSCRIPTION_BYTES]);
+        break;
+    default:
+        failure_set(ret_failure, WSP_CAUSE_TOO_BIG, 0,
+                    "a subscription is a message, and longer than the %" PRIu64
+                    " bytes that one may have (max-message)",
+                    share->target->max_message);
+    }
+    return ret_failure->cause;
+}
+
+int sending_subscribe(struct share *share, struct channel *channel, struct wsp_view on_connect,
+                      struct wsp_view on_leave, struct failure *ret_failure)
+{
+    enum { TOO_LONG = 100 };
+    uint64_t max = share->target->max_message;
+    int r = TOO_LONG;
+
+    if (on_connect.len <= max && on_leave.len <= max)
+        r = subscriptions_add(&share->sending.subscriptions, &channel->subscriber, channel->user,
+                              on_connect, on_leave, place_of(channel));
+    if (subscriber_is_waiting(&channel->subscriber))
+        list_remove(&channel->sender_link);
+    return r > 0 ? refuse(share, channel->user, r, ret_failure) : r;
+}
+
+void sending_unsubscribe(struct share *share, struct channel *channel, struct wsp_view on_connect)
+{
+    subscriptions_remove(&share->sending.subscriptions, &channel->subscriber, on_connect,
+                         place_of(channel));
+}
+
+void sending_leave(struct share *share, struct channel *channel)
+{
+    subscriptions_leave(&share->sending.subscriptions, &channel->subscriber);
+}
+
+void sending_dropped(struct share *share, struct channel *channel)
+{
+    subscriptions_passed(&share->sending.subscriptions, &channel->subscriber, UINT64_MAX);
+}
