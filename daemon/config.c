@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/credential_places.h"
+#include "daemon/destination.h"
 #include "daemon/idna.h"
 #include "daemon/sending_options.h"
 #include "daemon/tls_options.h"
@@ -64,6 +65,7 @@ static void endpoint_deinit(struct endpoint *endpoint)
     free(endpoint->file);
     wsp_url_deinit(&endpoint->url);
     options_deinit(endpoint_options_table(), &endpoint->options);
+    destination_unref(endpoint->destination);
     memset(endpoint, 0, sizeof(*endpoint));
 }
 
@@ -117,6 +119,16 @@ static int endpoint_compare(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
+/* What is asked often is made ready. */
+static int endpoint_compile(struct endpoint *endpoint)
+{
+    const struct endpoint_options *options = &endpoint->options;
+
+    if (options->allow.n_items == 0 && options->deny.n_items == 0)
+        return 0;
+    return destination_new(&options->allow, &options->deny, NULL, &endpoint->destination);
+}
+
 /* The section has ended: what was read of it becomes one of the configuration's endpoints. */
 static int endpoint_end(cfg_t *root, cfg_t *section)
 {
@@ -144,6 +156,9 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
                other->name, other->file, other->line);
         return 1;
     }
+    r = endpoint_compile(&parse->endpoint);
+    if (r < 0)
+        return r;
 
     struct endpoint *grown =
         reallocarray(config->endpoints, config->n_endpoints + 1, sizeof(*grown));
@@ -428,8 +443,8 @@ static void files_beside_read(const char *file)
     free(copy);
 }
 
-int config_load(const char *file, bool is_required, struct config_reporter *reporter,
-                struct config **ret_config)
+int config_load(const char *file, bool is_required, enum config_kind kind,
+                struct config_reporter *reporter, struct config **ret_config)
 {
     struct config *config = calloc(1, sizeof(*config));
     struct parse state = {.reporter = reporter, .config = config};
@@ -443,6 +458,10 @@ int config_load(const char *file, bool is_required, struct config_reporter *repo
         files_beside_read(file);
     }
     parse = NULL;
+    if (state.error == 0 && state.n_problems == 0)
+        state.error = destination_new(&config->daemon.allow, &config->daemon.deny,
+                                      kind == CONFIG_MACHINE ? DESTINATION_PUBLIC : NULL,
+                                      &config->destination);
     if (state.error < 0 || state.n_problems > 0) {
         config_free(config);
         return state.error < 0 ? state.error : 1;
@@ -459,6 +478,7 @@ struct config *config_free(struct config *config)
         endpoint_deinit(&config->endpoints[i]);
     free(config->endpoints);
     options_deinit(daemon_options_table(), &config->daemon);
+    destination_unref(config->destination);
     free(config);
     return NULL;
 }

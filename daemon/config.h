@@ -24,11 +24,13 @@ struct endpoint {
     int line;
     struct wsp_url url;
     struct endpoint_options options;
+    struct destination *destination; /* where it may lead; NULL: anywhere */
 };
 
 struct config {
     struct daemon_options daemon;
-    struct endpoint *endpoints; /* sorted by name */
+    struct destination *destination; /* where the URLs of programs may lead */
+    struct endpoint *endpoints;      /* sorted by name */
     size_t n_endpoints;
 };
 
@@ -44,12 +46,15 @@ struct config_paths {
 int config_paths_init(struct config_paths *paths); /* 0, -ENOMEM */
 void config_paths_deinit(struct config_paths *paths);
 
+/* Which daemon the configuration is for. */
+enum config_kind { CONFIG_USER, CONFIG_MACHINE };
+
 /* Reads file and, in their alphabetical order, conf.d/(*).conf beside it. A file that is not there
  * is a problem only if is_required; file may be NULL, which gives the defaults. Every file is read,
  * so that one run tells the first problem of each. 0 with *ret_config; -ENOMEM; a positive number:
  * there were problems, and all were reported. */
-int config_load(const char *file, bool is_required, struct config_reporter *reporter,
-                struct config **ret_config);
+int config_load(const char *file, bool is_required, enum config_kind kind,
+                struct config_reporter *reporter, struct config **ret_config);
 
 /* Takes NULL; returns NULL. */
 struct config *config_free(struct config *config);

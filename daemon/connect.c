@@ -39,6 +39,7 @@ struct connect {
     struct race race;
     struct task failed; /* TURN_NEXT: attempts that failed before race could be told */
     unsigned n_untold;
+    unsigned n_forbidden; /* addresses */
     struct {
         union address addresses[MAX_ADDRESSES_PER_FAMILY];
         const char *why; /* there are none */
@@ -307,7 +308,9 @@ static void connect_over(void *owner)
     struct failure failure;
     char text[sizeof(failure.text)];
 
-    if (connect->n_attempts == 0) {
+    if (connect->n_attempts == 0 && connect->n_forbidden > 0) {
+        destination_fail(connect->request.destination, connect->request.url, &failure);
+    } else if (connect->n_attempts == 0) {
         /* Of two reasons the one for IPv4 says more: a name without IPv6 addresses is nothing special. */
         failure_set(&failure, WSP_CAUSE_RESOLVE, 0, "%s cannot be resolved: %s",
                     connect->request.host, connect->sides[RACE_IPV4].why);
@@ -324,10 +327,22 @@ static void connect_answered(void *owner, enum race_family family, const union a
                              unsigned n, const char *why)
 {
     struct connect *connect = owner;
+    unsigned n_allowed = 0;
 
-    memcpy(connect->sides[family].addresses, addresses, n * sizeof(*addresses));
+    for (unsigned i = 0; i < n; i++)
+        if (connect_may_reach(&connect->request, &addresses[i]))
+            connect->sides[family].addresses[n_allowed++] = addresses[i];
+    connect->n_forbidden += n - n_allowed;
     connect->sides[family].why = why;
-    race_answer(&connect->race, family, n);
+    race_answer(&connect->race, family, n_allowed);
+}
+
+bool connect_may_reach(const struct connect_request *request, const union address *address)
+{
+    struct wsp_view bytes = address_bytes(address);
+
+    return request->is_proxy ? destination_has_proxy(request->destination, request->url, bytes)
+                             : destination_has_address(request->destination, request->url, bytes);
 }
 
 int connect_new(struct loop *loop, struct resolver *resolver, const struct connect_request *request,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "daemon/address.h"
+#include "daemon/destination.h"
 #include "daemon/failure.h"
 #include "daemon/gate.h"
 #include "daemon/loop.h"
@@ -28,6 +29,11 @@ typedef void (*connect_done_fn)(void *owner, int fd, const union address *addres
 struct connect_request {
     const char *host; /* a name in ASCII or an address without brackets; outlives the connect */
     uint16_t port;
+    /* Which of the host's addresses may be connected to; destination NULL: all. The host is the URL's, which is a
+     * proxy's own where is_proxy. */
+    const struct destination *destination;
+    const struct wsp_url *url;
+    bool is_proxy;
     struct gates *gates; /* NULL: many may connect to one address at once, as to a proxy */
     uid_t uid;           /* whose turn it is at a gate */
     /* See target.h. */
@@ -41,6 +47,9 @@ struct connect_request {
 /* 0 with *ret_connect, which is the caller's; -ENOMEM. */
 int connect_new(struct loop *loop, struct resolver *resolver, const struct connect_request *request,
                 struct connect **ret_connect);
+
+/* Whether the rules of the request let this address be connected to. */
+bool connect_may_reach(const struct connect_request *request, const union address *address);
 
 /* How far it has come: "connecting; 192.0.2.1:443: no answer yet", "waiting for another connection
  * to 192.0.2.1:443 to open". Cut to fit. */

@@ -35,6 +35,7 @@ struct detour {
         bool has_answered;
         const char *why; /* there are none */
     } sides[RACE_N_FAMILIES];
+    bool has_forbidden;          /* addresses that the rules keep */
     unsigned n_tried;            /* of the addresses; families take turns */
     bool has_address;            /* one of the target's is asked for, not its name */
     union address address;       /* that one */
@@ -147,8 +148,6 @@ static void detour_connected(void *owner, int fd, const union address *address, 
         detour_in_trouble(detour, r);
 }
 
-/* Address rules, once there are any, are asked here about the proxy; about the target's addresses only
- * where it is the daemon that resolves. */
 static int detour_connect(struct detour *detour)
 {
     const struct wsp_url *url = &detour->target->proxy->url;
@@ -156,6 +155,8 @@ static int detour_connect(struct detour *detour)
 
     request.host = url->hostname;
     request.port = url->port;
+    request.url = url;
+    request.is_proxy = true;
     request.gates = NULL;
     request.done = detour_connected;
     request.rests = NULL;
@@ -221,15 +222,21 @@ static void detour_answered(void *owner, enum race_family family, const union ad
     struct failure failure;
     int r;
 
-    memcpy(detour->sides[family].addresses, addresses, n * sizeof(*addresses));
-    detour->sides[family].n = n;
+    for (unsigned i = 0; i < n; i++)
+        if (connect_may_reach(&detour->request, &addresses[i]))
+            detour->sides[family].addresses[detour->sides[family].n++] = addresses[i];
+        else
+            detour->has_forbidden = true;
     detour->sides[family].why = why;
     detour->sides[family].has_answered = true;
     if (!detour->sides[RACE_IPV6].has_answered || !detour->sides[RACE_IPV4].has_answered)
         return;
     if (!detour_next_address(detour, &detour->address)) {
-        failure_set(&failure, WSP_CAUSE_RESOLVE, 0, "%s cannot be resolved: %s",
-                    detour->request.host, detour->sides[RACE_IPV4].why);
+        if (detour->has_forbidden)
+            destination_fail(detour->request.destination, detour->request.url, &failure);
+        else
+            failure_set(&failure, WSP_CAUSE_RESOLVE, 0, "%s cannot be resolved: %s",
+                        detour->request.host, detour->sides[RACE_IPV4].why);
         detour_failed(detour, &failure);
         return;
     }

@@ -150,7 +150,6 @@ static void dial_connected(void *owner, int fd, const union address *address, st
     }
 }
 
-/* Host and port rules, once there are any, are asked here about the target, whatever the way to it. */
 static int dial_begin(struct dial *dial)
 {
     struct remote_dialer *remote = dial->dialer;
@@ -158,6 +157,8 @@ static int dial_begin(struct dial *dial)
     struct connect_request request = {
         .host = target->url.hostname,
         .port = target->url.port,
+        .destination = target->destination,
+        .url = &target->url,
         .gates = &remote->gates,
         .uid = target->scope,
         .tcp_keepalive_ms = target->tcp_keepalive_ms,

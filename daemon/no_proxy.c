@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "daemon/address.h"
+#include "daemon/network.h"
 #include "proto/ascii.h"
 
 enum item_kind { ITEM_ALL, ITEM_NAME, ITEM_NETWORK };
@@ -16,9 +16,8 @@ enum item_kind { ITEM_ALL, ITEM_NAME, ITEM_NETWORK };
 struct item {
     enum item_kind kind;
     struct wsp_view name;
-    union address network;
-    unsigned n_bits; /* of the network that count */
-    unsigned port;   /* 0: any */
+    struct network network;
+    unsigned port; /* 0: any */
 };
 
 static bool is_separator(uint8_t byte)
@@ -38,22 +37,6 @@ static bool list_next(struct wsp_view *list, struct wsp_view *ret_item)
     list->data += len;
     list->len -= len;
     return len > 0;
-}
-
-/* A decimal number without anything around it. */
-static bool take_number(struct wsp_view text, unsigned max, unsigned *ret_number)
-{
-    unsigned number = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (!wsp_ascii_is_digit((char)text.data[i]))
-            return false;
-        number = number * 10 + (unsigned)(text.data[i] - '0');
-        if (number > max)
-            return false;
-    }
-    *ret_number = number;
-    return text.len > 0;
 }
 
 /* Cuts what follows the byte off, and the byte away. */
@@ -76,40 +59,7 @@ static bool take_port(struct wsp_view *text, unsigned *ret_port)
     if (colon == NULL || (!is_first && (colon == text->data || colon[-1] != ']')))
         return true;
     cut_after(text, colon, &after);
-    return take_number(after, 65535, ret_port) && *ret_port > 0;
-}
-
-static void take_brackets(struct wsp_view *text)
-{
-    if (text->len >= 2 && text->data[0] == '[' && text->data[text->len - 1] == ']') {
-        text->data++;
-        text->len -= 2;
-    }
-}
-
-static bool parse_address(struct wsp_view text, union address *ret_address)
-{
-    char string[INET6_ADDRSTRLEN];
-
-    if (text.len >= sizeof(string))
-        return false;
-    memcpy(string, text.data, text.len);
-    string[text.len] = '\0';
-    return address_parse(ret_address, string, 0) == 0;
-}
-
-/* "192.0.2.0/24", "[2001:db8::]/32": the slash stands inside or behind the brackets. */
-static bool parse_network(struct item *item, struct wsp_view text)
-{
-    struct wsp_view prefix;
-    bool has_prefix = cut_after(&text, memchr(text.data, '/', text.len), &prefix);
-
-    take_brackets(&text);
-    if (!parse_address(text, &item->network))
-        return false;
-    item->kind = ITEM_NETWORK;
-    item->n_bits = 8 * (unsigned)address_bytes(&item->network).len;
-    return !has_prefix || take_number(prefix, item->n_bits, &item->n_bits);
+    return network_parse_number(after, 65535, ret_port) && *ret_port > 0;
 }
 
 /* False when it is malformed. */
@@ -118,11 +68,13 @@ static bool item_parse(struct item *item, struct wsp_view text)
     *item = (struct item){.kind = ITEM_ALL};
     if (!take_port(&text, &item->port))
         return false;
-    take_brackets(&text);
+    network_strip_brackets(&text);
     if (wsp_view_equals(text, WSP_VIEW_LITERAL("*")))
         return true;
-    if (text.len > 0 && parse_network(item, text))
+    if (network_parse(text, &item->network)) {
+        item->kind = ITEM_NETWORK;
         return true;
+    }
     if (text.len > 2 && text.data[0] == '*' && text.data[1] == '.') {
         text.data++;
         text.len--;
@@ -135,19 +87,6 @@ static bool item_parse(struct item *item, struct wsp_view text)
     item->name = text;
     return text.len > 0 && memchr(text.data, '/', text.len) == NULL &&
            memchr(text.data, '*', text.len) == NULL && memchr(text.data, ':', text.len) == NULL;
-}
-
-static bool is_in_network(const struct item *item, const union address *address)
-{
-    const uint8_t *network = address_bytes(&item->network).data;
-    const uint8_t *bytes = address_bytes(address).data;
-    unsigned n = item->n_bits / 8, rest = item->n_bits % 8;
-
-    if (item->network.any.sa_family != address->any.sa_family)
-        return false;
-    if (memcmp(network, bytes, n) != 0)
-        return false;
-    return rest == 0 || ((network[n] ^ bytes[n]) >> (8 - rest)) == 0;
 }
 
 static bool is_below(struct wsp_view name, const char *host)
@@ -166,7 +105,7 @@ static bool is_below(struct wsp_view name, const char *host)
 
 static bool item_has(const struct item *item, const struct wsp_url *url)
 {
-    union address address;
+    struct network address;
 
     if (item->port != 0 && item->port != url->port)
         return false;
@@ -175,7 +114,8 @@ static bool item_has(const struct item *item, const struct wsp_url *url)
     case ITEM_NAME: return url->host_kind == WSP_HOST_DOMAIN && is_below(item->name, url->hostname);
     case ITEM_NETWORK:
         return url->host_kind != WSP_HOST_DOMAIN &&
-               address_parse(&address, url->hostname, 0) == 0 && is_in_network(item, &address);
+               network_parse(wsp_view_of_string(url->hostname), &address) &&
+               network_has(&item->network, network_address(&address));
     }
     return false;
 }

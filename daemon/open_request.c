@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/destination.h"
 #include "daemon/idna.h"
 #include "daemon/option_text.h"
 #include "daemon/options.h"
@@ -204,6 +205,17 @@ static int check_socket(struct request *request)
                   "administrator can make an endpoint of it");
 }
 
+/* What the rules forbid whatever the host's name resolves to; the rest is connect's to find out. */
+static int check_destination(struct request *request)
+{
+    const struct destination *rules = request->target->destination;
+
+    if (destination_has_url(rules, &request->target->url))
+        return 0;
+    destination_fail(rules, &request->target->url, request->failure);
+    return 1;
+}
+
 static int read_free_option(struct request *request, struct wsp_view name, struct wsp_view value)
 {
     const struct option_table *table = endpoint_options_table();
@@ -308,7 +320,11 @@ static int fill_url(struct request *request)
     r = wsp_url_parse_websocket(&request->target->url, text, url.len, NULL, idna_to_ascii);
     if (r > 0)
         refuse(request, WSP_CAUSE_URL, wsp_url_problem_to_string(r));
-    return r == 0 ? check_socket(request) : r;
+    if (r == 0)
+        r = check_socket(request);
+    request->target->destination = destination_ref(
+        request->endpoint ? request->endpoint->destination : request->server->config->destination);
+    return r == 0 ? check_destination(request) : r;
 }
 
 /* The endpoint or program, then the daemon's settings, then its environment. */

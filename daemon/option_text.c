@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/credential.h"
+#include "daemon/destination.h"
 #include "daemon/idna.h"
 #include "daemon/limits.h"
 #include "daemon/no_proxy.h"
@@ -226,6 +227,17 @@ static int pins_add(const struct option_row *row, struct strings *pins, struct w
     return r;
 }
 
+static int rule_add(const struct option_row *row, struct strings *rules, struct wsp_view text,
+                    char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *flaw = destination_flaw(text);
+
+    if (!flaw)
+        return strings_add(rules, (const char *)text.data, text.len);
+    return option_problem(ret_problem, "%s: \"%.*s\" is not understood: %s", row->name,
+                          text.len > 60 ? 60 : (int)text.len, (const char *)text.data, flaw);
+}
+
 int option_add_item(const struct option_row *row, struct wsp_view text, struct strings *strings,
                     char ret_problem[OPTION_TEXT_LEN])
 {
@@ -237,6 +249,8 @@ int option_add_item(const struct option_row *row, struct wsp_view text, struct s
         return pins_add(row, strings, text, ret_problem);
     if (row->type == OPTION_MESSAGES)
         return messages_add(row, strings, text, ret_problem);
+    if (row->type == OPTION_RULES)
+        return rule_add(row, strings, text, ret_problem);
     if (!wsp_subprotocol_is_valid(item, text.len))
         return option_problem(ret_problem, "%s: \"%.*s\" is not a subprotocol's name", row->name,
                               text.len > 60 ? 60 : (int)text.len, item);

@@ -83,7 +83,8 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_HEADERS:
     case OPTION_PINS:
     case OPTION_MESSAGES:
-    case OPTION_WORDS: return KIND_LIST;
+    case OPTION_WORDS:
+    case OPTION_RULES: return KIND_LIST;
     default: return KIND_NUMBER;
     }
 }

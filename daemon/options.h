@@ -37,6 +37,7 @@ enum option_type {
     OPTION_MESSAGES,
     OPTION_PATTERN,
     OPTION_REPLY,
+    OPTION_RULES,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -62,6 +63,7 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_MESSAGES  struct strings
 #define OPTION_C_PATTERN   char *
 #define OPTION_C_REPLY     char *
+#define OPTION_C_RULES     struct strings
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX

@@ -81,7 +81,8 @@ int server_load_config(const struct server_options *options, const struct config
     bool is_named = options->config_file != NULL;
     const char *file = is_named ? options->config_file : paths->config;
     struct config *config;
-    int r = config_load(file, is_named, reporter, &config);
+    int r = config_load(file, is_named, paths->is_machine ? CONFIG_MACHINE : CONFIG_USER, reporter,
+                        &config);
 
     if (r == 0) {
         r = tls_files_check(config, file, options->ca_file, reporter);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/destination.h"
+
 /* Written twice: first without a buffer, for the length. */
 struct writer {
     uint8_t *to;
@@ -75,6 +77,8 @@ static void write_tls(struct writer *writer, const struct target *target)
 static void write_target(struct writer *writer, const struct target *target)
 {
     write_tls(writer, target);
+    /* Who may go to fewer places since a reload does not join what was allowed before. */
+    write_text(writer, destination_text(target->destination));
     write_text(writer, target->url.href);
     write_strings(writer, &target->protocols);
     write_number(writer, target->headers.n_items);

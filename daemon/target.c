@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/credential.h"
+#include "daemon/destination.h"
 #include "daemon/failure.h"
 #include "proto/rules.h"
 #include "proto/websocket/deflate.h"
@@ -109,6 +110,7 @@ struct target *target_free(struct target *target)
     tls_settings_deinit(&target->tls);
     strings_deinit(&target->greeting);
     heartbeat_settings_deinit(&target->heartbeat);
+    destination_unref(target->destination);
     free(target);
     return NULL;
 }

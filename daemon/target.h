@@ -18,6 +18,8 @@
 #include "daemon/retention.h"
 #include "proto/url.h"
 
+struct destination;
+
 /* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it
  * has caught up to half (a shared one for at most block_timeout_ms, then it ends). SLOW_DEFAULT is
  * the first for a channel of a shared upstream and the second for a private one. */
@@ -85,10 +87,11 @@ struct target {
     struct proxy *proxy;   /* NULL: none */
     struct tls_settings tls;
     uint64_t max_message;
-    bool is_deflated;    /* permessage-deflate is offered to the server, */
-    bool is_taking_over; /* with context takeover, in both directions */
-    uint8_t window_bits; /* and windows of at most this */
-    uid_t scope;         /* only channels of this uid meet here */
+    bool is_deflated;                /* permessage-deflate is offered to the server, */
+    bool is_taking_over;             /* with context takeover, in both directions */
+    uint8_t window_bits;             /* and windows of at most this */
+    uid_t scope;                     /* only channels of this uid meet here */
+    struct destination *destination; /* a reference: where it may go; NULL: anywhere */
 
     /* policy of each channel: what its own target says, also where it joins an upstream that
      * stands */

@@ -16,13 +16,21 @@ LINE = re.compile(
 
 
 class Daemon:
-    """A daemon on a socket in folder. config is the text of its configuration."""
+    """A daemon on a socket in folder. config is the text of its configuration.
 
-    def __init__(self, folder, config="", options=(), log_level="debug", command=(), env=None):
+    Servers of tests are on loopback, where the machine's daemon lets no URL of a program lead; so a file of its own
+    allows that, unless free is None.
+    """
+
+    def __init__(self, folder, config="", options=(), log_level="debug", command=(), env=None, free="*"):
         self.folder = os.fspath(folder)
         self.socket = os.path.join(self.folder, "wsplex.sock")
         self.config_file = os.path.join(self.folder, "wsplexd.conf")
         self.configure(config)
+        if free is not None:
+            os.makedirs(os.path.join(self.folder, "conf.d"), exist_ok=True)
+            with open(os.path.join(self.folder, "conf.d", "free.conf"), "w", encoding="utf-8") as file:
+                file.write(f'allow = {{"{free}"}}\n')
         self._expected = set()
         self._forgiven = set()
         # Only root may otherwise look at which files it holds.

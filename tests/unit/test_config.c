@@ -65,7 +65,7 @@ static void collect(struct config_reporter *base, const char *file, int line, co
 static int load(struct collector *collector, struct config **ret_config)
 {
     *collector = (struct collector){.base = {collect}};
-    return config_load(path, true, &collector->base, ret_config);
+    return config_load(path, true, CONFIG_MACHINE, &collector->base, ret_config);
 }
 
 static struct config *load_good(const char *text)
@@ -101,7 +101,7 @@ START_TEST(no_file_gives_the_defaults_unless_it_was_asked_for)
     struct collector collector = {.base = {collect}};
     struct config *config = NULL;
 
-    ck_assert_int_eq(config_load(path, false, &collector.base, &config), 0);
+    ck_assert_int_eq(config_load(path, false, CONFIG_USER, &collector.base, &config), 0);
     config_free(config);
     ck_assert_int_gt(load(&collector, &config), 0);
     ck_assert_str_eq(collector.text, "wsplexd.conf:0: cannot be read: No such file or directory\n");
