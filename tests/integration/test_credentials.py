@@ -16,7 +16,7 @@ from servers import RawServer, new_path
 from wsplex_client import Closed, Failed, Message, Opened
 
 TOKEN = "tok_9f86d081 884c7d65/9a2f=ea"
-KEY = "key+5994/471a bb01?1&z"
+KEY = "q1;w2+e3 r4=t5&y6,u7?i8"  # no word of it is long enough to be masked by itself
 PASSWORD = "p4ss:w0rd-72fb"
 SECRETS = {"token": TOKEN, "key": KEY, "password": PASSWORD}
 
