@@ -1,0 +1,902 @@
+/*
+ * test_replay: what who joins late or comes back is given, as stories: replay and then live without a hole, resuming,
+ * what is said to be missing, interruptions, and what is only for another.
+ *
+ * The programs of the stage count for themselves: a message whose number or epoch is not the one that they expect fails
+ * the test, wherever it comes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/harness/stage.h"
+#include "tests/harness/unit.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define URL "ws://feed.test/"
+
+static struct stage stage;
+static struct program a, b, c;
+
+static void setup(void)
+{
+    stage_init(&stage);
+}
+
+static void teardown(void)
+{
+    stage_deinit(&stage);
+}
+
+/* Its upstreams keep the last n messages, and those who join want them all. */
+static void keep(uint64_t n_messages)
+{
+    stage.retention = (struct retention){n_messages, 1 << 20};
+    stage.replay = stage.retention;
+}
+
+static void opens(struct program *program)
+{
+    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
+}
+
+/* It has been told that it is open, and nothing else yet. */
+static struct upstream *a_is_open(void)
+{
+    opens(&a);
+    peer_opens(stage_peer(&stage), "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "open");
+    return stage_peer(&stage);
+}
+
+static void resumes(struct program *program, const struct position *after)
+{
+    stage.resume = *after;
+    opens(program);
+    stage.resume = (struct position){.is_given = false};
+}
+
+static struct position position(const uint8_t epoch[LOG_EPOCH_LEN], uint64_t number)
+{
+    struct position position = {.is_given = true, .number = number};
+
+    memcpy(position.epoch, epoch, LOG_EPOCH_LEN);
+    return position;
+}
+
+static void closes(struct program *program)
+{
+    program_closes(program, 1000, "");
+    stage_turn(&stage);
+    program_deinit(program);
+}
+
+/* Messages that say which number they have, the first of this upstream being 1. */
+static void sends(struct upstream *peer, unsigned first, unsigned last)
+{
+    char text[16];
+
+    for (unsigned i = first; i <= last; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        peer_sends(peer, text);
+    }
+}
+
+/* "open" with this after it, then numbers, those before live in parentheses. */
+static const char *expected(const char *more, unsigned first, unsigned live, unsigned last)
+{
+    static char text[STAGE_MAX_TRANSCRIPT];
+    size_t len = (size_t)snprintf(text, sizeof(text), "open%s", more);
+
+    for (unsigned i = first; i <= last; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, i < live ? " (%u)" : " %u", i);
+    return text;
+}
+
+/* --- the seam of joining --- */
+
+enum { N = 6, KEPT = 4 };
+
+/* Loop test over where in the stream it joins, when it is told so, and how far it has read when the rest comes. */
+START_TEST(replay_then_live_at_every_point_of_the_seam)
+{
+    unsigned joins_after = (unsigned)_i % (N + 1), rest = (unsigned)_i / (N + 1);
+    unsigned is_told_after = rest % 3, has_read = rest / 3;
+    unsigned first = joins_after > KEPT ? joins_after - KEPT + 1 : 1;
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, joins_after);
+    opens(&b);
+    program_reads(&b, has_read);
+    for (unsigned i = joins_after + 1; i <= N; i++) {
+        if (i - joins_after == is_told_after)
+            stage_turn(&stage);
+        sends(peer, i, i);
+    }
+    stage_turn(&stage);
+    program_reads(&b, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), expected("", first, joins_after + 1, N));
+    ck_assert_str_eq(program_heard(&a), "1 2 3 4 5 6");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(who_wants_less_gets_less)
+{
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, N);
+    stage.replay.messages = 2;
+    opens(&b);
+    stage.replay = (struct retention){0, 0};
+    opens(&c);
+    stage_turn(&stage);
+    sends(peer, 7, 7);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (5) (6) 7");
+    ck_assert_str_eq(program_heard(&c), "open 7");
+    program_deinit(&c);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Those who waited for it to open have missed nothing, and get nothing twice. */
+START_TEST(who_joined_while_connecting_has_no_replay)
+{
+    struct upstream *peer;
+
+    keep(KEPT);
+    opens(&a);
+    opens(&b);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    sends(peer, 1, 2);
+    opens(&c);
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "open 1 2 3");
+    ck_assert_str_eq(program_heard(&b), "open 1 2 3");
+    ck_assert_str_eq(program_heard(&c), "open (1) (2) 3");
+    program_deinit(&c);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* The last leaves, and what comes while nobody is there is kept for who comes in time. */
+START_TEST(what_comes_while_it_lingers_is_kept)
+{
+    struct upstream *peer;
+
+    stage.linger_ms = 500;
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 1);
+    closes(&a);
+    sends(peer, 2, 5);
+    stage_wait(&stage, 400);
+    opens(&b);
+    sends(peer, 6, 6);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (2) (3) (4) (5) 6");
+    ck_assert(!peer->is_close_asked);
+    program_deinit(&b);
+}
+END_TEST
+
+/* Who comes when it closes gets an upstream of its own, and of the old one's messages not a single one. */
+START_TEST(who_comes_when_it_closes_gets_nothing_of_it)
+{
+    struct upstream *old, *new;
+
+    keep(KEPT);
+    old = a_is_open();
+    sends(old, 1, 3);
+    stage_turn(&stage);
+    peer_starts_closing(old);
+    resumes(&b, &a.position);
+    new = stage_peer(&stage);
+    ck_assert_ptr_ne(new, old);
+    peer_sends(old, "late");
+    peer_opens(new, "");
+    sends(new, 1, 1);
+    peer_ends(old, true, 1000, "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 2 3 closing late close(clean 1000)");
+    ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?) 1");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test: the last leaves and another joins, in the same turn, in either order. */
+START_TEST(join_and_last_leave_race)
+{
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 2);
+    stage_turn(&stage);
+    if (_i == 0)
+        opens(&b);
+    program_closes(&a, 1000, "");
+    if (_i == 1)
+        opens(&b);
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert(!peer->is_close_asked);
+    ck_assert_str_eq(program_heard(&b), "open (1) (2) 3");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* What is sent before open is told goes up once, and its answer comes after the replay. */
+START_TEST(send_in_the_join_race)
+{
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 2);
+    opens(&b);
+    ck_assert_int_eq(program_sends(&b, "question"), 0);
+    ck_assert_str_eq(peer_receives(peer), "question");
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (1) (2) 3");
+    ck_assert_str_eq(program_heard(&a), "1 2 3");
+    ck_assert_str_eq(peer_receives(peer), "");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+static void closes_itself(struct program *program, const struct entry *entry)
+{
+    if (entry->number == *(uint64_t *)program->data)
+        program_closes(program, 1000, "");
+}
+
+/* Loop test over the message within which it leaves: what stood before its end it still gets. */
+START_TEST(leave_within_a_replayed_message)
+{
+    uint64_t number = (uint64_t)_i;
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 3);
+    opens(&b);
+    b.on_message = closes_itself;
+    b.data = &number;
+    sends(peer, 4, 4);
+    stage_turn(&stage);
+    sends(peer, 5, 5);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (1) (2) (3) 4 close(clean 1000)");
+    ck_assert_str_eq(program_heard(&a), "1 2 3 4 5");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test: two leave within the same turn, of one message and of none; the last leaver has its own end. */
+START_TEST(two_leaves)
+{
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 1);
+    opens(&b);
+    if (_i == 1)
+        stage_turn(&stage);
+    program_closes(&a, 3001, "a");
+    if (_i == 1)
+        program_closes(&b, 3002, "b");
+    stage_turn(&stage);
+    if (_i == 0)
+        program_closes(&b, 3002, "b");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 close(clean 3001 a)");
+    ck_assert_str_eq(program_heard(&b), "open (1) close(clean 3002 b)");
+    ck_assert_uint_eq(peer->close_code, 1000);
+    peer_ends(peer, true, 1000, "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "");
+    ck_assert_str_eq(program_heard(&b), "");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(end_before_anything_of_the_replay_was_read)
+{
+    struct upstream *peer;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 3);
+    opens(&b);
+    peer_fails(peer, WSP_CAUSE_LOST);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (1) (2) (3) error(lost) close(1006)");
+    ck_assert_str_eq(program_heard(&a), "1 2 3 error(lost) close(1006)");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(close_before_the_replay_was_told)
+{
+    struct upstream *peer;
+    struct position old;
+
+    keep(KEPT);
+    peer = a_is_open();
+    sends(peer, 1, 6);
+    stage_turn(&stage);
+    old = position(a.position.epoch, 0);
+    resumes(&b, &old);
+    program_closes(&b, 1000, "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "error(cancelled) close(1006)");
+    opens(&c);
+    channel_close(&c.channel, 1000, (struct wsp_view){0}, true);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&c), "error(cancelled) close(1006)");
+    program_deinit(&c);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* --- resuming --- */
+
+/* Loop test over every position that the program could have had, and over what is kept. */
+START_TEST(resume_at_every_number)
+{
+    unsigned after = (unsigned)_i % (N + 1), kept = (unsigned)_i / (N + 1);
+    unsigned oldest = N - kept + 1;
+    char gap[40] = "";
+    struct upstream *peer;
+    struct position old;
+
+    keep(kept);
+    peer = a_is_open();
+    sends(peer, 1, N);
+    stage_turn(&stage);
+    old = position(a.position.epoch, after);
+    resumes(&b, &old);
+    sends(peer, N + 1, N + 2);
+    stage_turn(&stage);
+    if (after + 1 < oldest)
+        snprintf(gap, sizeof(gap), " gap(not-kept %u)", oldest - after - 1);
+    ck_assert_str_eq(program_heard(&b),
+                     expected(gap, after + 1 < oldest ? oldest : after + 1, N + 1, N + 2));
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* It dies having read so much, and comes back within linger: nothing lost, nothing twice. */
+START_TEST(who_comes_back_goes_on_where_it_was)
+{
+    unsigned n_read = (unsigned)_i;
+    char rest[80];
+    struct upstream *peer;
+    struct position old;
+
+    stage.linger_ms = 500;
+    keep(N);
+    peer = a_is_open();
+    program_reads(&a, n_read);
+    sends(peer, 1, 3);
+    stage_turn(&stage);
+    old = a.position;
+    ck_assert_uint_eq(old.number, n_read);
+    channel_abandon(&a.channel);
+    program_deinit(&a);
+    sends(peer, 4, 5);
+    stage_wait(&stage, 100);
+    resumes(&b, &old);
+    sends(peer, 6, 6);
+    stage_turn(&stage);
+    snprintf(rest, sizeof(rest), "%s", expected("", n_read + 1, 6, 6));
+    ck_assert_str_eq(program_heard(&b), rest);
+    program_deinit(&b);
+}
+END_TEST
+
+/* Another upstream of the same URL is another run of numbers, even where the numbers fit. */
+START_TEST(resume_into_another_upstream_is_unknown)
+{
+    struct upstream *peer;
+    struct position old;
+
+    keep(N);
+    peer = a_is_open();
+    sends(peer, 1, 3);
+    stage_turn(&stage);
+    old = a.position;
+    peer_ends(peer, true, 1000, "");
+    stage_turn(&stage);
+    program_deinit(&a);
+    resumes(&b, &old);
+    opens(&c);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    sends(peer, 1, 4);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?) 1 2 3 4");
+    ck_assert_str_eq(program_heard(&c), "open 1 2 3 4");
+    resumes(&a, &old);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "open gap(unknown-epoch ?) (1) (2) (3) (4)");
+    program_deinit(&c);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(resume_of_a_private_channel_is_unknown)
+{
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 1);
+    stage_turn(&stage);
+    stage.resume = a.position;
+    ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
+    peer_opens(stage_peer(&stage), "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?)");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Nobody learns from a position that another user's upstream exists: what is told is as if it were not there. */
+START_TEST(resume_at_another_users_position_is_unknown)
+{
+    struct upstream *peer;
+
+    keep(N);
+    peer = a_is_open();
+    sends(peer, 1, 3);
+    stage_turn(&stage);
+    stage.resume = a.position;
+    ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID + 1, URL, STAGE_SHARED), 0);
+    peer_opens(stage_peer(&stage), "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?)");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* --- bounds --- */
+
+START_TEST(a_replay_makes_nobody_slow)
+{
+    struct upstream *peer;
+
+    stage.queue_bytes = 4096;
+    keep(N);
+    peer = a_is_open();
+    for (int i = 0; i < N; i++) {
+        peer_sends_bytes(peer, 3000);
+        stage_turn(&stage);
+    }
+    program_heard(&a);
+    opens(&b);
+    program_reads(&b, 1);
+    stage_turn(&stage);
+    peer_sends_bytes(peer, 3000);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open ([3000])");
+    peer_sends_bytes(peer, 3000); /* 6000 live ones are over its bound */
+    stage_turn(&stage);
+    program_reads(&b, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "error(slow-consumer) close(1006)");
+    ck_assert_uint_eq(a.n_heard, N + 2);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(what_is_kept_is_bounded)
+{
+    struct upstream *peer;
+
+    stage.retention = stage.replay = (struct retention){1000000, 10000};
+    peer = a_is_open();
+    for (int i = 0; i < 100; i++) {
+        peer_sends_bytes(peer, 900);
+        stage_turn(&stage);
+        ck_assert_uint_le(stage_used(&stage, QUOTA_QUEUED_BYTES), 10000);
+    }
+    ck_assert_uint_ge(stage_used(&stage, QUOTA_QUEUED_BYTES), 9000);
+    peer_sends_bytes(peer, 20000); /* more than all that is kept together */
+    stage_turn(&stage);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test, shared and private: who lags is not cut off, nor the server stopped, for the sake of what is only kept. */
+START_TEST(what_is_kept_gives_way_before_anybody_suffers)
+{
+    struct upstream *peer;
+
+    stage.quota.limits[QUOTA_QUEUED_BYTES] = 10000;
+    stage.retention = stage.replay = (struct retention){1000000, 1 << 20};
+    ck_assert_int_eq(
+        program_opens(&a, &stage, STAGE_UID, URL, _i == 0 ? STAGE_SHARED : STAGE_PRIVATE), 0);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    for (int i = 0; i < 20; i++) {
+        peer_sends_bytes(peer, 900);
+        stage_turn(&stage);
+    }
+    ck_assert_uint_eq(a.n_heard, 20);
+    program_stops_reading(&a);
+    for (int i = 0; i < 5; i++) {
+        peer_sends_bytes(peer, 900);
+        stage_turn(&stage);
+        ck_assert_uint_le(stage_used(&stage, QUOTA_QUEUED_BYTES), 10000);
+    }
+    ck_assert(!peer->is_paused);
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_uint_eq(a.n_heard, 25);
+    ck_assert(!a.is_ended);
+    program_deinit(&a);
+}
+END_TEST
+
+/* --- interruptions --- */
+
+static void cut(struct upstream *peer)
+{
+    struct share *share = peer->share;
+
+    failure_set(&share->interruption, WSP_CAUSE_LOST, 0, "scripted");
+    log_interrupt(&share->log);
+    LIST_FOR_EACH (node, &share->channels)
+        channel_interrupted(LIST_ENTRY(node, struct channel, share_link));
+}
+
+static void again(struct upstream *peer)
+{
+    struct share *share = peer->share;
+    static uint8_t epoch[LOG_EPOCH_LEN] = "another";
+
+    epoch[LOG_EPOCH_LEN - 1]++;
+    ck_assert_int_eq(log_begin_epoch(&share->log, epoch), 0);
+    LIST_FOR_EACH (node, &share->channels)
+        channel_resumed(LIST_ENTRY(node, struct channel, share_link));
+}
+
+START_TEST(who_has_caught_up_hears_each_interruption)
+{
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 1);
+    cut(peer);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 interrupted(lost)");
+    again(peer);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "resumed");
+    cut(peer);
+    again(peer);
+    sends(peer, 2, 2);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "interrupted(lost) resumed 2");
+    cut(peer);
+    stage_turn(&stage);
+    cut(peer); /* an attempt that failed is no further interruption */
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "interrupted(lost)");
+    program_deinit(&a);
+}
+END_TEST
+
+/* A slow one, over several reconnections: once for each epoch from which it still gets something. */
+START_TEST(who_lags_hears_of_those_between_its_messages)
+{
+    struct upstream *peer = a_is_open();
+
+    program_stops_reading(&a);
+    sends(peer, 1, 2);
+    cut(peer);
+    again(peer);
+    cut(peer);
+    again(peer);
+    sends(peer, 3, 3);
+    for (int i = 0; i < 1000; i++) {
+        cut(peer);
+        again(peer);
+    }
+    sends(peer, 4, 4);
+    cut(peer);
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a),
+                     "1 2 interrupted(lost) resumed 3 interrupted(lost) resumed 4 "
+                     "interrupted(lost)");
+    again(peer);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "resumed");
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test over how far it has read when the upstream goes, and whether it is told before it comes again. */
+START_TEST(an_interruption_at_every_point)
+{
+    unsigned n_read = (unsigned)_i / 2;
+    struct upstream *peer = a_is_open();
+    char heard[200];
+
+    program_reads(&a, n_read);
+    sends(peer, 1, 3);
+    stage_turn(&stage);
+    cut(peer);
+    if (_i % 2 == 0)
+        stage_turn(&stage);
+    again(peer);
+    sends(peer, 4, 5);
+    stage_turn(&stage);
+    snprintf(heard, sizeof(heard), "%s", program_heard(&a));
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    if (heard[0] != '\0')
+        strcat(heard, " ");
+    strcat(heard, program_heard(&a));
+    ck_assert_str_eq(heard, "1 2 3 interrupted(lost) resumed 4 5");
+    program_deinit(&a);
+}
+END_TEST
+
+/* E1: 1 and 2, E2: 3, E3: none, E4: 4. */
+static struct upstream *after_four_epochs(struct position before[4])
+{
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 2);
+    stage_turn(&stage);
+    for (int i = 0; i < 3; i++) {
+        before[i] = a.position;
+        cut(peer);
+        again(peer);
+        if (i != 1)
+            sends(peer, i == 0 ? 3 : 4, i == 0 ? 3 : 4);
+        stage_turn(&stage);
+    }
+    before[3] = a.position;
+    program_heard(&a);
+    return peer;
+}
+
+/* Loop test over positions in each epoch. */
+START_TEST(a_position_of_before_a_reconnection)
+{
+    static const char *const heard[] = {
+        "open interrupted(lost) resumed (3) interrupted(lost) resumed (4)",
+        "open interrupted(lost) resumed (4)",
+        /* Nothing is left of the third epoch, so it is not known any more. */
+        "open gap(unknown-epoch ?) (1) (2) interrupted(lost) resumed (3) interrupted(lost) resumed "
+        "(4)",
+        "open",
+    };
+    struct position before[4];
+    struct upstream *peer;
+
+    keep(N);
+    peer = after_four_epochs(before);
+    ck_assert(!peer->is_close_asked);
+    resumes(&b, &before[_i]);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), heard[_i]);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(a_position_of_an_epoch_that_has_gone)
+{
+    struct position before[4];
+
+    keep(2);
+    after_four_epochs(before);
+    resumes(&b, &before[0]);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b),
+                     "open gap(unknown-epoch ?) (3) interrupted(lost) resumed (4)");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(a_replay_over_a_reconnection)
+{
+    struct position before[4];
+    struct upstream *peer;
+
+    keep(N);
+    peer = after_four_epochs(before);
+    opens(&b);
+    cut(peer);
+    again(peer);
+    sends(peer, 5, 5);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b),
+                     "open (1) (2) interrupted(lost) resumed (3) "
+                     "interrupted(lost) resumed (4) interrupted(lost) resumed 5");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test: the end comes while the upstream is away, or when it is back, and the reader lags or not. */
+START_TEST(end_after_an_interruption)
+{
+    static const char *const heard[] = {
+        "1 interrupted(lost) error(lost) close(1006)",
+        "1 interrupted(lost) resumed 2 error(lost) close(1006)",
+        "1 error(lost) close(1006)",
+        "1 interrupted(lost) resumed 2 error(lost) close(1006)",
+    };
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 1);
+    if (_i / 2 == 1)
+        program_stops_reading(&a);
+    stage_turn(&stage);
+    cut(peer);
+    stage_turn(&stage);
+    if (_i % 2 == 1) {
+        again(peer);
+        sends(peer, 2, 2);
+    }
+    peer_fails(peer, WSP_CAUSE_LOST);
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), heard[_i]);
+    program_deinit(&a);
+}
+END_TEST
+
+/* --- for one alone --- */
+
+static void answers(struct upstream *peer, struct program *program, const char *text)
+{
+    struct wsp_buffer payload;
+
+    wsp_buffer_init(&payload, 100);
+    ck_assert_int_eq(wsp_buffer_append(&payload, text, strlen(text)), 0);
+    ck_assert_int_eq(log_append_only(&peer->share->log, &program->channel.cursor, false, &payload),
+                     0);
+}
+
+/* Loop test over who reads when. */
+START_TEST(others_pass_over_an_answer)
+{
+    struct upstream *peer;
+
+    keep(N);
+    peer = a_is_open();
+    opens(&b);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open");
+    if (_i & 1)
+        program_stops_reading(&a);
+    if (_i & 2)
+        program_stops_reading(&b);
+    sends(peer, 1, 1);
+    answers(peer, &a, "for a");
+    answers(peer, &b, "for b");
+    answers(peer, &b, "for b too");
+    sends(peer, 5, 5);
+    answers(peer, &a, "for a again");
+    stage_turn(&stage);
+    opens(&c);
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    program_reads(&b, UINT_MAX);
+    sends(peer, 7, 7);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 for a 5 for a again 7");
+    ck_assert_str_eq(program_heard(&b), "1 for b for b too 5 7");
+    ck_assert_str_eq(program_heard(&c), "open (1) (5) 7");
+    program_deinit(&c);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Who resumes behind an answer that was another's gets what was for all, and is told of no loss. */
+START_TEST(resume_over_an_answer_to_another)
+{
+    struct upstream *peer;
+    struct position old;
+
+    keep(N);
+    peer = a_is_open();
+    opens(&b);
+    sends(peer, 1, 1);
+    stage_turn(&stage);
+    old = b.position;
+    program_deinit(&b);
+    answers(peer, &a, "for a");
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 for a 3");
+    resumes(&b, &old);
+    sends(peer, 4, 4);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (3) 4");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("replay");
+    TCase *joining = unit_case(suite, "joining");
+    TCase *resuming = unit_case(suite, "resuming");
+    TCase *bounds = unit_case(suite, "bounds");
+    TCase *interruptions = unit_case(suite, "interruptions");
+    TCase *only = unit_case(suite, "only");
+
+    tcase_add_checked_fixture(joining, setup, teardown);
+    tcase_add_checked_fixture(resuming, setup, teardown);
+    tcase_add_checked_fixture(bounds, setup, teardown);
+    tcase_add_checked_fixture(interruptions, setup, teardown);
+    tcase_add_checked_fixture(only, setup, teardown);
+    tcase_add_loop_test(joining, replay_then_live_at_every_point_of_the_seam, 0, (N + 1) * 3 * 4);
+    tcase_add_test(joining, who_wants_less_gets_less);
+    tcase_add_test(joining, who_joined_while_connecting_has_no_replay);
+    tcase_add_test(joining, what_comes_while_it_lingers_is_kept);
+    tcase_add_test(joining, who_comes_when_it_closes_gets_nothing_of_it);
+    tcase_add_loop_test(joining, join_and_last_leave_race, 0, 2);
+    tcase_add_test(joining, send_in_the_join_race);
+    tcase_add_loop_test(joining, leave_within_a_replayed_message, 1, 5);
+    tcase_add_loop_test(joining, two_leaves, 0, 2);
+    tcase_add_test(joining, end_before_anything_of_the_replay_was_read);
+    tcase_add_test(joining, close_before_the_replay_was_told);
+    tcase_add_loop_test(resuming, resume_at_every_number, 0, (N + 1) * (N + 1));
+    tcase_add_loop_test(resuming, who_comes_back_goes_on_where_it_was, 0, 4);
+    tcase_add_test(resuming, resume_into_another_upstream_is_unknown);
+    tcase_add_test(resuming, resume_of_a_private_channel_is_unknown);
+    tcase_add_test(resuming, resume_at_another_users_position_is_unknown);
+    tcase_add_test(bounds, a_replay_makes_nobody_slow);
+    tcase_add_test(bounds, what_is_kept_is_bounded);
+    tcase_add_loop_test(bounds, what_is_kept_gives_way_before_anybody_suffers, 0, 2);
+    tcase_add_test(interruptions, who_has_caught_up_hears_each_interruption);
+    tcase_add_test(interruptions, who_lags_hears_of_those_between_its_messages);
+    tcase_add_loop_test(interruptions, an_interruption_at_every_point, 0, 8);
+    tcase_add_loop_test(interruptions, a_position_of_before_a_reconnection, 0, 4);
+    tcase_add_test(interruptions, a_position_of_an_epoch_that_has_gone);
+    tcase_add_test(interruptions, a_replay_over_a_reconnection);
+    tcase_add_loop_test(interruptions, end_after_an_interruption, 0, 4);
+    tcase_add_loop_test(only, others_pass_over_an_answer, 0, 4);
+    tcase_add_test(only, resume_over_an_answer_to_another);
+    return suite;
+}
