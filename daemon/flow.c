@@ -133,8 +133,7 @@ static bool is_over_quota(const struct share *share)
 /* What is only kept for who may come goes first. */
 static void heed_quota(struct share *share)
 {
-    if (is_over_quota(share))
-        log_give_way(&share->log);
+    user_give_way(share->owner);
     if (share->is_shared) {
         while (is_over_quota(share) && cut_off_slowest(share))
             ;

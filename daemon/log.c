@@ -103,16 +103,7 @@ static uint64_t epoch_end(const struct log *log, const struct epoch *epoch)
     return LIST_ENTRY(epoch->link.next, struct epoch, link)->first_number;
 }
 
-int log_init(struct log *log, const uint8_t epoch[LOG_EPOCH_LEN], struct user *owner)
-{
-    *log = (struct log){.next_number = 1, .owner = owner};
-    list_init(&log->epochs);
-    list_init(&log->caught_up);
-    list_init(&log->lagging);
-    return log_begin_epoch(log, epoch);
-}
-
-/* --- entries --- */
+/* --- what goes --- */
 
 static void entry_free(struct entry *entry)
 {
@@ -144,6 +135,27 @@ static void log_trim(struct log *log)
         charge_shrink(&log->charge, entry_cost(entry));
         entry_free(entry);
     }
+    if (log->first == NULL || log->first->n_cursors > 0)
+        list_remove(&log->keeper.link);
+    else if (!list_is_linked(&log->keeper.link))
+        list_append(&log->owner->keepers, &log->keeper.link);
+}
+
+static void log_give_way(struct keeper *keeper)
+{
+    log_trim(LIST_ENTRY(keeper, struct log, keeper));
+}
+
+/* --- the log --- */
+
+int log_init(struct log *log, const uint8_t epoch[LOG_EPOCH_LEN], struct user *owner)
+{
+    *log = (struct log){.next_number = 1, .owner = owner, .keeper = {.give_way = log_give_way}};
+    list_init(&log->keeper.link);
+    list_init(&log->epochs);
+    list_init(&log->caught_up);
+    list_init(&log->lagging);
+    return log_begin_epoch(log, epoch);
 }
 
 void log_deinit(struct log *log)
@@ -151,17 +163,11 @@ void log_deinit(struct log *log)
     if (log->owner == NULL)
         return;
     assert(list_is_empty(&log->caught_up) && list_is_empty(&log->lagging));
-    log->retention = (struct retention){0};
-    log_trim(log);
+    log_retain_nothing(log);
     assert(log->first == NULL);
     if (log->epoch != NULL)
         list_remove(&log->epoch->link);
     log->epoch = epoch_unref(log->epoch);
-}
-
-void log_give_way(struct log *log)
-{
-    log_trim(log);
 }
 
 void log_retain(struct log *log, const struct retention *retention)
@@ -173,6 +179,14 @@ void log_retain(struct log *log, const struct retention *retention)
     if (log->retention.bytes < retention->bytes)
         log->retention.bytes = retention->bytes;
 }
+
+void log_retain_nothing(struct log *log)
+{
+    log->retention = (struct retention){0};
+    log_trim(log);
+}
+
+/* --- entries --- */
 
 /* Every cursor of the list, none of which is at an entry, now stands at the last one and is told so. A waker may do
  * anything to any cursor, so all of them are put right before the first is woken, and each is in a list at any time. */

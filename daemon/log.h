@@ -7,7 +7,7 @@
  * cursor.
  * Invariant: entries are numbered without holes from first to last; an entry is held exactly as
  * long as a cursor stands at it or before it, or as it is among the last ones that the log is to
- * keep and its owner's quota has room for them.
+ * keep and its owner's quota had room for them.
  *
  * Numbers go on through the log's whole life. What ends with a connection is an epoch, as nobody
  * knows what the server has said until the next one: a position is an epoch and a number in it.
@@ -78,6 +78,7 @@ struct log {
     uint64_t cost_end;       /* cost_before of the entry that comes next */
     uint64_t public_end;     /* likewise */
     struct charge charge;    /* QUEUED_BYTES */
+    struct keeper keeper;    /* among the owner's while the first entry is only kept */
     struct user *owner;
     struct list caught_up, lagging; /* cursors */
 };
@@ -110,8 +111,8 @@ void log_deinit(struct log *log); /* every cursor must have left */
 /* Keeps at least so much from now on: the more generous of both holds, for messages and for bytes. */
 void log_retain(struct log *log, const struct retention *retention);
 
-/* What nobody waits for goes as far as the owner's quota demands it; all appends do this too. */
-void log_give_way(struct log *log);
+/* Nobody will join any more. */
+void log_retain_nothing(struct log *log);
 
 /* The connection is over, and the next message will be of another epoch. Harmless if it is said
  * twice. */

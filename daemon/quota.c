@@ -66,6 +66,7 @@ int quota_user_ref(struct quota *quota, uid_t uid, struct user **ret_user)
     *user = (struct user){.quota = quota, .uid = uid, .n_refs = 1};
     for (int i = 0; i < QUOTA_N_RESOURCES; i++)
         list_init(&user->lines[i].waiting);
+    list_init(&user->keepers);
     if (tsearch(user, &quota->users, compare_users) == NULL) {
         free(user);
         return -ENOMEM;
@@ -86,6 +87,7 @@ struct user *user_unref(struct user *user)
         return NULL;
     for (int i = 0; i < QUOTA_N_RESOURCES; i++)
         assert(list_is_empty(&user->lines[i].waiting));
+    assert(list_is_empty(&user->keepers));
     tdelete(user, &user->quota->users, compare_users);
     free(user);
     return NULL;
@@ -102,6 +104,16 @@ uint64_t user_room(const struct user *user, enum quota_resource resource)
     uint64_t used = user->used[resource];
 
     return used < limit ? limit - used : 0;
+}
+
+void user_give_way(struct user *user)
+{
+    while (user_is_over(user, QUOTA_QUEUED_BYTES) && !list_is_empty(&user->keepers)) {
+        struct keeper *keeper = LIST_ENTRY(list_first(&user->keepers), struct keeper, link);
+
+        keeper->give_way(keeper);
+        assert(!user_is_over(user, QUOTA_QUEUED_BYTES) || !list_is_linked(&keeper->link));
+    }
 }
 
 /* --- charges --- */

@@ -67,6 +67,14 @@ struct user {
     unsigned n_refs;
     uint64_t used[QUOTA_N_RESOURCES];
     struct line lines[QUOTA_N_RESOURCES];
+    struct list keepers; /* struct keeper, the one first that has been there longest */
+};
+
+/* Something that holds QUEUED_BYTES for which nobody waits. It is among its user's keepers as long as it does. */
+struct keeper {
+    struct list link;
+    /* Lets go of them until the user is no longer over the limit, or there are none. */
+    void (*give_way)(struct keeper *keeper);
 };
 
 void quota_init(struct quota *quota);   /* with the default limits */
@@ -83,6 +91,9 @@ struct user *user_unref(struct user *user); /* takes NULL; returns NULL */
 /* More is in use than the limit allows: possible after charge_force or a lowered limit. */
 bool user_is_over(const struct user *user, enum quota_resource resource);
 uint64_t user_room(const struct user *user, enum quota_resource resource);
+
+/* What is only kept goes, as far as the user is over the limit of QUEUED_BYTES, before anybody else suffers. */
+void user_give_way(struct user *user);
 
 /* Embedded in what is charged. All zero is an empty charge. Holds a reference on the user while
  * amount > 0. */

@@ -75,6 +75,7 @@ static void set_state(struct share *share, enum share_state state)
         timer_stop(&share->parting);
         share->is_parting = false;
         reception_end(share);
+        log_retain_nothing(&share->log);
         charge_release(&share->charge);
         share->shares->n_upstreams--;
     }
@@ -350,7 +351,8 @@ void share_attach(struct share *share, struct channel *channel, const struct tar
     if (channel->slow_consumer == SLOW_DEFAULT)
         channel->slow_consumer = share->is_shared ? SLOW_DISCONNECT : SLOW_BLOCK;
     channel->replay = target->replay;
-    log_retain(&share->log, &target->retention);
+    if (share->is_shared)
+        log_retain(&share->log, &target->retention);
     list_append(&share->channels, &channel->share_link);
     share->n_channels++;
     if (share->linger_ms < target->linger_ms)

@@ -14,7 +14,6 @@
 #include <string.h>
 
 static const struct retention everything = {UINT64_MAX, UINT64_MAX};
-static const struct retention nothing = {0, 0};
 
 static struct quota quota;
 static struct user *user;
@@ -72,19 +71,6 @@ static void append(unsigned n)
         snprintf(text, sizeof(text), "%llu", (unsigned long long)messages.next_number);
         ck_assert_int_eq(log_append(&messages, false, wsp_view_of_string(text)), 0);
     }
-}
-
-static void append_for(struct cursor *reader)
-{
-    struct wsp_buffer buffer;
-    char text[24];
-
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)messages.next_number);
-    wsp_buffer_init(&buffer, sizeof(text));
-    ck_assert_int_eq(wsp_buffer_append(&buffer, text, strlen(text)), 0);
-    ck_assert_int_eq(log_append_only(&messages, reader, false, &buffer), 0);
-    ck_assert_ptr_null(buffer.data);
-    ck_assert_uint_eq(buffer.max, sizeof(text));
 }
 
 static void begin_epoch(unsigned n)
@@ -233,7 +219,7 @@ START_TEST(what_is_kept_gives_way_to_the_quota)
     keep(100, 1 << 20);
     append(9);
     quota.limits[QUOTA_QUEUED_BYTES] = 4 * cost_of_one();
-    log_give_way(&messages);
+    user_give_way(user);
     ck_assert_uint_eq(n_entries(), 4);
     append(1);
     ck_assert_uint_eq(n_entries(), 3);
@@ -244,6 +230,32 @@ START_TEST(what_is_kept_gives_way_to_the_quota)
 }
 END_TEST
 
+/* Of several logs of one user those that have kept something longest go first, whichever of them wants more. */
+START_TEST(what_others_keep_gives_way_too)
+{
+    struct log others[2];
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(log_init(&others[i], epoch_id(7), user), 0);
+        log_retain(&others[i], &everything);
+        for (int n = 0; n < 4; n++)
+            ck_assert_int_eq(log_append(&others[i], false, wsp_view_of_string("x")), 0);
+    }
+    cursor_join(&cursor, &messages);
+    append(5);
+    quota.limits[QUOTA_QUEUED_BYTES] = 8 * cost_of_one();
+    user_give_way(user);
+    ck_assert_ptr_null(others[0].first);
+    ck_assert_uint_eq(others[1].first->number, 2);
+    quota.limits[QUOTA_QUEUED_BYTES] = 3 * cost_of_one();
+    user_give_way(user);
+    ck_assert_ptr_null(others[1].first);
+    ck_assert_uint_eq(n_entries(), 5);
+    for (int i = 0; i < 2; i++)
+        log_deinit(&others[i]);
+}
+END_TEST
+
 START_TEST(what_a_reader_needs_does_not_give_way)
 {
     keep(100, 1 << 20);
@@ -251,7 +263,7 @@ START_TEST(what_a_reader_needs_does_not_give_way)
     cursor_join(&cursor, &messages);
     append(2);
     quota.limits[QUOTA_QUEUED_BYTES] = 0;
-    log_give_way(&messages);
+    user_give_way(user);
     ck_assert_uint_eq(n_entries(), 2);
     assert_reads_from(3);
     ck_assert_uint_eq(n_entries(), 0);
@@ -568,166 +580,6 @@ START_TEST(no_memory_for_an_epoch)
 }
 END_TEST
 
-/* --- for one reader --- */
-
-START_TEST(a_message_for_one_wakes_one)
-{
-    struct cursor others[3];
-
-    for (int i = 0; i < 3; i++) {
-        cursor_init(&others[i], ++last_cursor_id, woken);
-        cursor_join(&others[i], &messages);
-    }
-    cursor_join(&cursor, &messages);
-    append_for(&cursor);
-    ck_assert_uint_eq(n_wakes, 1);
-    ck_assert_uint_eq(cursor.at->number, 1);
-    append(1);
-    ck_assert_uint_eq(n_wakes, 4);
-    for (int i = 0; i < 3; i++) {
-        ck_assert_uint_eq(others[i].at->number, 2);
-        cursor_leave(&others[i]);
-    }
-    assert_reads_from(1);
-}
-END_TEST
-
-/* Loop test over all patterns of six messages, each for all, for the reader or for another; from behind each of them. */
-START_TEST(what_is_for_another_is_passed_over)
-{
-    enum { N = 6 };
-    struct cursor other, reader;
-    unsigned pattern = (unsigned)_i;
-    bool is_mine[N + 1];
-
-    cursor_init(&other, ++last_cursor_id, woken);
-    cursor_init(&reader, ++last_cursor_id, woken);
-    cursor_join(&other, &messages);
-    cursor_join(&reader, &messages);
-    for (unsigned i = 1; i <= N; i++, pattern /= 3) {
-        is_mine[i] = pattern % 3 != 2;
-        if (pattern % 3 == 0)
-            append(1);
-        else
-            append_for(pattern % 3 == 1 ? &reader : &other);
-    }
-    for (unsigned i = 1; i <= N; i++) {
-        if (!is_mine[i])
-            continue;
-        ck_assert_ptr_nonnull(reader.at);
-        ck_assert_uint_eq(reader.at->number, i);
-        cursor_advance(&reader);
-    }
-    ck_assert_ptr_null(reader.at);
-    ck_assert_uint_eq(cursor_number(&reader), N + 1);
-    cursor_leave(&reader);
-    cursor_leave(&other);
-    ck_assert_uint_eq(n_entries(), 0);
-}
-END_TEST
-
-START_TEST(who_is_not_there_gets_nothing_and_no_number)
-{
-    keep(10, 1 << 20);
-    append_for(&cursor);
-    ck_assert_uint_eq(messages.next_number, 1);
-    ck_assert_uint_eq(n_entries(), 0);
-}
-END_TEST
-
-/* Of what is kept only what was for all counts, and nobody else ever sees the rest. */
-START_TEST(what_was_for_one_is_not_replayed)
-{
-    struct cursor late;
-
-    keep(3, 1 << 20);
-    cursor_join(&cursor, &messages);
-    append(2);
-    append_for(&cursor);
-    append(1);
-    append_for(&cursor);
-    append_for(&cursor);
-    assert_reads_from(1);
-    ck_assert_uint_eq(n_entries(), 6); /* 1, 2 and 4 were for all */
-    cursor_init(&late, ++last_cursor_id, woken);
-    cursor_join_replay(&late, &messages, &everything);
-    ck_assert_uint_eq(late.at->number, 1);
-    cursor_advance(&late);
-    ck_assert_uint_eq(late.at->number, 2);
-    cursor_advance(&late);
-    ck_assert_uint_eq(late.at->number, 4);
-    cursor_advance(&late);
-    ck_assert_ptr_null(late.at);
-    cursor_leave(&late);
-    append(2);
-    ck_assert_uint_eq(messages.first->number, 4);
-    append(1);
-    ck_assert_uint_eq(messages.first->number, 7); /* 5 and 6 have gone with 4 */
-    cursor_join_after(&late, &messages, epoch_id(1), 4, &everything, &gap, &place);
-    assert_gap(WSP_GAP_NOT_KEPT, false, 0); /* how many of 5 and 6 were for others is not known */
-    ck_assert_uint_eq(late.at->number, 7);
-    cursor_leave(&late);
-}
-END_TEST
-
-START_TEST(a_hole_makes_no_gap)
-{
-    struct cursor late;
-
-    keep(10, 1 << 20);
-    cursor_join(&cursor, &messages);
-    append(1);
-    append_for(&cursor);
-    append(1);
-    cursor_init(&late, ++last_cursor_id, woken);
-    cursor_join_after(&late, &messages, epoch_id(1), 1, &everything, &gap, &place);
-    assert_gap(0, false, 0);
-    ck_assert_uint_eq(cursor_number(&late), 3);
-    cursor_leave(&late);
-    cursor_leave(&cursor);
-    begin_epoch(2);
-    append(1);
-    cursor_join_after(&late, &messages, epoch_id(2), 3, &nothing, &gap, &place);
-    assert_gap(0, false, 0);
-    ck_assert(!messages.epoch->has_holes);
-    cursor_leave(&late);
-}
-END_TEST
-
-START_TEST(no_memory_for_a_message_for_one)
-{
-    struct wsp_buffer buffer;
-    int r;
-
-    cursor_join(&cursor, &messages);
-    wsp_buffer_init(&buffer, 10);
-    ck_assert_int_eq(wsp_buffer_append(&buffer, "lost", 4), 0);
-    allocation_fail_after(0);
-    r = log_append_only(&messages, &cursor, true, &buffer);
-    ck_assert(allocation_disarm());
-    ck_assert_int_eq(r, -ENOMEM);
-    ck_assert_ptr_null(buffer.data);
-    ck_assert_uint_eq(messages.next_number, 1);
-}
-END_TEST
-
-static void leaves(struct cursor *leaving)
-{
-    cursor_leave(leaving);
-}
-
-START_TEST(who_leaves_when_woken_holds_nothing)
-{
-    struct cursor shy;
-
-    cursor_init(&shy, ++last_cursor_id, leaves);
-    cursor_join(&shy, &messages);
-    append_for(&shy);
-    ck_assert_uint_eq(n_entries(), 0);
-    ck_assert_uint_eq(messages.next_number, 2);
-}
-END_TEST
-
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("log_replay");
@@ -735,13 +587,11 @@ Suite *unit_suite(void)
     TCase *replay = unit_case(suite, "replay");
     TCase *positions = unit_case(suite, "positions");
     TCase *epochs = unit_case(suite, "epochs");
-    TCase *only = unit_case(suite, "only");
 
     tcase_add_checked_fixture(retention, setup, teardown);
     tcase_add_checked_fixture(replay, setup, teardown);
     tcase_add_checked_fixture(positions, setup, teardown);
     tcase_add_checked_fixture(epochs, setup, teardown);
-    tcase_add_checked_fixture(only, setup, teardown);
     tcase_add_test(retention, the_last_messages_are_kept_with_no_reader_at_all);
     tcase_add_test(retention, as_many_as_fit_into_the_bytes);
     tcase_add_test(retention, one_that_does_not_fit_is_not_kept);
@@ -749,6 +599,7 @@ Suite *unit_suite(void)
     tcase_add_test(retention, the_most_generous_bounds_hold);
     tcase_add_test(retention, a_reader_may_hold_more_than_is_kept);
     tcase_add_test(retention, what_is_kept_gives_way_to_the_quota);
+    tcase_add_test(retention, what_others_keep_gives_way_too);
     tcase_add_test(retention, what_a_reader_needs_does_not_give_way);
     tcase_add_loop_test(replay, a_replay_is_the_last_messages_and_then_what_comes, 0, 8);
     tcase_add_test(replay, a_replay_may_be_bounded_by_bytes);
@@ -767,12 +618,5 @@ Suite *unit_suite(void)
     tcase_add_test(epochs, who_refers_to_an_epoch_keeps_its_name);
     tcase_add_test(epochs, readers_that_have_caught_up_are_in_the_new_epoch);
     tcase_add_test(epochs, no_memory_for_an_epoch);
-    tcase_add_test(only, a_message_for_one_wakes_one);
-    tcase_add_loop_test(only, what_is_for_another_is_passed_over, 0, 729);
-    tcase_add_test(only, who_is_not_there_gets_nothing_and_no_number);
-    tcase_add_test(only, what_was_for_one_is_not_replayed);
-    tcase_add_test(only, a_hole_makes_no_gap);
-    tcase_add_test(only, no_memory_for_a_message_for_one);
-    tcase_add_test(only, who_leaves_when_woken_holds_nothing);
     return suite;
 }

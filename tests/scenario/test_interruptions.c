@@ -1,0 +1,382 @@
+/*
+ * test_interruptions: what channels are told of an upstream that goes and comes again, wherever they stand, and of messages
+ * that are for another.
+ *
+ * The programs of the stage count for themselves: a message whose number or epoch is not the one that they expect fails
+ * the test.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/harness/stage.h"
+#include "tests/harness/unit.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define URL "ws://feed.test/"
+
+static struct stage stage;
+static struct program a, b, c;
+
+static void setup(void)
+{
+    stage_init(&stage);
+}
+
+static void teardown(void)
+{
+    stage_deinit(&stage);
+}
+
+/* Its upstreams keep the last n messages, and those who join want them all. */
+static void keep(uint64_t n_messages)
+{
+    stage.retention = (struct retention){n_messages, 1 << 20};
+    stage.replay = stage.retention;
+}
+
+static void opens(struct program *program)
+{
+    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
+}
+
+/* It has been told that it is open, and nothing else yet. */
+static struct upstream *a_is_open(void)
+{
+    opens(&a);
+    peer_opens(stage_peer(&stage), "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "open");
+    return stage_peer(&stage);
+}
+
+static void resumes(struct program *program, const struct position *after)
+{
+    stage.resume = *after;
+    opens(program);
+    stage.resume = (struct position){.is_given = false};
+}
+
+/* Messages that say which number they have, the first of this upstream being 1. */
+static void sends(struct upstream *peer, unsigned first, unsigned last)
+{
+    char text[16];
+
+    for (unsigned i = first; i <= last; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        peer_sends(peer, text);
+    }
+}
+
+enum { N = 6 };
+
+/* --- interruptions --- */
+
+static void cut(struct upstream *peer)
+{
+    struct share *share = peer->share;
+
+    failure_set(&share->interruption, WSP_CAUSE_LOST, 0, "scripted");
+    log_interrupt(&share->log);
+    LIST_FOR_EACH (node, &share->channels)
+        channel_interrupted(LIST_ENTRY(node, struct channel, share_link));
+}
+
+static void again(struct upstream *peer)
+{
+    struct share *share = peer->share;
+    static uint8_t epoch[LOG_EPOCH_LEN] = "another";
+
+    epoch[LOG_EPOCH_LEN - 1]++;
+    ck_assert_int_eq(log_begin_epoch(&share->log, epoch), 0);
+    LIST_FOR_EACH (node, &share->channels)
+        channel_resumed(LIST_ENTRY(node, struct channel, share_link));
+}
+
+START_TEST(who_has_caught_up_hears_each_interruption)
+{
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 1);
+    cut(peer);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 interrupted(lost)");
+    again(peer);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "resumed");
+    cut(peer);
+    again(peer);
+    sends(peer, 2, 2);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "interrupted(lost) resumed 2");
+    cut(peer);
+    stage_turn(&stage);
+    cut(peer); /* an attempt that failed is no further interruption */
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "interrupted(lost)");
+    program_deinit(&a);
+}
+END_TEST
+
+/* A slow one, over several reconnections: once for each epoch from which it still gets something. */
+START_TEST(who_lags_hears_of_those_between_its_messages)
+{
+    struct upstream *peer = a_is_open();
+
+    program_stops_reading(&a);
+    sends(peer, 1, 2);
+    cut(peer);
+    again(peer);
+    cut(peer);
+    again(peer);
+    sends(peer, 3, 3);
+    for (int i = 0; i < 1000; i++) {
+        cut(peer);
+        again(peer);
+    }
+    sends(peer, 4, 4);
+    cut(peer);
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a),
+                     "1 2 interrupted(lost) resumed 3 interrupted(lost) resumed 4 "
+                     "interrupted(lost)");
+    again(peer);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "resumed");
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test over how far it has read when the upstream goes, and whether it is told before it comes again. */
+START_TEST(an_interruption_at_every_point)
+{
+    unsigned n_read = (unsigned)_i / 2;
+    struct upstream *peer = a_is_open();
+    char heard[200];
+
+    program_reads(&a, n_read);
+    sends(peer, 1, 3);
+    stage_turn(&stage);
+    cut(peer);
+    if (_i % 2 == 0)
+        stage_turn(&stage);
+    again(peer);
+    sends(peer, 4, 5);
+    stage_turn(&stage);
+    snprintf(heard, sizeof(heard), "%s", program_heard(&a));
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    if (heard[0] != '\0')
+        strcat(heard, " ");
+    strcat(heard, program_heard(&a));
+    ck_assert_str_eq(heard, "1 2 3 interrupted(lost) resumed 4 5");
+    program_deinit(&a);
+}
+END_TEST
+
+/* E1: 1 and 2, E2: 3, E3: none, E4: 4. */
+static struct upstream *after_four_epochs(struct position before[4])
+{
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 2);
+    stage_turn(&stage);
+    for (int i = 0; i < 3; i++) {
+        before[i] = a.position;
+        cut(peer);
+        again(peer);
+        if (i != 1)
+            sends(peer, i == 0 ? 3 : 4, i == 0 ? 3 : 4);
+        stage_turn(&stage);
+    }
+    before[3] = a.position;
+    program_heard(&a);
+    return peer;
+}
+
+/* Loop test over positions in each epoch. */
+START_TEST(a_position_of_before_a_reconnection)
+{
+    static const char *const heard[] = {
+        "open interrupted(lost) resumed (3) interrupted(lost) resumed (4)",
+        "open interrupted(lost) resumed (4)",
+        /* Nothing is left of the third epoch, so it is not known any more. */
+        "open gap(unknown-epoch ?) (1) (2) interrupted(lost) resumed (3) interrupted(lost) resumed "
+        "(4)",
+        "open",
+    };
+    struct position before[4];
+    struct upstream *peer;
+
+    keep(N);
+    peer = after_four_epochs(before);
+    ck_assert(!peer->is_close_asked);
+    resumes(&b, &before[_i]);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), heard[_i]);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(a_position_of_an_epoch_that_has_gone)
+{
+    struct position before[4];
+
+    keep(2);
+    after_four_epochs(before);
+    resumes(&b, &before[0]);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b),
+                     "open gap(unknown-epoch ?) (3) interrupted(lost) resumed (4)");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(a_replay_over_a_reconnection)
+{
+    struct position before[4];
+    struct upstream *peer;
+
+    keep(N);
+    peer = after_four_epochs(before);
+    opens(&b);
+    cut(peer);
+    again(peer);
+    sends(peer, 5, 5);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b),
+                     "open (1) (2) interrupted(lost) resumed (3) "
+                     "interrupted(lost) resumed (4) interrupted(lost) resumed 5");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Loop test: the end comes while the upstream is away, or when it is back, and the reader lags or not. */
+START_TEST(end_after_an_interruption)
+{
+    static const char *const heard[] = {
+        "1 interrupted(lost) error(lost) close(1006)",
+        "1 interrupted(lost) resumed 2 error(lost) close(1006)",
+        "1 error(lost) close(1006)",
+        "1 interrupted(lost) resumed 2 error(lost) close(1006)",
+    };
+    struct upstream *peer = a_is_open();
+
+    sends(peer, 1, 1);
+    if (_i / 2 == 1)
+        program_stops_reading(&a);
+    stage_turn(&stage);
+    cut(peer);
+    stage_turn(&stage);
+    if (_i % 2 == 1) {
+        again(peer);
+        sends(peer, 2, 2);
+    }
+    peer_fails(peer, WSP_CAUSE_LOST);
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), heard[_i]);
+    program_deinit(&a);
+}
+END_TEST
+
+/* --- for one alone --- */
+
+static void answers(struct upstream *peer, struct program *program, const char *text)
+{
+    struct wsp_buffer payload;
+
+    wsp_buffer_init(&payload, 100);
+    ck_assert_int_eq(wsp_buffer_append(&payload, text, strlen(text)), 0);
+    ck_assert_int_eq(log_append_only(&peer->share->log, &program->channel.cursor, false, &payload),
+                     0);
+}
+
+/* Loop test over who reads when. */
+START_TEST(others_pass_over_an_answer)
+{
+    struct upstream *peer;
+
+    keep(N);
+    peer = a_is_open();
+    opens(&b);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open");
+    if (_i & 1)
+        program_stops_reading(&a);
+    if (_i & 2)
+        program_stops_reading(&b);
+    sends(peer, 1, 1);
+    answers(peer, &a, "for a");
+    answers(peer, &b, "for b");
+    answers(peer, &b, "for b too");
+    sends(peer, 5, 5);
+    answers(peer, &a, "for a again");
+    stage_turn(&stage);
+    opens(&c);
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    program_reads(&b, UINT_MAX);
+    sends(peer, 7, 7);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 for a 5 for a again 7");
+    ck_assert_str_eq(program_heard(&b), "1 for b for b too 5 7");
+    ck_assert_str_eq(program_heard(&c), "open (1) (5) 7");
+    program_deinit(&c);
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* Who resumes behind an answer that was another's gets what was for all, and is told of no loss. */
+START_TEST(resume_over_an_answer_to_another)
+{
+    struct upstream *peer;
+    struct position old;
+
+    keep(N);
+    peer = a_is_open();
+    opens(&b);
+    sends(peer, 1, 1);
+    stage_turn(&stage);
+    old = b.position;
+    program_deinit(&b);
+    answers(peer, &a, "for a");
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "1 for a 3");
+    resumes(&b, &old);
+    sends(peer, 4, 4);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (3) 4");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("interruptions");
+    TCase *interruptions = unit_case(suite, "interruptions");
+    TCase *only = unit_case(suite, "only");
+
+    tcase_add_checked_fixture(interruptions, setup, teardown);
+    tcase_add_checked_fixture(only, setup, teardown);
+    tcase_add_test(interruptions, who_has_caught_up_hears_each_interruption);
+    tcase_add_test(interruptions, who_lags_hears_of_those_between_its_messages);
+    tcase_add_loop_test(interruptions, an_interruption_at_every_point, 0, 8);
+    tcase_add_loop_test(interruptions, a_position_of_before_a_reconnection, 0, 4);
+    tcase_add_test(interruptions, a_position_of_an_epoch_that_has_gone);
+    tcase_add_test(interruptions, a_replay_over_a_reconnection);
+    tcase_add_loop_test(interruptions, end_after_an_interruption, 0, 4);
+    tcase_add_loop_test(only, others_pass_over_an_answer, 0, 4);
+    tcase_add_test(only, resume_over_an_answer_to_another);
+    return suite;
+}
