@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "daemon/credential.h"
 #include "daemon/limits.h"
 #include "daemon/shares.h"
 #include "proto/local/errors.h"
@@ -126,29 +127,45 @@ int sending_heard(struct share *share, bool is_binary, struct wsp_view payload)
 /* It is not said later instead: a server that has been told the half of something is not what anybody waits for. */
 static struct outgoing *cannot_say(struct share *share, int error)
 {
-    failure_set(&share->sending.trouble, WSP_CAUSE_INTERNAL, 0, "the daemon is in trouble: %s",
-                strerror(-error));
+    if (error < 0)
+        failure_set(&share->sending.trouble, WSP_CAUSE_INTERNAL, 0, "the daemon is in trouble: %s",
+                    strerror(-error));
     review_later(share);
     return NULL;
 }
 
-static struct outgoing *say(struct share *share, struct wsp_view text)
+/* Takes the payload. */
+static struct outgoing *say_take(struct share *share, struct wsp_buffer *payload)
 {
     struct outgoing *outgoing;
+    int r = outgoing_new(share, payload, &outgoing);
+
+    return r == 0 ? outgoing : cannot_say(share, r);
+}
+
+static struct outgoing *say(struct share *share, struct wsp_view text)
+{
     struct wsp_buffer payload;
     int r;
 
     wsp_buffer_init(&payload, SIZE_MAX);
     r = wsp_buffer_append(&payload, text.data, text.len);
-    if (r == 0)
-        r = outgoing_new(share, &payload, &outgoing);
-    return r == 0 ? outgoing : cannot_say(share, r);
+    return r == 0 ? say_take(share, &payload) : cannot_say(share, r);
 }
 
-/* The same for what the administrator has written. */
+/* The same for what the administrator has written, with the credentials that it names as they are now. */
 static struct outgoing *say_configured(struct share *share, const char *text)
 {
-    return say(share, wsp_view_of_string(text));
+    struct wsp_buffer payload;
+    int r;
+
+    wsp_buffer_init(&payload, SIZE_MAX);
+    r = credential_expand(share->target->credentials_dir, wsp_view_of_string(text), CREDENTIAL_TEXT,
+                          &payload, NULL, &share->sending.trouble);
+    if (r == 0)
+        return say_take(share, &payload);
+    wsp_buffer_deinit(&payload);
+    return cannot_say(share, r);
 }
 
 static struct outgoing *reply(struct share *share, const char *text)
