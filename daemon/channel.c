@@ -18,10 +18,6 @@
 #include "daemon/share.h"
 #include "proto/local/errors.h"
 
-/* A block of the payload is counted by whoever fills it; this is the struct's, and what malloc adds
- * to both. */
-enum { OUTGOING_OVERHEAD = sizeof(struct outgoing) + 2 * BLOCK_OVERHEAD };
-
 const char *channel_state_to_string(enum channel_state state)
 {
     switch (state) {
@@ -34,8 +30,7 @@ const char *channel_state_to_string(enum channel_state state)
     return "unknown";
 }
 
-/* Tells the client that there is something, unless nobody is there to hear. */
-static void channel_wake(struct channel *channel)
+void channel_wake(struct channel *channel)
 {
     if (!channel->is_abandoned)
         channel->ops->wake(channel);
@@ -85,72 +80,7 @@ void channel_deinit(struct channel *channel)
     channel->user = user_unref(channel->user);
 }
 
-/* --- up --- */
-
-uint64_t outgoing_overhead(void)
-{
-    return OUTGOING_OVERHEAD;
-}
-
-static void outgoing_free(struct outgoing *outgoing)
-{
-    list_remove(&outgoing->link);
-    wsp_buffer_deinit(&outgoing->payload);
-    charge_release(&outgoing->charge);
-    free(outgoing);
-}
-
-int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
-                      uint64_t cost, struct charge *charge)
-{
-    size_t max = payload->max;
-    struct outgoing *outgoing = NULL;
-    int r = 0;
-
-    if (channel->state != CHANNEL_OPEN &&
-        (channel->state != CHANNEL_CONNECTING || channel->share == NULL))
-        goto finish;
-    outgoing = malloc(sizeof(*outgoing));
-    if (outgoing == NULL) {
-        r = -ENOMEM;
-        goto finish;
-    }
-    *outgoing = (struct outgoing){
-        .channel = channel,
-        .payload = *payload,
-        .cost = cost,
-        .number = ++channel->n_given,
-        .is_binary = is_binary,
-    };
-    *payload = (struct wsp_buffer){0};
-    charge_move(&outgoing->charge, charge);
-    list_init(&outgoing->link);
-    list_append(&channel->outbox, &outgoing->link);
-    channel->outbox_bytes += wsp_buffer_len(&outgoing->payload);
-    share_has_outgoing(channel->share, channel);
-finish:
-    charge_release(charge);
-    wsp_buffer_deinit(payload);
-    wsp_buffer_init(payload, max);
-    return r;
-}
-
-int outgoing_new(struct share *share, struct wsp_buffer *payload, struct outgoing **ret_outgoing)
-{
-    struct outgoing *outgoing = malloc(sizeof(*outgoing));
-
-    if (outgoing == NULL) {
-        wsp_buffer_deinit(payload);
-        return -ENOMEM;
-    }
-    *outgoing = (struct outgoing){.share = share, .payload = *payload};
-    *payload = (struct wsp_buffer){0};
-    list_init(&outgoing->link);
-    charge_force(&outgoing->charge, share->owner, QUOTA_SENDING_BYTES,
-                 outgoing->payload.capacity + OUTGOING_OVERHEAD);
-    *ret_outgoing = outgoing;
-    return 0;
-}
+/* --- subscriptions --- */
 
 static bool takes_from_program(const struct channel *channel)
 {
@@ -174,68 +104,6 @@ void channel_unsubscribe(struct channel *channel, struct wsp_view on_connect)
 {
     if (takes_from_program(channel))
         sending_unsubscribe(channel->share, channel, on_connect);
-}
-
-bool channel_has_sends(const struct channel *channel)
-{
-    return !list_is_empty(&channel->outbox) || !list_is_empty(&channel->in_flight);
-}
-
-void channel_drop_outbox(struct channel *channel)
-{
-    struct list *node;
-
-    while ((node = list_take_first(&channel->outbox)) != NULL)
-        outgoing_free(LIST_ENTRY(node, struct outgoing, link));
-    list_remove(&channel->sender_link);
-    if (channel->share != NULL)
-        sending_dropped(channel->share, channel);
-}
-
-void channel_orphan_sends(struct channel *channel)
-{
-    struct list *node;
-
-    while ((node = list_take_first(&channel->in_flight)) != NULL)
-        LIST_ENTRY(node, struct outgoing, link)->channel = NULL;
-}
-
-void outgoing_written(struct outgoing *outgoing, size_t len)
-{
-    struct channel *channel = outgoing->channel;
-
-    outgoing->share->n_out_bytes += len;
-    if (channel == NULL || len == 0)
-        return;
-    channel->outbox_bytes -= len;
-    channel->n_sent_bytes += len;
-    channel->notices |= CHANNEL_NOTICE_SENT;
-    channel_wake(channel);
-}
-
-void outgoing_done(struct outgoing *outgoing)
-{
-    struct channel *channel = outgoing->channel;
-    uint64_t cost = outgoing->cost;
-
-    outgoing->share->n_out++;
-    if (outgoing->is_heartbeat)
-        heartbeat_written(&outgoing->share->sending.heartbeat);
-    outgoing_free(outgoing);
-    if (channel == NULL)
-        return;
-    channel->n_sent++;
-    channel->cost_done += cost;
-    channel->notices |= CHANNEL_NOTICE_SENT;
-    if (channel->state == CHANNEL_LEAVING && !channel_has_sends(channel))
-        share_sends_gone(channel->share, channel);
-    else
-        channel_wake(channel);
-}
-
-void outgoing_drop(struct outgoing *outgoing)
-{
-    outgoing_free(outgoing);
 }
 
 /* --- the end --- */

@@ -17,6 +17,7 @@
 #include "daemon/failure.h"
 #include "daemon/list.h"
 #include "daemon/log.h"
+#include "daemon/outgoing.h"
 #include "daemon/quota.h"
 #include "daemon/subscriptions.h"
 #include "daemon/target.h"
@@ -58,6 +59,7 @@ enum channel_notice {
     CHANNEL_NOTICE_OPENED =
         1, /* before any message; the numbers to tell are first_number, live_number */
     CHANNEL_NOTICE_SENT = 2,        /* n_sent_bytes or cost_done has grown */
+    CHANNEL_NOTICE_UNSENT = 256,    /* n_unsent has grown */
     CHANNEL_NOTICE_GAP = 4,         /* what stands in gap is missing before the next message */
     CHANNEL_NOTICE_INTERRUPTED = 8, /* the connection from which the last message came is over */
     /* What comes next is of another one: GAP (RECONNECTED) with its epoch, then RESUMED. */
@@ -93,21 +95,6 @@ struct position {
     bool is_given;
     uint8_t epoch[LOG_EPOCH_LEN];
     uint64_t number;
-};
-
-/* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it,
- * until done. */
-struct outgoing {
-    /* In channel->outbox, or in channel->in_flight; the upstream keeps its own order. */
-    struct list link;
-    struct share *share;     /* whose upstream writes it; NULL before */
-    struct channel *channel; /* NULL once the channel has gone: what is in flight still goes */
-    struct charge charge;    /* SENDING_BYTES */
-    struct wsp_buffer payload;
-    uint64_t cost;   /* credit that its local frames took */
-    uint64_t number; /* of the channel's messages, the first has 1 */
-    bool is_binary;
-    bool is_heartbeat; /* the daemon's; its channel is NULL */
 };
 
 /* Called from anywhere in the daemon, also from within the client's own calls: they mark what is to
@@ -167,8 +154,9 @@ struct channel {
     uint64_t over_since_ms; /* valid while it is in that list */
     /* counters */
     uint64_t created_ms;
-    uint64_t n_sent, n_sent_bytes;         /* messages and payload bytes written to the network */
-    uint64_t cost_done;                    /* credit of the messages that are done */
+    uint64_t n_sent, n_sent_bytes;     /* messages and payload bytes written to the network */
+    uint64_t n_unsent, n_unsent_bytes; /* messages and payload bytes that will not be sent */
+    uint64_t cost_done; /* credit of the messages that are done, or will not be sent */
     uint64_t n_received, n_received_bytes; /* messages and payload bytes fetched by the client */
 };
 
@@ -181,25 +169,12 @@ int channel_init(struct channel *channel, const struct channel_ops *ops, struct 
  * others dropped. Calls no op. Takes a zeroed one, and a second call. */
 void channel_deinit(struct channel *channel);
 
-/* A whole message goes up; payload and charge (both assembly's) are taken, also on failure, and
- * left empty. Text has been checked. In CONNECTING it waits for OPEN, as proto/PROTOCOL.md lets
- * clients pipeline; in any state after OPEN it goes nowhere, as the standard says. 0, -ENOMEM. */
-int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer *payload,
-                      uint64_t cost, struct charge *charge);
-
 /* The program wants on_connect said to each connection, and on_leave when it no longer does
  * (subscriptions.h); neither has been checked but that both are UTF-8. What cannot be fails the channel. Before
  * shares_open has succeeded and after OPEN it has no effect. 0, -ENOMEM. */
 int channel_subscribe(struct channel *channel, struct wsp_view on_connect,
                       struct wsp_view on_leave);
 void channel_unsubscribe(struct channel *channel, struct wsp_view on_connect);
-
-/* A message that the daemon itself has for the server of a share: text, whose payload is taken (and left
- * empty), also on failure. It is the upstream's as those of channels. 0, -ENOMEM. */
-int outgoing_new(struct share *share, struct wsp_buffer *payload, struct outgoing **ret_outgoing);
-
-/* What a message in an outbox costs in quota beside its payload. */
-uint64_t outgoing_overhead(void);
 
 /* The program asked for close(code, reason): promise 4 of sharing. The first call decides; but
  * discard, which says that the program wants no more messages, holds whenever it comes. code and
@@ -231,22 +206,10 @@ const struct entry *channel_peek(const struct channel *channel);
  * this channel; payload_len is that of all of them together. */
 void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len);
 
-/* For upstream: len more payload bytes of the message have reached the network; the message is done
- * (it is freed). */
-void outgoing_written(struct outgoing *outgoing, size_t len);
-void outgoing_done(struct outgoing *outgoing);
+/* --- for share, flow and outgoing. What ends or wakes a channel calls an op last, so the channel may be freed by then. --- */
 
-/* For upstream's end, before share_ended: the message will not be sent any more (it is freed). */
-void outgoing_drop(struct outgoing *outgoing);
-
-/* --- for share and flow. What ends or wakes a channel calls an op last, so the channel may be freed by then. --- */
-
-/* Something of it has not reached the network. */
-bool channel_has_sends(const struct channel *channel);
-
-/* What the upstream has not taken is not sent; what it has taken goes on without the channel. */
-void channel_drop_outbox(struct channel *channel);
-void channel_orphan_sends(struct channel *channel);
+/* Tells the client that there is something, unless nobody is there to hear. */
+void channel_wake(struct channel *channel);
 
 /* The upstream is open: the channel reads from here on, or from where it wants to resume or to have a replay.
  * CONNECTING -> OPEN; LEAVING if its client has gone and left messages to send; others stay. */

@@ -281,6 +281,11 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
         message.sent.total = channel->channel.n_sent_bytes;
         message.sent.messages = channel->channel.n_sent;
         break;
+    case CHANNEL_NOTICE_UNSENT:
+        message.type = WSP_LOCAL_UNSENT;
+        message.unsent.messages = channel->channel.n_unsent;
+        message.unsent.bytes = channel->channel.n_unsent_bytes;
+        break;
     case CHANNEL_NOTICE_GAP: return plan_gap(channel, output);
     case CHANNEL_NOTICE_INTERRUPTED: return plan_interrupted(channel, output);
     case CHANNEL_NOTICE_RESUMED: return plan_resumed(channel, output);
@@ -300,10 +305,10 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
 /* What goes before the channel's next message. 0; 1: no room; -ENOMEM. */
 static int plan_notices(struct client_channel *channel, struct output *output)
 {
-    static const enum channel_notice order[] = {CHANNEL_NOTICE_OPENED,  CHANNEL_NOTICE_SENT,
-                                                CHANNEL_NOTICE_GAP,     CHANNEL_NOTICE_INTERRUPTED,
-                                                CHANNEL_NOTICE_RESUMED, CHANNEL_NOTICE_POSITION,
-                                                CHANNEL_NOTICE_CLOSING, CHANNEL_NOTICE_END};
+    static const enum channel_notice order[] = {
+        CHANNEL_NOTICE_OPENED,   CHANNEL_NOTICE_SENT,        CHANNEL_NOTICE_UNSENT,
+        CHANNEL_NOTICE_GAP,      CHANNEL_NOTICE_INTERRUPTED, CHANNEL_NOTICE_RESUMED,
+        CHANNEL_NOTICE_POSITION, CHANNEL_NOTICE_CLOSING,     CHANNEL_NOTICE_END};
     unsigned due = channel_due(&channel->channel);
     struct wsp_message message = {.channel = channel->number};
     int r = 0;
@@ -312,7 +317,8 @@ static int plan_notices(struct client_channel *channel, struct output *output)
         message.type = WSP_LOCAL_ABORT;
         r = plan_frames(output, (struct step){.kind = STEP_ABORT, .channel = channel}, &message, 1);
     }
-    if (r == 0 && due & CHANNEL_NOTICE_SENT && channel->channel.state != CHANNEL_ENDED)
+    if (r == 0 && due & (CHANNEL_NOTICE_SENT | CHANNEL_NOTICE_UNSENT) &&
+        channel->channel.state != CHANNEL_ENDED)
         assembly_regrant(&channel->assembly, channel->channel.cost_done);
     if (r == 0 && channel->is_credit_due && !(due & CHANNEL_NOTICE_END)) {
         message.type = WSP_LOCAL_CREDIT;

@@ -173,22 +173,37 @@ json_t *failed_details(struct list *node, bool is_owner)
 
 /* ---- upstreams ---- */
 
+/* Of one that is tried again: how often that has failed, and when it goes on. */
+static json_t *reconnect_members(const struct share *share)
+{
+    uint64_t wait_ms = reconnect_wait_ms(share);
+
+    return json_pack("{s:b, s:o, s:o, s:o, s:s}", "persistent", share->target->is_persistent,
+                     "interruptions", number(share->reconnect.n_interruptions), "attempts_failed",
+                     number(share->reconnect.n_failed), "next_attempt_ms",
+                     wait_ms == UINT64_MAX ? json_null() : number(wait_ms), "failure",
+                     share->ending.failure.text);
+}
+
 json_t *upstream_row(struct list *node, uint64_t now_ms)
 {
     const struct share *share = share_of(node);
     const struct opening *opening = share->upstream ? upstream_opening(share->upstream) : NULL;
     char display[TARGET_DISPLAY_LEN];
 
-    return json_pack(
-        "{s:o, s:s, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-        number(share->id), "state", share_state_to_string(share->state), "url",
-        target_display(share->target, display), "shared", share->is_shared, "uid",
-        (json_int_t)share->owner->uid, "channels", (int)share->n_channels, "protocol",
-        share->protocol ? share->protocol : "", "address", opening ? opening->address : "", "tls",
-        opening ? opening->tls : "", "insecure_tls", share->target->tls.is_insecure, "age_ms",
-        number(now_ms - share->created_ms), "messages_in", number(share->n_in), "bytes_in",
-        number(share->n_in_bytes), "messages_out", number(share->n_out), "bytes_out",
-        number(share->n_out_bytes), "held_bytes", number(share->log.charge.amount));
+    return merge(
+        json_pack(
+            "{s:o, s:s, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+            "id", number(share->id), "state", share_state_to_string(share->state), "url",
+            target_display(share->target, display), "shared", share->is_shared, "uid",
+            (json_int_t)share->owner->uid, "channels", (int)share->n_channels, "protocol",
+            share->protocol ? share->protocol : "", "address", opening ? opening->address : "",
+            "tls", opening ? opening->tls : "", "insecure_tls", share->target->tls.is_insecure,
+            "age_ms", number(now_ms - share->created_ms), "messages_in", number(share->n_in),
+            "bytes_in", number(share->n_in_bytes), "messages_out", number(share->n_out),
+            "bytes_out", number(share->n_out_bytes), "held_bytes",
+            number(share->log.charge.amount)),
+        reconnect_members(share));
 }
 
 /* Without its credentials. */

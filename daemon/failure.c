@@ -71,4 +71,5 @@ void failure_set(struct failure *failure, uint16_t cause, uint16_t http_status, 
     failure->cause = cause;
     failure->http_status = http_status;
     failure->retry_after = 0;
+    failure->is_lasting = false;
 }

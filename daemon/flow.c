@@ -175,6 +175,8 @@ void flow_review(struct share *share)
     look_at_laggards(share);
     heed_quota(share);
     reception_review(share);
+    if (share->remote != REMOTE_OPEN && share->remote != REMOTE_CLOSING)
+        return;
     is_to_pause = share->pauses != 0 && !reception_has_turn(share);
     if (share->is_paused != is_to_pause) {
         share->is_paused = is_to_pause;

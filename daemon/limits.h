@@ -57,6 +57,10 @@
 #define RESOLVE_TIMEOUT_MS 2000
 #define RESOLVE_N_TRIES    3
 
+/* What a server's Retry-After is heeded for at most. A mistake in it, or a proxy's for what is behind it, does not silence
+ * an endpoint for a day; who comes too early is told so again. */
+#define MAX_RETRY_AFTER_S 3600
+
 /* Questions that one c-ares channel holds at once. Each new one costs a look at all of them, and
  * among 65536 it would search for a free number for ever; with more than these there is a further
  * channel, and one whose askers have all gone is given up with what it still asks. */

@@ -265,7 +265,7 @@ static struct outgoing *next_of_channels(struct share *share)
 
 static bool takes_sends(const struct share *share)
 {
-    return share->state == SHARE_OPEN || share->is_parting;
+    return share->remote != REMOTE_OVER && (share->state == SHARE_OPEN || share->is_parting);
 }
 
 struct outgoing *share_next_outgoing(struct share *share)

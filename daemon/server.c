@@ -26,6 +26,7 @@
 #include "daemon/credential_places.h"
 #include "daemon/crypto.h"
 #include "daemon/limits.h"
+#include "daemon/share_journal.h"
 #include "daemon/tls.h"
 #include "proto/local/errors.h"
 
@@ -227,67 +228,6 @@ void server_changed(struct server *server)
         loop_stop(server->loop);
 }
 
-/* Not what somebody here has asked for. */
-static bool has_failed(const struct share *share)
-{
-    uint16_t cause = share->ending.failure.cause;
-
-    return share->state == SHARE_ENDED && cause != 0 && cause != WSP_CAUSE_CANCELLED &&
-           cause != WSP_CAUSE_SHUTDOWN;
-}
-
-/* What a server's code says of what it was sent (RFC 6455 section 7.4.1); NULL for all that says nothing of it. */
-static const char *code_blame(unsigned code)
-{
-    switch (code) {
-    case 1002: return "what it was sent is against the protocol";
-    case 1003: return "it does not take messages of the type that it was sent";
-    case 1007: return "a message that it was sent is not what its type says";
-    case 1009: return "a message that it was sent is too big for it";
-    default: return NULL;
-    }
-}
-
-static void share_log_end(struct server *server, const struct share *share, const char *display)
-{
-    struct journal *journal = &server->journal;
-    const struct ending *ending = &share->ending;
-    const char *blame = code_blame(ending->code);
-
-    if (has_failed(share))
-        journal_log(journal, JOURNAL_UPSTREAM_FAILED, share->id, "%s: %s: %s", display,
-                    wsp_cause_to_string(ending->failure.cause), ending->failure.text);
-    else if (blame)
-        journal_log(journal, JOURNAL_UPSTREAM_BLAMED, share->id,
-                    "%s: the server has closed with code %u: %s", display, ending->code, blame);
-    else
-        journal_log(journal, JOURNAL_UPSTREAM_CLOSED, share->id, "%s: code %u%s%s", display,
-                    ending->code, ending->failure.cause ? ": " : "", ending->failure.text);
-}
-
-static void share_log(struct server *server, const struct share *share)
-{
-    struct journal *journal = &server->journal;
-    const struct opening *opening;
-    char display[TARGET_DISPLAY_LEN];
-
-    target_display(share->target, display);
-    switch (share->state) {
-    case SHARE_CONNECTING:
-        journal_log(journal, JOURNAL_UPSTREAM_OPENING, share->id, "%s, %s, for uid %u", display,
-                    share->is_shared ? "shared" : "private", share->owner->uid);
-        break;
-    case SHARE_OPEN:
-        opening = upstream_opening(share->upstream);
-        journal_log(journal, JOURNAL_UPSTREAM_OPEN, share->id, "%s %s %s%s%s", display,
-                    share->target->proxy ? "through the proxy" : "at", opening->address,
-                    opening->tls[0] ? ", " : "", opening->tls);
-        break;
-    case SHARE_CLOSING: break;
-    case SHARE_ENDED: share_log_end(server, share, display); break;
-    }
-}
-
 static struct server *server_of(struct shares *shares)
 {
     return LIST_ENTRY(shares, struct server, shares);
@@ -297,12 +237,17 @@ static void share_changed(struct shares *shares, struct share *share)
 {
     struct server *server = server_of(shares);
 
-    share_log(server, share);
-    if (has_failed(share))
+    share_journal_changed(&server->journal, share);
+    if (share_has_failed(share))
         history_add(&server->history, share, clock_now_ms(server->clock));
     server_changed(server);
     if (server->is_stopping && shares->n_upstreams == 0)
         turn_schedule(server->turn, TURN_CHECK, &server->emptied);
+}
+
+static void share_trouble(struct shares *shares, struct share *share)
+{
+    share_journal_trouble(&server_of(shares)->journal, share);
 }
 
 /* ---- stopping ---- */
@@ -442,6 +387,7 @@ static int remote_prepare(struct server *server)
     shares_init(&server->shares, server->clock, server->turn, upstream_remote_ops(), context,
                 crypto_random, &server->last_id);
     server->shares.on_change = share_changed;
+    server->shares.on_trouble = share_trouble;
     return 0;
 }
 

@@ -2,7 +2,7 @@
  *
  * share: the upstream's life as its channels make it, and theirs as it makes them.
  * Between upstream, which is driven through upstream_ops, and channel.
- * Invariant: a share is in the tree of joinable shares exactly while it is shared and CONNECTING or OPEN.
+ * Invariant: what is told while an upstream ends, or opens, finds the share in the state that holds from then on.
  *
  * What the upstream tells is passed on at once; what follows from it for the upstream is decided once, in share_review at
  * the end of the turn, when everybody has said what they wanted: so the last leave and a join that race are no race.
@@ -13,13 +13,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/flow.h"
 #include "daemon/parting.h"
-#include "daemon/share_key.h"
 #include "daemon/shares.h"
 #include "proto/local/errors.h"
 
@@ -28,6 +27,7 @@ const char *share_state_to_string(enum share_state state)
     switch (state) {
     case SHARE_CONNECTING: return "connecting";
     case SHARE_OPEN: return "open";
+    case SHARE_RECONNECTING: return "reconnecting";
     case SHARE_CLOSING: return "closing";
     case SHARE_ENDED: return "ended";
     }
@@ -35,7 +35,7 @@ const char *share_state_to_string(enum share_state state)
 }
 
 /* The end of the turn looks at what has changed. */
-static void review_later(struct share *share)
+void share_review_later(struct share *share)
 {
     turn_schedule(share->shares->turn, TURN_CHECK, &share->check);
 }
@@ -48,15 +48,18 @@ static void stop_lingering(struct share *share)
     timer_stop(&share->linger);
 }
 
-static void stop_being_joinable(struct share *share)
+/* What belongs to the upstream that there was. */
+static void upstream_gone(struct share *share)
 {
-    if (share->key == NULL)
-        return;
-    share_key_remove(&share->shares->joinable, share->key);
-    share->key = share_key_free(share->key);
+    timer_stop(&share->parting);
+    share->is_parting = false;
+    if (share->is_paused)
+        sending_rest(share, false);
+    share->is_paused = false;
+    reception_end(share);
 }
 
-static void set_state(struct share *share, enum share_state state)
+void share_set_state(struct share *share, enum share_state state)
 {
     share->state = state;
     if (state == SHARE_OPEN)
@@ -65,17 +68,15 @@ static void set_state(struct share *share, enum share_state state)
         sending_end(share);
     if (state == SHARE_OPEN)
         share->opened_ms = clock_now_ms(share->shares->clock);
-    if (state == SHARE_CLOSING || state == SHARE_ENDED) {
+    if (state != SHARE_CONNECTING && state != SHARE_OPEN)
+        reconnect_stop(share);
+    if (state == SHARE_CLOSING || state == SHARE_ENDED)
         stop_lingering(share);
-        stop_being_joinable(share);
-    }
     if (state == SHARE_ENDED) {
         timer_stop(&share->block);
         timer_stop(&share->leaving);
-        timer_stop(&share->parting);
-        share->is_parting = false;
-        reception_end(share);
         log_retain_nothing(&share->log);
+        shares_give_place_back(share);
         charge_release(&share->charge);
         share->shares->n_upstreams--;
     }
@@ -87,7 +88,10 @@ static void set_state(struct share *share, enum share_state state)
 
 static void tell_opened(struct channel *channel, struct share *share)
 {
-    channel_opened(channel, &share->log);
+    if (channel->state == CHANNEL_CONNECTING)
+        channel_opened(channel, &share->log);
+    else
+        channel_resumed(channel);
 }
 
 static void tell_closing(struct channel *channel, struct share *share)
@@ -100,8 +104,7 @@ static void tell_ended(struct channel *channel, struct share *share)
     channel_end(channel, &share->ending);
 }
 
-static void tell_all(struct share *share,
-                     void (*tell)(struct channel *channel, struct share *share))
+void share_tell_all(struct share *share, void (*tell)(struct channel *channel, struct share *share))
 {
     struct list untold;
     struct list *node;
@@ -121,61 +124,106 @@ struct channel *share_only_channel(const struct share *share)
     return first == NULL ? NULL : LIST_ENTRY(first, struct channel, share_link);
 }
 
+static void tell_anchor(struct share *share)
+{
+    struct anchor *anchor = share->anchor;
+
+    share->anchor = NULL;
+    anchor->share = NULL;
+    anchor->ended(anchor, &share->ending);
+}
+
 /* --- closing from our side; never from within a call of the upstream --- */
+
+/* Nothing of it is left, and nothing comes back. */
+static void finish(struct share *share)
+{
+    share_set_state(share, SHARE_ENDED);
+    share_tell_all(share, tell_ended);
+    if (share->anchor != NULL)
+        tell_anchor(share);
+    turn_schedule(share->shares->turn, TURN_BURY, &share->burial);
+}
+
+void share_close_upstream(struct share *share, uint16_t code, struct wsp_view reason)
+{
+    switch (share->remote) {
+    case REMOTE_NONE:
+    case REMOTE_OVER: finish(share); break;
+    case REMOTE_CONNECTING:
+    case REMOTE_OPEN:
+        share->remote = REMOTE_CLOSING;
+        share->shares->ops->close(share->upstream, code, reason);
+        break;
+    case REMOTE_CLOSING: break;
+    }
+}
 
 static void close_open(struct share *share, uint16_t code, struct wsp_view reason)
 {
-    set_state(share, SHARE_CLOSING);
-    tell_all(share, tell_closing);
-    share->shares->ops->close(share->upstream, code, reason);
+    share_set_state(share, SHARE_CLOSING);
+    share_tell_all(share, tell_closing);
+    share_close_upstream(share, code, reason);
 }
 
-/* Who still waits for it to open is told why it does not. */
+/* Everybody is told why it is not, or not again, open. */
 static void give_up(struct share *share, uint16_t cause, const char *text)
 {
-    set_state(share, SHARE_CLOSING);
+    share_set_state(share, SHARE_CLOSING);
     share->ending = (struct ending){.code = 1006};
     failure_set(&share->ending.failure, cause, 0, "%s", text);
-    tell_all(share, tell_ended);
-    share->shares->ops->close(share->upstream, 0, (struct wsp_view){0});
+    share_tell_all(share, tell_ended);
+    share_close_upstream(share, 0, (struct wsp_view){0});
+}
+
+static bool is_not_open(const struct share *share)
+{
+    return share->state == SHARE_CONNECTING || share->state == SHARE_RECONNECTING;
 }
 
 void share_close(struct share *share, uint16_t code, struct wsp_view reason)
 {
-    if (share->state == SHARE_CONNECTING)
-        give_up(share, WSP_CAUSE_CANCELLED, "closed by request before the connection was open");
+    if (is_not_open(share))
+        give_up(share, WSP_CAUSE_CANCELLED, "closed by request while it was not open");
     else if (share->state == SHARE_OPEN)
         close_open(share, code, reason);
 }
 
 void share_drain(struct share *share)
 {
-    if (share->state == SHARE_CONNECTING)
+    if (is_not_open(share)) {
         give_up(share, WSP_CAUSE_SHUTDOWN, "the daemon stops");
-    else if (share->state == SHARE_OPEN) {
+    } else if (share->state == SHARE_OPEN) {
         share->is_drained = true;
         close_open(share, 1001, (struct wsp_view){0});
     }
 }
 
-static void linger_over(void *owner)
+/* Nobody wants it any more. */
+static void let_go(struct share *share, uint16_t code)
+{
+    if (is_not_open(share))
+        give_up(share, WSP_CAUSE_CANCELLED, "nobody waits for it any more");
+    else
+        close_open(share, code, (struct wsp_view){0});
+}
+
+void share_linger_over(void *owner)
 {
     struct share *share = owner;
 
     share->is_lingering = false;
-    if (share->state == SHARE_OPEN && share->n_holders == 0)
-        close_open(share, 1000, (struct wsp_view){0});
+    if (share->n_holders == 0)
+        let_go(share, 1000);
 }
 
 /* The last holder has left. */
 static void forsaken(struct share *share)
 {
-    if (share->state == SHARE_CONNECTING) {
-        give_up(share, WSP_CAUSE_CANCELLED, "nobody waits for it any more");
-    } else if (!share->is_shared) {
-        close_open(share, 1001, (struct wsp_view){0});
-    } else if (share->linger_ms == 0) {
-        close_open(share, 1000, (struct wsp_view){0});
+    if (!share->is_shared) {
+        let_go(share, 1001);
+    } else if (share->linger_ms == 0 || share->state == SHARE_CONNECTING) {
+        let_go(share, 1000);
     } else if (!share->is_lingering) {
         share->is_lingering = true;
         timer_start(&share->linger, share->linger_ms);
@@ -191,26 +239,41 @@ static void close_private(struct share *share)
 
     if (channel == NULL || channel->state != CHANNEL_LEAVING || channel_has_sends(channel))
         return;
+    if (share->state == SHARE_RECONNECTING) {
+        give_up(share, WSP_CAUSE_CANCELLED, "closed while the connection to the server was away");
+        return;
+    }
     code = channel->is_close_asked ? channel->close_code : 1001;
     reason = channel->close_reason;
     close_open(share, code, close_reason_view(&reason));
 }
 
-static void share_review(void *owner)
+/* It has waited for the end of its predecessor, and that has come. */
+static bool is_to_begin(const struct share *share)
+{
+    return share->state == SHARE_CONNECTING && share->remote == REMOTE_NONE &&
+           share->predecessor == NULL && !share->reconnect.is_waiting;
+}
+
+void share_review(void *owner)
 {
     struct share *share = owner;
 
     if (share->state == SHARE_ENDED)
         return;
     flow_review(share);
-    if (share->state == SHARE_OPEN)
+    if (share->state == SHARE_OPEN || share->state == SHARE_RECONNECTING)
         close_private(share);
     if (share->is_parting)
         parting_review(share);
-    if ((share->state == SHARE_OPEN || share->state == SHARE_CONNECTING) && share->n_holders == 0)
+    if (share_is_joinable(share) && share->n_holders == 0)
         forsaken(share);
     if (share->state == SHARE_OPEN)
         sending_review(share);
+    if (is_to_begin(share))
+        reconnect_fire(share);
+    if (share->state == SHARE_CLOSING && share->remote == REMOTE_OPEN)
+        share_close_upstream(share, 1000, (struct wsp_view){0}); /* see fail_for_protocol */
 }
 
 /* --- birth and death --- */
@@ -225,9 +288,10 @@ void share_free(struct share *share)
     timer_deinit(&share->block);
     timer_deinit(&share->leaving);
     timer_deinit(&share->parting);
+    reconnect_deinit(share);
     share->shares->ops->free(share->upstream);
     log_deinit(&share->log);
-    stop_being_joinable(share);
+    shares_give_place_back(share);
     target_free(share->target);
     free(share->protocol);
     free(share->extensions);
@@ -238,109 +302,21 @@ void share_free(struct share *share)
     free(share);
 }
 
-static void share_bury(void *owner)
+void share_free_upstream(struct share *share)
+{
+    share->shares->ops->free(share->upstream);
+    share->upstream = NULL;
+    share->remote = REMOTE_NONE;
+}
+
+void share_bury(void *owner)
 {
     struct share *share = owner;
 
-    share->shares->ops->free(share->upstream);
-    share->upstream = NULL;
-    if (share->n_channels == 0)
+    if (share->remote == REMOTE_OVER)
+        share_free_upstream(share);
+    if (share->state == SHARE_ENDED && share->n_channels == 0)
         share_free(share);
-}
-
-/* Everything that cannot fail: share_free takes it from here. */
-static struct share *share_alloc(struct shares *shares, struct target *target, bool is_shared,
-                                 struct user *owner)
-{
-    struct share *share = malloc(sizeof(*share));
-
-    if (share == NULL)
-        return NULL;
-    *share = (struct share){
-        .shares = shares,
-        .is_shared = is_shared,
-        .target = target,
-        .owner = user_ref(owner),
-        .created_ms = clock_now_ms(shares->clock),
-    };
-    list_init(&share->link);
-    list_init(&share->channels);
-    list_init(&share->senders);
-    list_init(&share->blocking);
-    task_init(&share->check, share_review, share);
-    task_init(&share->burial, share_bury, share);
-    reception_init(share);
-    return share;
-}
-
-static int refuse_quota(const struct user *user, struct failure *ret_failure)
-{
-    failure_set(ret_failure, WSP_CAUSE_QUOTA, 0,
-                "user %ju has %" PRIu64 " upstreams, and may have no more than %" PRIu64,
-                (uintmax_t)user->uid, user->used[QUOTA_UPSTREAMS],
-                user->quota->limits[QUOTA_UPSTREAMS]);
-    return WSP_CAUSE_QUOTA;
-}
-
-static int become_joinable(struct share *share, struct share_key *key)
-{
-    share->key = key;
-    key->owner = share;
-    return share_key_add(&share->shares->joinable, key);
-}
-
-int share_new(struct shares *shares, struct target *target, struct share_key *key,
-              struct user *owner, struct share **ret_share, struct failure *ret_failure)
-{
-    struct share *share = share_alloc(shares, target, key != NULL, owner);
-    uint8_t epoch[LOG_EPOCH_LEN];
-    int r = -ENOMEM;
-
-    if (share == NULL) {
-        share_key_free(key);
-        target_free(target);
-        return r;
-    }
-    if (key != NULL && become_joinable(share, key) < 0)
-        goto fail;
-    shares->random(epoch, sizeof(epoch));
-    r = log_init(&share->log, epoch, owner);
-    if (r < 0)
-        goto fail;
-    if (charge_take(&share->charge, owner, QUOTA_UPSTREAMS, 1) != 0) {
-        r = refuse_quota(owner, ret_failure);
-        goto fail;
-    }
-    r = sending_init(share);
-    if (r < 0)
-        goto fail;
-    r = timer_init(&share->linger, shares->clock, linger_over, share);
-    if (r < 0)
-        goto fail;
-    r = timer_init(&share->block, shares->clock, flow_block_over, share);
-    if (r < 0)
-        goto fail;
-    r = timer_init(&share->leaving, shares->clock, flow_leaving_over, share);
-    if (r < 0)
-        goto fail;
-    r = timer_init(&share->parting, shares->clock, parting_over, share);
-    if (r < 0)
-        goto fail;
-    r = timer_init(&share->reception.deadline, shares->clock, reception_overdue, share);
-    if (r < 0)
-        goto fail;
-    r = shares->ops->start(shares->ops_context, share, &share->upstream);
-    if (r < 0)
-        goto fail;
-    share->id = ++*shares->last_id;
-    list_append(&shares->all, &share->link);
-    shares->n_upstreams++;
-    set_state(share, SHARE_CONNECTING);
-    *ret_share = share;
-    return 0;
-fail:
-    share_free(share);
-    return r;
 }
 
 void share_attach(struct share *share, struct channel *channel, const struct target *target)
@@ -364,18 +340,94 @@ void share_attach(struct share *share, struct channel *channel, const struct tar
         channel_opened(channel, &share->log);
 }
 
+void share_attach_anchor(struct share *share, struct anchor *anchor, const struct target *target)
+{
+    log_retain(&share->log, &target->retention);
+    share->anchor = anchor;
+    anchor->share = share;
+    share->n_holders++;
+    stop_lingering(share);
+}
+
+void anchor_let_go(struct anchor *anchor)
+{
+    struct share *share = anchor->share;
+
+    if (share == NULL)
+        return;
+    anchor->share = NULL;
+    share->anchor = NULL;
+    share->n_holders--;
+    if (share->n_holders == 0)
+        share_review_later(share);
+}
+
+bool share_is_joinable(const struct share *share)
+{
+    return share->state == SHARE_OPEN || is_not_open(share);
+}
+
 /* --- for the upstream --- */
+
+static int set_string(char **string, struct wsp_view text)
+{
+    char *copy = wsp_view_to_string(text);
+
+    if (copy == NULL)
+        return -ENOMEM;
+    free(*string);
+    *string = copy;
+    return 0;
+}
+
+static int begin_epoch(struct share *share)
+{
+    uint8_t epoch[LOG_EPOCH_LEN];
+
+    share->shares->random(epoch, sizeof(epoch));
+    return log_begin_epoch(&share->log, epoch);
+}
+
+static bool has_another_protocol(const struct share *share, struct wsp_view protocol)
+{
+    return share->protocol != NULL &&
+           !wsp_view_equals(protocol, wsp_view_of_string(share->protocol));
+}
+
+/* Channels have been told another subprotocol: what they say and hear by its rules would be misunderstood. */
+static void fail_for_protocol(struct share *share, struct wsp_view protocol)
+{
+    char shown[64];
+
+    snprintf(shown, sizeof(shown), "%.*s", (int)protocol.len, (const char *)protocol.data);
+    share_set_state(share, SHARE_CLOSING);
+    share->ending = (struct ending){.code = 1006};
+    failure_set(&share->ending.failure, WSP_CAUSE_HANDSHAKE, 0,
+                "the server has come back with the subprotocol \"%s\" instead of \"%.64s\"", shown,
+                share->protocol);
+    share_tell_all(share, tell_ended);
+    share_review_later(share);
+}
 
 int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions)
 {
-    if (share->state != SHARE_CONNECTING)
+    if (!is_not_open(share))
         return 0;
-    share->protocol = wsp_view_to_string(protocol);
-    share->extensions = wsp_view_to_string(extensions);
-    if (share->protocol == NULL || share->extensions == NULL)
+    if (has_another_protocol(share, protocol)) {
+        share->remote = REMOTE_OPEN;
+        fail_for_protocol(share, protocol);
+        return 0;
+    }
+    if (set_string(&share->protocol, protocol) < 0 ||
+        set_string(&share->extensions, extensions) < 0)
         return -ENOMEM;
-    set_state(share, SHARE_OPEN);
-    tell_all(share, tell_opened);
+    if (share->log.is_interrupted && begin_epoch(share) < 0)
+        return -ENOMEM;
+    share->remote = REMOTE_OPEN;
+    share_set_state(share, SHARE_OPEN);
+    reconnect_opened(share);
+    share_tell_all(share, tell_opened);
+    share_review_later(share); /* it may have to pause */
     if (!list_is_empty(&share->senders))
         share->shares->ops->wake(share->upstream);
     return 0;
@@ -390,7 +442,7 @@ static int received(struct share *share, size_t len, int r)
     share->n_in++;
     share->n_in_bytes += len;
     if (!list_is_empty(&share->log.lagging))
-        review_later(share);
+        share_review_later(share);
     return 0;
 }
 
@@ -398,7 +450,7 @@ int share_received(struct share *share, bool is_binary, struct wsp_view payload)
 {
     int r = sending_heard(share, is_binary, payload);
 
-    assert(share->state == SHARE_OPEN || share->state == SHARE_CLOSING);
+    assert(share->remote == REMOTE_OPEN || share->remote == REMOTE_CLOSING);
     if (r == 0)
         r = log_append(&share->log, is_binary, payload);
     return received(share, payload.len, r);
@@ -409,7 +461,7 @@ int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *
     size_t len = wsp_buffer_len(payload);
     int r = sending_heard(share, is_binary, (struct wsp_view){wsp_buffer_peek(payload), len});
 
-    assert(share->state == SHARE_OPEN || share->state == SHARE_CLOSING);
+    assert(share->remote == REMOTE_OPEN || share->remote == REMOTE_CLOSING);
     if (r == 0)
         r = log_append_take(&share->log, is_binary, payload);
     wsp_buffer_consume(payload, wsp_buffer_len(payload));
@@ -419,24 +471,43 @@ int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *
 
 bool share_closing(struct share *share)
 {
+    share->remote = REMOTE_CLOSING;
     if (share->state != SHARE_OPEN)
         return false;
-    set_state(share, SHARE_CLOSING);
+    if (reconnect_is_wanted(share)) {
+        share_set_state(share, SHARE_RECONNECTING);
+        return false;
+    }
+    share_set_state(share, SHARE_CLOSING);
     if (parting_begin(share))
         return true;
-    tell_all(share, tell_closing);
+    share_tell_all(share, tell_closing);
     return false;
+}
+
+/* What was not written whole is the channels' again. */
+static void take_sends_back(struct share *share)
+{
+    LIST_FOR_EACH (node, &share->channels)
+        channel_take_sends_back(LIST_ENTRY(node, struct channel, share_link));
 }
 
 void share_ended(struct share *share, const struct ending *ending)
 {
-    if (share->state == SHARE_ENDED)
-        return;
-    share->ending = *ending;
-    share->ending.is_shutdown = share->is_drained;
-    set_state(share, SHARE_ENDED);
-    tell_all(share, tell_ended);
+    bool was_open = share->remote != REMOTE_CONNECTING, is_renewed = share->reconnect.is_renewing;
+
+    share->remote = REMOTE_OVER;
     turn_schedule(share->shares->turn, TURN_BURY, &share->burial);
+    upstream_gone(share);
+    take_sends_back(share);
+    /* Why it is closed has been decided, and told. */
+    if (share->state != SHARE_CLOSING || share->ending.failure.cause == 0)
+        share->ending = *ending;
+    share->ending.is_shutdown = share->is_drained;
+    if (reconnect_is_wanted(share) && (is_renewed || reconnect_heals(share->target, ending)))
+        reconnect_interrupt(share, was_open);
+    else
+        finish(share);
 }
 
 void share_excerpt_take(struct share *share, char *excerpt)
@@ -454,6 +525,11 @@ const char *share_excerpt(const struct share *share, const struct ending *ending
 
 /* --- for channel --- */
 
+bool share_refuses_sends(const struct share *share)
+{
+    return share->state == SHARE_RECONNECTING && share->target->offline == OFFLINE_REFUSE;
+}
+
 void share_let_go(struct share *share, struct channel *channel)
 {
     channel_drop_outbox(channel);
@@ -463,7 +539,7 @@ void share_let_go(struct share *share, struct channel *channel)
     channel->is_holding = false;
     share->n_holders--;
     if (share->n_holders == 0)
-        review_later(share);
+        share_review_later(share);
 }
 
 void share_leave(struct share *share, struct channel *channel)
@@ -484,7 +560,7 @@ void share_sends_gone(struct share *share, struct channel *channel)
     struct ending ending = {.was_clean = true};
 
     if (!share->is_shared) {
-        review_later(share);
+        share_review_later(share);
         return;
     }
     ending.code = channel->close_code != 0 ? channel->close_code : 1005;

@@ -166,6 +166,14 @@ void share_key_remove(void **tree, const struct share_key *key)
     tdelete(key, tree, compare);
 }
 
+void share_key_replace(void *const *tree, const struct share_key *old, struct share_key *key)
+{
+    struct share_key **found = tfind(old, tree, compare);
+
+    if (found != NULL)
+        *found = key;
+}
+
 struct share_key *share_key_find(void *const *tree, const struct share_key *key)
 {
     struct share_key *const *found = tfind(key, tree, compare);

@@ -42,6 +42,8 @@ bool share_key_equals(const struct share_key *a, const struct share_key *b);
  * the one of the tree that equals key, or NULL. */
 int share_key_add(void **tree, struct share_key *key);
 void share_key_remove(void **tree, const struct share_key *key);
+void share_key_replace(void *const *tree, const struct share_key *old,
+                       struct share_key *key); /* an equal one takes its place; cannot fail */
 struct share_key *share_key_find(void *const *tree, const struct share_key *key);
 
 #endif

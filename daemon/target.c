@@ -75,6 +75,9 @@ struct target *target_new(void)
             .close_timeout_ms = TARGET_DEFAULT_CLOSE_TIMEOUT_MS,
             .heartbeat = {.interval_ms = TARGET_DEFAULT_HEARTBEAT_INTERVAL_MS,
                           .timeout_ms = TARGET_DEFAULT_HEARTBEAT_TIMEOUT_MS},
+            .backoff_min_ms = TARGET_DEFAULT_BACKOFF_MIN_MS,
+            .backoff_max_ms = TARGET_DEFAULT_BACKOFF_MAX_MS,
+            .min_uptime_ms = TARGET_DEFAULT_MIN_UPTIME_MS,
         };
     }
     return target;
@@ -106,6 +109,7 @@ struct target *target_free(struct target *target)
     strings_deinit(&target->protocols);
     strings_deinit(&target->headers);
     free(target->credentials_dir);
+    strings_deinit(&target->final_codes);
     proxy_free(target->proxy);
     tls_settings_deinit(&target->tls);
     strings_deinit(&target->greeting);

@@ -26,6 +26,10 @@ struct destination;
 enum slow_consumer { SLOW_DISCONNECT, SLOW_BLOCK, SLOW_DEFAULT };
 const char *slow_consumer_to_string(enum slow_consumer policy);
 
+/* What happens to a message while the upstream is away, and to one that was not written whole when it went: it waits
+ * for the next connection, or is told to its program as not sent. */
+enum offline { OFFLINE_QUEUE, OFFLINE_REFUSE };
+
 /* A list of strings; for headers name and value alternate. */
 struct strings {
     char **items;
@@ -46,7 +50,10 @@ void strings_deinit(struct strings *strings);
  *   tcp-user-timeout longer than a server may be expected to take nothing of what is sent, see wsplexd.conf(5)
  *   close-timeout    some round trips over a bad line, and well below the time a service manager gives us to stop
  *   heartbeat-interval  servers that want to hear of their clients want it every 30 s or less often
- *   heartbeat-timeout   as pong-timeout */
+ *   heartbeat-timeout   as pong-timeout
+ *   backoff-min      what a person takes for at once, and a crowd needs to be no crowd
+ *   backoff-max      a server that comes back is found within a minute
+ *   min-uptime       longer than a server takes to accept a connection and then think better of it */
 enum {
     TARGET_DEFAULT_LINGER_MS = 1000,
     TARGET_DEFAULT_QUEUE_BYTES = 16 << 20,
@@ -60,6 +67,9 @@ enum {
     TARGET_DEFAULT_TCP_USER_TIMEOUT_MS = 300000,
     TARGET_DEFAULT_HEARTBEAT_INTERVAL_MS = 20000,
     TARGET_DEFAULT_HEARTBEAT_TIMEOUT_MS = 20000,
+    TARGET_DEFAULT_BACKOFF_MIN_MS = 1000,
+    TARGET_DEFAULT_BACKOFF_MAX_MS = 60000,
+    TARGET_DEFAULT_MIN_UPTIME_MS = 60000,
 };
 
 /* What a target says of TLS: all of it is identity. */
@@ -117,6 +127,14 @@ struct target {
     struct strings greeting;      /* what each new connection is told first */
     uint64_t greeting_interval_ms; /* between two messages of the daemon's own */
     struct heartbeat_settings heartbeat;
+    /* See reconnect.h. Of a free URL nothing comes back. */
+    bool is_persistent;
+    uint64_t backoff_min_ms, backoff_max_ms; /* bounds of the delay before an attempt */
+    uint64_t min_uptime_ms;                  /* of a connection, before the delays begin anew */
+    uint64_t rotate_ms; /* of a connection, before it is renewed; 0: it is not */
+    enum offline offline;
+    struct strings
+        final_codes; /* see close_codes.h: close codes after which it does not come back */
 };
 
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */

@@ -630,7 +630,7 @@ static void check_nothing_is_left(const struct stage *stage)
 
     require(list_is_empty(&stage->peers.all));
     require(server->shares.n_upstreams == 0 && list_is_empty(&server->shares.all));
-    require(server->shares.joinable == NULL);
+    require(server->shares.keys == NULL);
     require(server->n_channels == 0 && list_is_empty(&server->channels));
     require(server->n_clients == 0 && list_is_empty(&server->clients));
     require(server->quota.users == NULL);

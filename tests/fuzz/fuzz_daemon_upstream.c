@@ -645,7 +645,7 @@ static struct stage *stage_new(unsigned flags)
 static void stage_free(struct stage *stage)
 {
     require(stage->shares.n_upstreams == 0 && list_is_empty(&stage->shares.all));
-    require(stage->shares.joinable == NULL);
+    require(stage->shares.keys == NULL);
     require(stage->quota.users == NULL);
     require(fake_clock_next_ms(&stage->clock) == UINT64_MAX);
     for (int phase = 0; phase < TURN_N_PHASES; phase++)

@@ -299,7 +299,7 @@ void stage_deinit(struct stage *stage)
     must(stage->quota.users == NULL); /* no charge is left */
     quota_deinit(&stage->quota);
     must(fake_clock_next_ms(&stage->clock) == UINT64_MAX);
-    must(stage->shares.joinable == NULL);
+    must(stage->shares.keys == NULL);
     must(!turn_has_next(&stage->turn));
 }
 

@@ -289,6 +289,10 @@ START_TEST(open_after_giving_up_is_too_late)
     stage_turn(&stage);
     peer_opens(stage_peer(&stage), "");
     opens(&b, STAGE_SHARED);
+    ck_assert_ptr_ne(b.channel.share, a.channel.share);
+    ck_assert_str_eq(program_heard(&b), "");
+    peer_fails(stage_peer(&stage), WSP_CAUSE_CANCELLED);
+    stage_turn(&stage);
     ck_assert_uint_eq(stage.n_peers, 2);
     all_deinit();
 }

@@ -204,12 +204,13 @@ START_TEST(who_comes_when_it_closes_gets_nothing_of_it)
     stage_turn(&stage);
     peer_starts_closing(old);
     resumes(&b, &a.position);
+    peer_sends(old, "late");
+    peer_ends(old, true, 1000, "");
+    stage_turn(&stage);
     new = stage_peer(&stage);
     ck_assert_ptr_ne(new, old);
-    peer_sends(old, "late");
     peer_opens(new, "");
     sends(new, 1, 1);
-    peer_ends(old, true, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 2 3 closing late close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?) 1");

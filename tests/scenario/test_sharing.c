@@ -212,16 +212,21 @@ START_TEST(join_wins_the_race_with_the_last_leave)
 }
 END_TEST
 
+/* A server may allow one connection: the new one waits for the end of the old. */
 START_TEST(who_comes_when_it_closes_gets_a_new_one)
 {
     struct upstream *old = a_and_b_share();
 
     peer_starts_closing(old);
     opens(&c, STAGE_SHARED);
-    ck_assert_uint_eq(stage.n_peers, 2);
-    peer_opens(stage_peer(&stage), "new");
+    stage_turn(&stage);
+    ck_assert_uint_eq(stage.n_peers, 1);
     peer_sends(old, "late");
     peer_ends(old, true, 4000, "bye");
+    ck_assert_uint_eq(stage.n_peers, 1); /* nothing is started from within the old one's call */
+    stage_turn(&stage);
+    ck_assert_uint_eq(stage.n_peers, 2);
+    peer_opens(stage_peer(&stage), "new");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "closing late close(clean 4000 bye)");
     ck_assert_str_eq(program_heard(&b), "closing late close(clean 4000 bye)");
@@ -500,9 +505,11 @@ START_TEST(last_close_while_connecting_gives_up)
     ck_assert(peer->is_close_asked);
     ck_assert_uint_eq(peer->close_code, 0);
     opens(&b, STAGE_SHARED); /* what is given up is not joinable */
-    ck_assert_uint_eq(stage.n_peers, 2);
+    stage_turn(&stage);
+    ck_assert_uint_eq(stage.n_peers, 1);
     peer_fails(peer, WSP_CAUSE_CONNECT);
     stage_turn(&stage);
+    ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_str_eq(program_heard(&b), "");
     all_deinit();

@@ -32,14 +32,14 @@ enum {
 struct walker {
     struct program program;
     unsigned slot;
-    struct upstream *peer;
-    bool is_opened;     /* its upstream was open at some time since it joined */
-    bool has_ended;     /* the end is decided, though perhaps not told */
-    bool may_miss;      /* it said that it wants no more, or it failed */
-    uint64_t next;      /* number of the message that it must hear next */
-    uint64_t last;      /* of the last one before its end */
-    uint64_t n_sent;    /* messages that it gave */
-    uint64_t n_arrived; /* of these, that reached the server */
+    struct upstream *peer; /* once opened */
+    bool is_opened;        /* its upstream was open at some time since it joined */
+    bool has_ended;        /* the end is decided, though perhaps not told */
+    bool may_miss;         /* it said that it wants no more, or it failed */
+    uint64_t next;         /* number of the message that it must hear next */
+    uint64_t last;         /* of the last one before its end */
+    uint64_t n_sent;       /* messages that it gave */
+    uint64_t n_arrived;    /* of these, that reached the server */
 };
 
 /* A server as the model sees it; numbered as stage.peers. */
@@ -134,7 +134,7 @@ static void note_ends(void)
             continue;
         if (!walker->has_ended && walker->program.channel.state == CHANNEL_ENDED) {
             walker->has_ended = true;
-            walker->last = server_of(walker->peer)->n_sent;
+            walker->last = walker->is_opened ? server_of(walker->peer)->n_sent : 0;
         }
         if (!walker->program.is_ended)
             continue;
@@ -187,11 +187,11 @@ static void someone_opens(void)
     }
     walkers[slot] = walker;
     walker->slot = slot;
-    walker->peer = walker->program.channel.share->upstream;
     walker->program.on_message = hears;
     walker->program.on_gone = forgets;
     if (walker->program.channel.share->state == SHARE_OPEN) {
         walker->is_opened = true;
+        walker->peer = walker->program.channel.share->upstream;
         walker->next = server_of(walker->peer)->n_sent + 1;
     }
 }
@@ -205,7 +205,7 @@ static struct upstream *some_peer(void)
     LIST_FOR_EACH (node, &stage.shares.all) {
         struct share *share = LIST_ENTRY(node, struct share, link);
 
-        if (share->state != SHARE_ENDED) {
+        if (share->remote != REMOTE_NONE && share->remote != REMOTE_OVER) {
             ck_assert_uint_lt(n, 2 * MAX_UPSTREAMS);
             alive[n++] = share;
         }
@@ -222,6 +222,7 @@ static void some_peer_opens(void)
     for (unsigned i = 0; i < N_WALKERS; i++) {
         if (walkers[i] != NULL && walkers[i]->program.channel.share == peer->share) {
             walkers[i]->is_opened = true;
+            walkers[i]->peer = peer;
             walkers[i]->next = 1;
         }
     }
@@ -375,7 +376,8 @@ static void administrator_closes(void)
     if (peer == NULL)
         return;
     for (unsigned i = 0; i < N_WALKERS; i++) {
-        if (walkers[i] != NULL && walkers[i]->peer == peer && !walkers[i]->is_opened)
+        if (walkers[i] != NULL && walkers[i]->program.channel.share == peer->share &&
+            !walkers[i]->is_opened)
             walkers[i]->may_miss = true;
     }
     share_close(peer->share, 1000, (struct wsp_view){0});
