@@ -239,7 +239,7 @@ void flow_leaving_over(void *owner)
         list_append(&share->channels, node);
         if (channel->state != CHANNEL_LEAVING)
             continue;
-        if (has_moved)
+        if (has_moved || sending_holds_back(share, channel))
             flow_leaving(share);
         else
             end_for_silence(share, channel);

@@ -351,6 +351,15 @@ void sending_leave(struct share *share, struct channel *channel)
     subscriptions_leave(&share->sending.subscriptions, &channel->subscriber);
 }
 
+bool sending_holds_back(const struct share *share, const struct channel *channel)
+{
+    const struct sending *sending = &share->sending;
+
+    return !greeting_is_through(&sending->greeting) ||
+           subscriptions_are_beginning(&sending->subscriptions) ||
+           subscriber_is_waiting(&channel->subscriber);
+}
+
 void sending_dropped(struct share *share, struct channel *channel)
 {
     subscriptions_passed(&share->sending.subscriptions, &channel->subscriber, UINT64_MAX);

@@ -68,6 +68,9 @@ void sending_unsubscribe(struct share *share, struct channel *channel, struct ws
 /* The channel sends nothing any more and wants nothing; what it gave has been dropped. */
 void sending_leave(struct share *share, struct channel *channel);
 
+/* It is not the server that keeps the channel's next message waiting, but what has to be said before it. */
+bool sending_holds_back(const struct share *share, const struct channel *channel);
+
 /* What waited in its outbox will not be sent; the channel may go on. */
 void sending_dropped(struct share *share, struct channel *channel);
 

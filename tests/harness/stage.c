@@ -342,9 +342,19 @@ uint64_t stage_used(struct stage *stage, enum quota_resource resource)
     return used;
 }
 
+/* The borrowed text becomes the target's own, or NULL. */
+static int text_copy(char **text)
+{
+    bool is_given = *text != NULL;
+
+    *text = is_given ? strdup(*text) : NULL;
+    return is_given && *text == NULL ? -ENOMEM : 0;
+}
+
 struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
 {
     struct target *target = target_new();
+    int r;
 
     if (target == NULL)
         return NULL;
@@ -357,7 +367,14 @@ struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
     target->slow_consumer = stage->slow_consumer;
     target->retention = stage->retention;
     target->replay = stage->replay;
-    return target;
+    target->greeting_interval_ms = stage->greeting_interval_ms;
+    target->heartbeat = stage->heartbeat;
+    /* All of them, also where one fails. */
+    r = text_copy(&target->heartbeat.text) | text_copy(&target->heartbeat.answer) |
+        text_copy(&target->heartbeat.request) | text_copy(&target->heartbeat.reply);
+    for (unsigned i = 0; r == 0 && stage->greeting[i] != NULL; i++)
+        r = strings_add(&target->greeting, stage->greeting[i], strlen(stage->greeting[i]));
+    return r == 0 ? target : target_free(target);
 }
 
 /* --- the program's part --- */
@@ -618,6 +635,17 @@ int program_sends(struct program *program, const char *text)
     must(payload.data == NULL);
     wsp_buffer_deinit(&payload);
     return r;
+}
+
+int program_subscribes(struct program *program, const char *on_connect, const char *on_leave)
+{
+    return channel_subscribe(&program->channel, wsp_view_of_string(on_connect),
+                             wsp_view_of_string(on_leave));
+}
+
+void program_unsubscribes(struct program *program, const char *on_connect)
+{
+    channel_unsubscribe(&program->channel, wsp_view_of_string(on_connect));
 }
 
 void program_closes(struct program *program, uint16_t code, const char *reason)

@@ -48,9 +48,12 @@ struct stage {
     /* what the targets of the next programs say */
     uint64_t queue_bytes, linger_ms, block_timeout_ms;
     enum slow_consumer slow_consumer;
-    struct retention retention; /* of their upstreams, */
-    struct retention replay;    /* and what they want of it */
-    struct position resume;     /* after which the next programs resume, if it is given */
+    const char *greeting[4]; /* up to a NULL */
+    uint64_t greeting_interval_ms;
+    struct heartbeat_settings heartbeat; /* its texts are borrowed */
+    struct retention retention;          /* of their upstreams, */
+    struct retention replay;             /* and what they want of it */
+    struct position resume;              /* after which the next programs resume, if it is given */
 };
 
 /* A program with one WebSocket. */
@@ -122,6 +125,8 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
                   enum stage_sharing sharing);
 void program_deinit(struct program *program);
 int program_sends(struct program *program, const char *text);
+int program_subscribes(struct program *program, const char *on_connect, const char *on_leave);
+void program_unsubscribes(struct program *program, const char *on_connect);
 void program_closes(struct program *program, uint16_t code, const char *reason);
 void program_stops_reading(struct program *program);
 void program_reads(struct program *program,
