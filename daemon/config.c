@@ -500,6 +500,21 @@ static char *path_beside(const char *file, const char *name)
     return asprintf(&path, "%.*s%s", len, file, name) < 0 ? NULL : path;
 }
 
+/* A service manager that has made a directory names it; or several, of which the first is ours. */
+static char *state_path(bool is_machine, const char *home)
+{
+    const char *given = getenv("STATE_DIRECTORY");
+    const char *state = getenv("XDG_STATE_HOME");
+
+    if (given && given[0] == '/')
+        return strndup(given, strcspn(given, ":"));
+    if (is_machine)
+        return strdup("/var/lib/wsplex");
+    if (state && state[0] == '/')
+        return path_in(state, "/wsplex");
+    return path_in(home ? home : "", "/.local/state/wsplex");
+}
+
 int config_paths_init(struct config_paths *paths)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -519,7 +534,8 @@ int config_paths_init(struct config_paths *paths)
     paths->socket_dir = path_in(paths->is_machine ? "/run" : runtime, "/wsplex");
     if (paths->socket_dir)
         paths->socket = path_in(paths->socket_dir, "/wsplex.sock");
-    if (paths->config && paths->credentials && paths->socket)
+    paths->state_dir = state_path(paths->is_machine, home);
+    if (paths->config && paths->credentials && paths->socket && paths->state_dir)
         return 0;
     config_paths_deinit(paths);
     return -ENOMEM;
@@ -531,5 +547,6 @@ void config_paths_deinit(struct config_paths *paths)
     free(paths->credentials);
     free(paths->socket_dir);
     free(paths->socket);
+    free(paths->state_dir);
     memset(paths, 0, sizeof(*paths));
 }

@@ -42,6 +42,7 @@ struct config_paths {
     char *credentials; /* the directory beside it, likewise */
     char *socket_dir;  /* the runtime directory, made when it is not there */
     char *socket;
+    char *state_dir; /* what is remembered over restarts; made when it is not there */
 };
 int config_paths_init(struct config_paths *paths); /* 0, -ENOMEM */
 void config_paths_deinit(struct config_paths *paths);

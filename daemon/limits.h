@@ -69,6 +69,31 @@
 /* Pinned keys of one target: those of a rotation and its spares, and then some. */
 #define MAX_PINS 16
 
+/* Rates that one budget is held to at once. Servers publish two or three. */
+#define MAX_RATES 8
+
+/* Hosts of free URLs of which one user has budgets of their own; those beyond have one together. */
+#define MAX_FREE_BUDGETS 256
+
+/* The file of what budgets have spent: ten thousand endpoints that have spent their day evenly are
+ * less. And lines that are added to it at least before it is written anew: some 60 KiB. */
+#define MAX_LEDGER_LEN   (64 * 1024 * 1024)
+#define MIN_LEDGER_LINES 1024
+
+/* The clock on the wall was set when it has moved by so much against the one that nobody sets. */
+#define LEDGER_DRIFT_MS 2000
+
+/* How soon it is tried again when nothing can be written down: as soon as people look whether what
+ * they have mended was it. */
+#define LEDGER_RETRY_MS 5000
+
+/* A budget with a period of at least so much survives a power cut as well: no machine is up again
+ * sooner. */
+#define MIN_SYNCED_PERIOD_MS 60000
+
+/* After it has waited for the disk the daemon does not do so again for so many times as long. */
+#define SYNC_REST 4
+
 /* A file of certificates: the whole public trust store is some 250 KiB. */
 #define MAX_TLS_FILE (4 * 1024 * 1024)
 

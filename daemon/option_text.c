@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * option_text: the values of options that are texts and lists; see option_text.h.
- * Neighbours: options finds the row and knows numbers; proxy, no_proxy, pin and proto/rules judge what they are for.
+ * Neighbours: options finds the row and knows numbers; proxy, no_proxy, pin, rate and proto/rules judge what they are for.
  * Invariant: a value that may hold a credential is never quoted.
  */
 #include "daemon/option_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "daemon/pattern.h"
 #include "daemon/pin.h"
 #include "daemon/proxy.h"
+#include "daemon/rate.h"
 #include "proto/limits.h"
 #include "proto/rules.h"
 #include "proto/utf8.h"
@@ -238,6 +240,50 @@ static int rule_add(const struct option_row *row, struct strings *rules, struct 
                           text.len > 60 ? 60 : (int)text.len, (const char *)text.data, flaw);
 }
 
+static int rate_problem(const struct option_row *row, struct wsp_view text, int problem,
+                        char ret_problem[OPTION_TEXT_LEN])
+{
+    const char *value = (const char *)text.data;
+    int len = text.len > 60 ? 60 : (int)text.len;
+    bool is_send = strncmp(row->words, "message", strlen("message")) == 0;
+
+    switch (problem) {
+    case RATE_OTHER_NOUN:
+        return option_problem(ret_problem, "%s: \"%.*s\" counts something else; this counts %s",
+                              row->name, len, value, is_send ? "messages" : "connections");
+    case RATE_BAD_COUNT:
+        return option_problem(ret_problem, "%s: \"%.*s\" must count from 1 to %" PRIu64, row->name,
+                              len, value, RATE_MAX_COUNT);
+    case RATE_BAD_PERIOD:
+        return option_problem(
+            ret_problem,
+            "%s: \"%.*s\" must be per at least %" PRIu64 " ms and at most %" PRIu64 " days",
+            row->name, len, value, RATE_MIN_PERIOD_MS, RATE_MAX_PERIOD_MS / 86400000);
+    default:
+        return option_problem(ret_problem,
+                              "%s: \"%.*s\" is not understood; write a number, per, and a time in "
+                              "ms, s, min, h, days or weeks, as in \"%s\"",
+                              row->name, len, value,
+                              is_send ? "5 messages per second" : "300 connections per 5 minutes");
+    }
+}
+
+/* It is kept as it is written out, so that the same rate is the same text. */
+static int rates_add(const struct option_row *row, struct strings *rates, struct wsp_view text,
+                     char ret_problem[OPTION_TEXT_LEN])
+{
+    char canonical[RATE_TEXT_LEN];
+    struct rate rate;
+    int r = rate_parse(text, row->words, &rate);
+
+    if (r > 0)
+        return rate_problem(row, text, r, ret_problem);
+    if (rates->n_items >= MAX_RATES)
+        return option_problem(ret_problem, "%s: more than %d", row->name, MAX_RATES);
+    rate_format(rate, canonical);
+    return strings_add(rates, canonical, strlen(canonical));
+}
+
 int option_add_item(const struct option_row *row, struct wsp_view text, struct strings *strings,
                     char ret_problem[OPTION_TEXT_LEN])
 {
@@ -251,6 +297,8 @@ int option_add_item(const struct option_row *row, struct wsp_view text, struct s
         return messages_add(row, strings, text, ret_problem);
     if (row->type == OPTION_RULES)
         return rule_add(row, strings, text, ret_problem);
+    if (row->type == OPTION_RATES)
+        return rates_add(row, strings, text, ret_problem);
     if (!wsp_subprotocol_is_valid(item, text.len))
         return option_problem(ret_problem, "%s: \"%.*s\" is not a subprotocol's name", row->name,
                               text.len > 60 ? 60 : (int)text.len, item);

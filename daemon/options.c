@@ -84,7 +84,8 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_PINS:
     case OPTION_MESSAGES:
     case OPTION_WORDS:
-    case OPTION_RULES: return KIND_LIST;
+    case OPTION_RULES:
+    case OPTION_RATES: return KIND_LIST;
     default: return KIND_NUMBER;
     }
 }

@@ -38,6 +38,7 @@ enum option_type {
     OPTION_PATTERN,
     OPTION_REPLY,
     OPTION_RULES,
+    OPTION_RATES,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -64,6 +65,7 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_PATTERN   char *
 #define OPTION_C_REPLY     char *
 #define OPTION_C_RULES     struct strings
+#define OPTION_C_RATES     struct strings /* as rate_format writes them */
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX

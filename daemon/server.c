@@ -26,6 +26,7 @@
 #include "daemon/credential_places.h"
 #include "daemon/crypto.h"
 #include "daemon/limits.h"
+#include "daemon/server_budgets.h"
 #include "daemon/share_journal.h"
 #include "daemon/tls.h"
 #include "proto/local/errors.h"
@@ -196,6 +197,7 @@ static void server_reload(struct server *server)
     notify_reloading(&server->notify);
     if (config_read(server) == 0) {
         dialer_forget(server->dialer);
+        server_budgets_configure(server);
         journal_log(&server->journal, JOURNAL_RELOADED, 0,
                     "%zu endpoints; what is open stays as it is, and so does the socket",
                     server->config->n_endpoints);
@@ -388,7 +390,8 @@ static int remote_prepare(struct server *server)
                 crypto_random, &server->last_id);
     server->shares.on_change = share_changed;
     server->shares.on_trouble = share_trouble;
-    return 0;
+    server->shares.budgets = &server->budgets;
+    return server_budgets_init(server);
 }
 
 static int socket_prepare(struct server *server)
@@ -477,6 +480,7 @@ void server_deinit(struct server *server)
         LIST_FOR_EACH (node, &server->channels)
             client_channel_discard(LIST_ENTRY(node, struct client_channel, all_link));
         turn_end(server->turn);
+        budgets_deinit(&server->budgets);
         notify_deinit(&server->notify);
         timer_deinit(&server->stop);
     }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/budgets.h"
 #include "daemon/config.h"
 #include "daemon/dial.h"
 #include "daemon/history.h"
@@ -44,6 +45,7 @@ struct server {
     struct dialer *dialer;
     struct quota quota;
     struct upstream_context upstream_context;
+    struct budgets budgets;
     struct shares shares;
     struct history history;
     struct output *output; /* where clients plan their writes */

@@ -14,6 +14,8 @@
 
 #include "daemon/share.h"
 
+struct budgets;
+
 /* All shares of the daemon. */
 struct shares {
     struct clock *clock;
@@ -26,6 +28,7 @@ struct shares {
     /* A persistent share's attempt has failed, or its upstream has ended, and it comes back: share->ending says why,
      * share->reconnect when; may be NULL. */
     void (*on_trouble)(struct shares *shares, struct share *share);
+    struct budgets *budgets; /* NULL: nothing has one */
     struct list all;
     void *keys;           /* tsearch(3) tree by share key: the shared ones that have not ended */
     unsigned n_upstreams; /* not ENDED */

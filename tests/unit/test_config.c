@@ -119,6 +119,8 @@ START_TEST(every_kind_of_value)
                   "log-level = debug\n"
                   "stop-timeout = 1min // another\n"
                   "max-clients = 3\n"
+                  "state-dir = /tmp/state\n"
+                  "free-send-rate = {\"10/s\"}\n"
                   "max-queued = 64MiB\n"
                   "proxy = \"http://user:secret@proxy.example:3128\"\n"
                   "no-proxy = \".example 10.0.0.0/8\"\n"
@@ -138,6 +140,8 @@ START_TEST(every_kind_of_value)
                   "    heartbeat = \"\\n\"\n"
                   "    heartbeat-request = \"/ping=1\"\n"
                   "    heartbeat-reply = '{\"pong\":%{/ping}}'\n"
+                  "    connect-rate = \"300 connections per 5 minutes\"\n"
+                  "    send-rate = {\"5 messages per second\", 1000/day}\n"
                   "}\n"
                   "endpoint b { url = ws://[::1]:8080/a }\n"
                   "endpoint c { url = \"ws+unix:/run/x.sock:/a\" }\n");
@@ -156,6 +160,13 @@ START_TEST(every_kind_of_value)
     ck_assert_str_eq(daemon->no_proxy, ".example 10.0.0.0/8");
     ck_assert_uint_eq(config->n_endpoints, 3);
     ck_assert_ptr_nonnull(feed);
+    ck_assert_str_eq(daemon->state_dir, "/tmp/state");
+    ck_assert_uint_eq(daemon->free_connect_rate.n_items, 0);
+    ck_assert_str_eq(daemon->free_send_rate.items[0], "10 per s");
+    ck_assert_uint_eq(feed->options.connect_rate.n_items, 1);
+    ck_assert_str_eq(feed->options.connect_rate.items[0], "300 per 5min");
+    ck_assert_uint_eq(feed->options.send_rate.n_items, 2);
+    ck_assert_str_eq(feed->options.send_rate.items[1], "1000 per day");
     ck_assert_str_eq(feed->options.proxy, "none");
     ck_assert_str_eq(feed->options.no_proxy, "");
     ck_assert_str_eq(config->endpoints[1].url.socket_path, "/run/x.sock");
@@ -181,7 +192,7 @@ START_TEST(every_kind_of_value)
     ck_assert_ptr_null(feed->options.heartbeat_answer);
     ck_assert_uint_eq(feed->options.close_timeout_ms, TARGET_DEFAULT_CLOSE_TIMEOUT_MS);
     ck_assert_str_eq(config->endpoints[0].url.href, "ws://[::1]:8080/a");
-    ck_assert_int_eq(feed->line, 13);
+    ck_assert_int_eq(feed->line, 15);
     ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("fee")));
     ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("")));
     config_free(config);
@@ -193,6 +204,24 @@ END_TEST
 static const struct {
     const char *text, *problem;
 } bad[] = {
+    /* rates */
+    {IN_ENDPOINT("send-rate = {\"5 per second\", \"5 apples\"}"),
+     "wsplexd.conf:3: send-rate: \"5 apples\" is not understood; write a number, per, and a time "
+     "in "
+     "ms, s, min, h, days or weeks, as in \"5 messages per second\"\n"},
+    {IN_ENDPOINT("connect-rate = \"5 per month\""),
+     "wsplexd.conf:3: connect-rate: \"5 per month\" is not understood; write a number, per, and a "
+     "time in ms, s, min, h, days or weeks, as in \"300 connections per 5 minutes\"\n"},
+    {IN_ENDPOINT("connect-rate = \"5 messages per second\""),
+     "wsplexd.conf:3: connect-rate: \"5 messages per second\" counts something else; this counts "
+     "connections\n"},
+    {"free-send-rate = \"0/s\"\n",
+     "wsplexd.conf:1: free-send-rate: \"0/s\" must count from 1 to 1000000000\n"},
+    {"free-connect-rate = \"1 per 32 days\"\n",
+     "wsplexd.conf:1: free-connect-rate: \"1 per 32 days\" must be per at least 100 ms and at most "
+     "31 days\n"},
+    {IN_ENDPOINT("send-rate = {1/s, 2/s, 3/s, 4/s, 5/s, 6/s, 7/s, 8/s, 9/s}"),
+     "wsplexd.conf:3: send-rate: more than 8\n"},
     /* proxies, whose URLs are never quoted */
     {"\nproxy = \"https://user:secret@h\"\n",
      "wsplexd.conf:2: proxy: a proxy that is itself reached over TLS is not supported; begin with "

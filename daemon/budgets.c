@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * budgets: which budgets there are, and their ledger; see budgets.h.
+ * Between server and share, who set and find them, and ledger. Invariant: see budgets.h.
+ */
+#include "daemon/budgets.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/target.h"
+
+/* What was spent as long before the boot as any rate looks back has a time that is no less than 0. */
+#define BEFORE_BOOT_MS (2 * RATE_MAX_PERIOD_MS)
+
+#define ENDPOINT_WORD "endpoint "
+#define USER_WORD     "uid "
+
+/* The longest name in the DNS; and how many budgets there are before any is looked at for being over. */
+enum { MAX_HOST_LEN = 253, MIN_SWEEP = 64, LAZY_SYNC_MS = 1000 };
+
+static void commit_fire(void *owner);
+
+int budgets_init(struct budgets *budgets, struct clock *clock)
+{
+    *budgets = (struct budgets){.clock = clock, .sweep_at = MIN_SWEEP};
+    list_init(&budgets->all);
+    list_init(&budgets->committing);
+    return timer_init(&budgets->commit, clock, commit_fire, budgets);
+}
+
+uint64_t budgets_now(const struct budgets *budgets)
+{
+    if (budgets->time == NULL)
+        return clock_now_ms(budgets->clock) + BEFORE_BOOT_MS;
+    return (uint64_t)budgets->time->elapsed_ms(budgets->time->context) + BEFORE_BOOT_MS;
+}
+
+static int64_t elapsed_of(uint64_t at_ms)
+{
+    return (int64_t)at_ms - (int64_t)BEFORE_BOOT_MS;
+}
+
+/* ---- which there are ---- */
+
+static struct budget *budget_of(struct list *node)
+{
+    return LIST_ENTRY(node, struct budget, link);
+}
+
+static int compare_budgets(const void *a, const void *b)
+{
+    const struct budget *left = a, *right = b;
+
+    if (left->kind != right->kind)
+        return left->kind < right->kind ? -1 : 1;
+    return strcmp(left->owner, right->owner);
+}
+
+static struct budget *look_up(const struct budgets *budgets, enum budget_kind kind,
+                              const char *owner)
+{
+    struct budget key = {.kind = kind, .owner = (char *)(uintptr_t)owner};
+    struct budget **found = tfind(&key, &budgets->tree, compare_budgets);
+
+    return found == NULL ? NULL : *found;
+}
+
+static void budget_free(struct budget *budget)
+{
+    struct budgets *budgets = budget->budgets;
+
+    if (list_is_linked(&budget->link)) {
+        list_remove(&budget->link);
+        tdelete(budget, &budgets->tree, compare_budgets);
+        budgets->n_budgets--;
+    }
+    if (budget->crowd != NULL) {
+        budget->crowd->n_users--;
+        budget->crowd->n_hosts--;
+    }
+    budget_deinit(budget);
+    free(budget);
+}
+
+/* Nobody has it, and all that it has spent is back. */
+static bool is_over(const struct budget *budget, uint64_t now_ms)
+{
+    uint64_t last_ms = spending_last(&budget->spending);
+
+    return !budget->is_kept && budget->n_users == 0 &&
+           (last_ms == 0 || last_ms + budget_keep_ms(budget) <= now_ms);
+}
+
+static void sweep(struct budgets *budgets)
+{
+    uint64_t now_ms = budgets_now(budgets);
+
+    LIST_FOR_EACH (node, &budgets->all)
+        if (is_over(budget_of(node), now_ms))
+            budget_free(budget_of(node));
+    budgets->sweep_at = 2 * budgets->n_budgets > MIN_SWEEP ? 2 * budgets->n_budgets : MIN_SWEEP;
+}
+
+static int budget_new(struct budgets *budgets, enum budget_kind kind, const char *owner,
+                      struct budget **ret_budget)
+{
+    struct budget *budget = malloc(sizeof(*budget));
+    int r = budget == NULL ? -ENOMEM : budget_init(budget, budgets, kind);
+
+    if (r < 0)
+        goto fail;
+    budget->owner = strdup(owner);
+    if (budget->owner == NULL || tsearch(budget, &budgets->tree, compare_budgets) == NULL) {
+        r = -ENOMEM;
+        goto fail;
+    }
+    /* The last ones are the first to be swept, so that a host goes before its crowd. */
+    list_prepend(&budgets->all, &budget->link);
+    budgets->n_budgets++;
+    *ret_budget = budget;
+    return 0;
+fail:
+    if (budget != NULL)
+        budget_free(budget);
+    return r;
+}
+
+static int endpoint_find(struct budgets *budgets, enum budget_kind kind, const char *name,
+                         struct budget **ret_budget)
+{
+    char owner[LEDGER_OWNER_LEN];
+
+    snprintf(owner, sizeof(owner), ENDPOINT_WORD "%s", name);
+    *ret_budget = look_up(budgets, kind, owner);
+    return *ret_budget != NULL ? 0 : budget_new(budgets, kind, owner, ret_budget);
+}
+
+static int host_new(struct budgets *budgets, enum budget_kind kind, const char *owner,
+                    struct budget *crowd, struct budget **ret_budget)
+{
+    int r = budget_new(budgets, kind, owner, ret_budget);
+
+    if (r < 0)
+        return r;
+    (*ret_budget)->rates = budgets->free[kind];
+    (*ret_budget)->crowd = crowd;
+    crowd->n_users++;
+    crowd->n_hosts++;
+    return 0;
+}
+
+static int host_find(struct budgets *budgets, enum budget_kind kind, unsigned long long uid,
+                     const char *host, struct budget **ret_budget)
+{
+    char owner[LEDGER_OWNER_LEN], crowd_owner[LEDGER_OWNER_LEN];
+    struct budget *crowd;
+    int r = 0;
+
+    snprintf(owner, sizeof(owner), USER_WORD "%llu %.*s", uid, MAX_HOST_LEN, host);
+    *ret_budget = look_up(budgets, kind, owner);
+    if (*ret_budget != NULL)
+        return 0;
+    snprintf(crowd_owner, sizeof(crowd_owner), USER_WORD "%llu *", uid);
+    crowd = look_up(budgets, kind, crowd_owner);
+    if (crowd == NULL)
+        r = budget_new(budgets, kind, crowd_owner, &crowd);
+    if (r < 0)
+        return r;
+    crowd->rates = budgets->free[kind];
+    if (strcmp(owner, crowd_owner) != 0 && strlen(host) <= MAX_HOST_LEN &&
+        crowd->n_hosts < MAX_FREE_BUDGETS)
+        return host_new(budgets, kind, owner, crowd, ret_budget);
+    *ret_budget = crowd;
+    return 0;
+}
+
+int budgets_find(struct budgets *budgets, enum budget_kind kind, const struct target *target,
+                 struct budget **ret_budget)
+{
+    if (budgets->n_budgets >= budgets->sweep_at)
+        sweep(budgets);
+    if (target->endpoint != NULL)
+        return endpoint_find(budgets, kind, target->endpoint, ret_budget);
+    *ret_budget = NULL;
+    if (budgets->free[kind].n_items == 0)
+        return 0;
+    return host_find(budgets, kind, target->scope,
+                     target->url.hostname[0] != '\0' ? target->url.hostname : "-", ret_budget);
+}
+
+const struct budget *budgets_of_endpoint(const struct budgets *budgets, enum budget_kind kind,
+                                         const char *name)
+{
+    char owner[LEDGER_OWNER_LEN];
+
+    snprintf(owner, sizeof(owner), ENDPOINT_WORD "%s", name);
+    return look_up(budgets, kind, owner);
+}
+
+/* ---- what the configuration says ---- */
+
+static void rates_read(const struct strings *texts, struct rates *ret_rates)
+{
+    *ret_rates = (struct rates){0};
+    for (size_t i = 0; i < texts->n_items && ret_rates->n_items < MAX_RATES; i++)
+        if (rate_parse(wsp_view_of_string(texts->items[i]), "",
+                       &ret_rates->items[ret_rates->n_items]) == 0)
+            ret_rates->n_items++;
+}
+
+static bool is_endpoints(const struct budget *budget)
+{
+    return strncmp(budget->owner, ENDPOINT_WORD, strlen(ENDPOINT_WORD)) == 0;
+}
+
+void budgets_set_begin(struct budgets *budgets)
+{
+    LIST_FOR_EACH (node, &budgets->all)
+        budget_of(node)->is_kept = false;
+}
+
+void budgets_set_free(struct budgets *budgets, enum budget_kind kind, const struct strings *rates)
+{
+    rates_read(rates, &budgets->free[kind]);
+    LIST_FOR_EACH (node, &budgets->all) {
+        struct budget *budget = budget_of(node);
+
+        if (budget->kind != kind || is_endpoints(budget))
+            continue;
+        budget->rates = budgets->free[kind];
+        budget_changed(budget);
+    }
+}
+
+int budgets_set_endpoint(struct budgets *budgets, enum budget_kind kind, const char *name,
+                         const struct strings *rates)
+{
+    struct budget *budget = (struct budget *)(uintptr_t)budgets_of_endpoint(budgets, kind, name);
+    int r = 0;
+
+    if (budget == NULL && rates->n_items == 0)
+        return 0;
+    if (budget == NULL)
+        r = endpoint_find(budgets, kind, name, &budget);
+    if (r < 0)
+        return r;
+    budget->is_kept = true;
+    rates_read(rates, &budget->rates);
+    budget_changed(budget);
+    return 0;
+}
+
+static bool has_rates(const struct budgets *budgets)
+{
+    for (unsigned i = 0; i < BUDGET_N_KINDS; i++)
+        if (budgets->free[i].n_items > 0)
+            return true;
+    LIST_FOR_EACH (node, &budgets->all)
+        if (budget_of(node)->rates.n_items > 0)
+            return true;
+    return false;
+}
+
+static int ledger_ready(struct budgets *budgets);
+
+/* What is wrong with the state directory is told now, and not when somebody connects. */
+void budgets_set_end(struct budgets *budgets)
+{
+    if (budgets->directory != NULL && has_rates(budgets))
+        (void)ledger_ready(budgets);
+}
+
+/* ---- the ledger ---- */
+
+int budgets_remember(struct budgets *budgets, const char *directory,
+                     const struct ledger_clock *time)
+{
+    budgets->directory = strdup(directory);
+    budgets->time = time;
+    return budgets->directory == NULL ? -ENOMEM : 0;
+}
+
+static void tell(struct budgets *budgets, enum budget_news news, const char *text)
+{
+    if (budgets->report != NULL)
+        budgets->report(budgets, news, text);
+}
+
+struct budgets_reader {
+    struct ledger_reader base;
+    struct budgets *budgets;
+};
+
+static struct budgets *budgets_of(struct ledger_reader *reader)
+{
+    return ((struct budgets_reader *)(void *)reader)->budgets;
+}
+
+static void got_unknown(struct ledger_reader *reader, uint64_t age_ms, const char *problem)
+{
+    struct budgets *budgets = budgets_of(reader);
+    uint64_t now_ms = budgets_now(budgets);
+
+    if (age_ms > RATE_MAX_PERIOD_MS + BUDGET_MAX_MARGIN_MS)
+        return;
+    if (!budgets->is_unknown || budgets->unknown_ms < now_ms - age_ms)
+        budgets->unknown_ms = now_ms - age_ms;
+    budgets->is_unknown = true;
+    if (problem != NULL)
+        tell(budgets, BUDGET_UNKNOWN, problem);
+}
+
+/* The owner as the ledger has it: "endpoint NAME" or "uid NUMBER HOST". */
+static int owner_find(struct budgets *budgets, enum budget_kind kind, const char *owner,
+                      struct budget **ret_budget)
+{
+    unsigned long long uid;
+    char *host;
+
+    if (strncmp(owner, ENDPOINT_WORD, strlen(ENDPOINT_WORD)) == 0)
+        return endpoint_find(budgets, kind, owner + strlen(ENDPOINT_WORD), ret_budget);
+    if (strncmp(owner, USER_WORD, strlen(USER_WORD)) != 0)
+        return -EINVAL;
+    uid = strtoull(owner + strlen(USER_WORD), &host, 10);
+    if (*host != ' ')
+        return -EINVAL;
+    return host_find(budgets, kind, uid, host + 1, ret_budget);
+}
+
+static void got_spent(struct ledger_reader *reader, enum budget_kind kind, const char *owner,
+                      uint64_t age_ms, uint64_t count)
+{
+    struct budgets *budgets = budgets_of(reader);
+    struct budget *budget;
+
+    if (age_ms > RATE_MAX_PERIOD_MS + BUDGET_MAX_MARGIN_MS)
+        return;
+    if (owner_find(budgets, kind, owner, &budget) < 0)
+        got_unknown(reader, age_ms, "what it says cannot be remembered");
+    else
+        spending_add(&budget->spending, budgets_now(budgets) - age_ms, count,
+                     budget_keep_ms(budget));
+}
+
+static void write_budget(struct budgets *budgets, struct budget *budget, uint64_t now_ms)
+{
+    struct ledger *ledger = budgets->ledger;
+    struct spending *spending = &budget->spending;
+    uint64_t total;
+
+    spending_thin(spending, now_ms, budget_keep_ms(budget), SPENDING_GRAIN);
+    total = spending->base;
+    for (size_t i = 0; i < spending->n_steps; i++) {
+        ledger_rewrite_spent(ledger, budget->kind, budget->owner,
+                             elapsed_of(spending->steps[i].at_ms),
+                             spending->steps[i].total - total);
+        total = spending->steps[i].total;
+    }
+    if (budget->n_granted > 0)
+        ledger_rewrite_spent(ledger, budget->kind, budget->owner, elapsed_of(now_ms),
+                             budget->n_granted);
+    /* What it had reserved is not written down any more. */
+    budget->n_reserved = 0;
+}
+
+static int rewrite(struct budgets *budgets)
+{
+    uint64_t now_ms = budgets_now(budgets);
+    int r;
+
+    sweep(budgets);
+    r = ledger_rewrite_begin(budgets->ledger);
+    if (r < 0)
+        return r;
+    if (budgets->is_unknown && now_ms > budgets->unknown_ms + RATE_MAX_PERIOD_MS)
+        budgets->is_unknown = false;
+    if (budgets->is_unknown)
+        ledger_rewrite_unknown(budgets->ledger, elapsed_of(budgets->unknown_ms));
+    LIST_FOR_EACH (node, &budgets->all)
+        write_budget(budgets, budget_of(node), now_ms);
+    return ledger_rewrite_end(budgets->ledger);
+}
+
+static void stuck(struct budgets *budgets, const char *problem)
+{
+    budgets->retry_ms = budgets_now(budgets) + LEDGER_RETRY_MS;
+    if (!budgets->is_stuck)
+        tell(budgets, BUDGET_STUCK, problem);
+    budgets->is_stuck = true;
+}
+
+static void stuck_with(struct budgets *budgets, int error)
+{
+    char text[LEDGER_PROBLEM_LEN];
+
+    snprintf(text, sizeof(text), "the state directory %s: %s", budgets->directory,
+             strerror(-error));
+    stuck(budgets, text);
+}
+
+static int ledger_ready(struct budgets *budgets)
+{
+    struct budgets_reader reader = {{got_spent, got_unknown}, budgets};
+    char problem[LEDGER_PROBLEM_LEN];
+    int r;
+
+    if (budgets->is_stuck && budgets_now(budgets) < budgets->retry_ms)
+        return -EAGAIN;
+    if (budgets->ledger == NULL) {
+        r = ledger_open(budgets->directory, budgets->time, &reader.base, &budgets->ledger, problem);
+        if (r < 0) {
+            stuck(budgets, problem);
+            return r;
+        }
+    }
+    if (!ledger_wants_rewriting(budgets->ledger))
+        return 0;
+    r = rewrite(budgets);
+    if (r < 0)
+        stuck_with(budgets, r);
+    return r;
+}
+
+static void works(struct budgets *budgets)
+{
+    if (budgets->is_stuck)
+        tell(budgets, BUDGET_WORKS, budgets->directory);
+    budgets->is_stuck = false;
+}
+
+int budgets_write(struct budgets *budgets, const struct budget *budget, uint64_t at_ms, uint64_t n)
+{
+    int r = ledger_ready(budgets);
+
+    if (r < 0)
+        return r;
+    r = ledger_append(budgets->ledger, budget->kind, budget->owner, elapsed_of(at_ms), n);
+    if (r < 0)
+        stuck_with(budgets, r);
+    else
+        works(budgets);
+    return r;
+}
+
+/* ---- the disk ---- */
+
+static void commit_fire(void *owner)
+{
+    struct budgets *budgets = owner;
+    uint64_t began_ms = budgets_now(budgets), ended_ms;
+    struct list synced, *node;
+    int r;
+
+    budgets->is_commit_due = false;
+    list_init(&synced);
+    list_splice(&synced, &budgets->committing);
+    r = ledger_sync(budgets->ledger);
+    if (r < 0)
+        stuck_with(budgets, r);
+    ended_ms = budgets_now(budgets);
+    budgets->rest_until_ms = ended_ms + SYNC_REST * (ended_ms - began_ms);
+    while ((node = list_take_first(&synced)) != NULL)
+        budget_committed(LIST_ENTRY(node, struct budget_claim, link), r);
+}
+
+static void commit_within(struct budgets *budgets, uint64_t delay_ms)
+{
+    uint64_t now_ms = budgets_now(budgets);
+    bool is_lazy = delay_ms > 0;
+
+    if (budgets->is_commit_due && (is_lazy || !budgets->is_commit_lazy))
+        return;
+    if (now_ms + delay_ms < budgets->rest_until_ms)
+        delay_ms = budgets->rest_until_ms - now_ms;
+    budgets->is_commit_due = true;
+    budgets->is_commit_lazy = is_lazy;
+    timer_start(&budgets->commit, delay_ms);
+}
+
+void budgets_commit(struct budgets *budgets, struct budget_claim *claim)
+{
+    list_append(&budgets->committing, &claim->link);
+    commit_within(budgets, 0);
+}
+
+void budgets_commit_lazily(struct budgets *budgets)
+{
+    commit_within(budgets, LAZY_SYNC_MS);
+}
+
+/* ---- the end ---- */
+
+void budgets_deinit(struct budgets *budgets)
+{
+    struct list *node;
+
+    if (budgets->clock == NULL)
+        return;
+    if (budgets->ledger != NULL)
+        (void)rewrite(budgets);
+    budgets->ledger = ledger_close(budgets->ledger);
+    while ((node = list_first(&budgets->all)) != NULL)
+        budget_free(budget_of(node));
+    timer_deinit(&budgets->commit);
+    free(budgets->directory);
+    *budgets = (struct budgets){0};
+}

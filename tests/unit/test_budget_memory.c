@@ -1,0 +1,460 @@
+/*
+ * test_budget_memory: the contract of daemon/budget.h over several lives of the daemon: what the next one knows, however
+ * the one before has ended, and whatever was done to the machine's clocks and to the file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/budget.h"
+#include "tests/harness/spenders.h"
+#include "tests/harness/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct spenders s;
+
+static void setup(void)
+{
+    spenders_init(&s);
+}
+
+static void teardown(void)
+{
+    spenders_deinit(&s);
+}
+
+/* What servers publish, roughly. */
+static const char *const published[] = {"5 per s", "1 per s", "300 per 5min", "7 per s,20 per min",
+                                        "1000 per day"};
+
+/* Kills, ends in order, clocks that are set, boots of the machine: loop test over seeds. */
+START_TEST(no_window_has_more_over_all_lives)
+{
+    enum budget_kind kind = _i % 2 == 0 ? BUDGET_CONNECT : BUDGET_SEND;
+    const char *texts = published[_i % 5];
+    uint64_t step_ms = _i % 5 == 4 ? 200000 : _i % 5 == 2 ? 2000 : 60;
+    unsigned n_lives = 0;
+    bool knows_boot = _i % 3 != 0;
+
+    if (!knows_boot)
+        spenders_hide_boot(&s);
+    srandom((unsigned)_i);
+    spenders_begin(&s, true);
+    spenders_have(&s, kind, texts);
+    for (int i = 0; i < 1500; i++) {
+        spenders_some_time(&s, step_ms, 60);
+        switch (spenders_random(40)) {
+        case 0: spenders_kill(&s); break;
+        case 1: spenders_end(&s); break;
+        default: continue;
+        }
+        n_lives++;
+        /* While it is down, or while the machine is. A clock that runs ahead over a boot is the exception. */
+        switch (spenders_random(6)) {
+        case 0: s.wall_offset_ms -= (int64_t)spenders_random(3 * (uint64_t)DAY_MS); break;
+        case 1:
+            s.wall_offset_ms += knows_boot ? (int64_t)spenders_random(3 * (uint64_t)DAY_MS) : 0;
+            break;
+        case 2:
+            spenders_pass(&s, spenders_random(10000));
+            spenders_reboot(&s);
+            break;
+        default: break;
+        }
+        spenders_pass(&s, spenders_random(3));
+        spenders_begin(&s, true);
+        spenders_have(&s, kind, texts);
+    }
+    ck_assert_uint_gt(n_lives, 20);
+    ck_assert_uint_gt(s.n_spent, 10);
+    ck_assert_uint_eq(s.n_news[BUDGET_UNKNOWN] + s.n_news[BUDGET_STUCK], 0);
+    spenders_observe(&s, texts);
+    spenders_end(&s);
+}
+END_TEST
+
+/* The clock on the wall is set while the daemon runs, too. */
+START_TEST(set_clocks_are_of_no_matter_in_one_boot)
+{
+    srandom((unsigned)_i);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "20 per min");
+    for (int i = 0; i < 1000; i++) {
+        spenders_some_time(&s, 2000, 60);
+        s.wall_offset_ms = INT64_C(1700000000000) + (int64_t)spenders_random(1000) * DAY_MS;
+        if (spenders_random(20) == 0) {
+            spenders_kill(&s);
+            s.wall_offset_ms = INT64_C(1700000000000) + (int64_t)spenders_random(1000) * DAY_MS;
+            spenders_begin(&s, true);
+            spenders_have(&s, BUDGET_CONNECT, "20 per min");
+        }
+    }
+    spenders_observe(&s, "20 per min");
+    /* And it has cost nothing either. */
+    ck_assert_uint_gt(s.n_spent, 200);
+    spenders_end(&s);
+}
+END_TEST
+
+/* ---- what a later life knows ---- */
+
+START_TEST(a_crash_loop_burns_one_at_a_time)
+{
+    for (int i = 0; i < 30; i++) {
+        spenders_begin(&s, true);
+        spenders_have(&s, BUDGET_CONNECT, "10 per day");
+        spender_attempts(&s, 0);
+        spenders_kill(&s);
+        spenders_pass(&s, 1000);
+    }
+    ck_assert_uint_eq(s.n_spent, 10);
+}
+END_TEST
+
+START_TEST(a_crash_loop_burns_messages_one_at_a_time)
+{
+    for (int i = 0; i < 1500; i++) {
+        spenders_begin(&s, true);
+        spenders_have(&s, BUDGET_SEND, "1000 per day");
+        spender_asks(&s, 0);
+        spenders_kill(&s);
+        spenders_pass(&s, 1500);
+    }
+    ck_assert_uint_eq(s.n_spent, 1000);
+}
+END_TEST
+
+/* Killed when it is written down and before it is used. */
+START_TEST(what_was_written_down_is_spent)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "10 per day");
+    for (int i = 0; i < 4; i++)
+        ck_assert(spender_attempts(&s, 0));
+    /* Synced only later, so not to be used now. */
+    ck_assert(!spender_asks(&s, 1));
+    spenders_kill(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "10 per day");
+    ck_assert_uint_eq(budget_used(s.all[0].claim.budget, 0), 5);
+    spenders_end(&s);
+}
+END_TEST
+
+START_TEST(an_end_in_order_gives_back_what_was_reserved)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "1000 per day");
+    ck_assert_uint_eq(spender_asks_for(&s, 0, 40), 40);
+    spenders_end(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "1000 per day");
+    ck_assert_uint_eq(budget_used(s.all[0].claim.budget, 0), 40);
+    spenders_kill(&s);
+}
+END_TEST
+
+START_TEST(a_crash_counts_what_was_reserved)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "1000 per day");
+    ck_assert_uint_eq(spender_asks_for(&s, 0, 40), 40);
+    spenders_kill(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "1000 per day");
+    ck_assert_uint_ge(budget_used(s.all[0].claim.budget, 0), 40);
+    ck_assert_uint_le(budget_used(s.all[0].claim.budget, 0), 40 + 1000 / 32);
+    spenders_end(&s);
+}
+END_TEST
+
+static unsigned lines_of_file(void)
+{
+    FILE *from = fopen(s.file, "r");
+    unsigned n = 0;
+    int c;
+
+    ck_assert_ptr_nonnull(from);
+    while ((c = getc(from)) != EOF)
+        n += c == '\n';
+    fclose(from);
+    return n;
+}
+
+/* A busy one does not write for each message, and the file does not grow with what was sent. */
+START_TEST(the_file_stays_small)
+{
+    unsigned n_lines;
+
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "10000 per s");
+    spender_asks_for(&s, 0, 10000);
+    n_lines = lines_of_file();
+    ck_assert_uint_lt(n_lines, 60);
+    for (int i = 0; i < 60000; i++) {
+        spender_asks(&s, 0);
+        spenders_pass(&s, 40);
+    }
+    ck_assert_uint_lt(lines_of_file(), 2500);
+    spenders_end(&s);
+    ck_assert_uint_lt(lines_of_file(), 60);
+}
+END_TEST
+
+START_TEST(what_has_come_back_goes_from_the_file)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "5 per s");
+    ck_assert_uint_eq(spender_asks_for(&s, 0, 9), 5);
+    budget_rest(&s.all[0].claim);
+    spenders_pass(&s, 2000);
+    spenders_end(&s);
+    ck_assert_uint_eq(lines_of_file(), 3);
+}
+END_TEST
+
+START_TEST(a_budget_survives_its_endpoint)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "3 per day");
+    ck_assert(spender_attempts(&s, 0) && spender_attempts(&s, 0));
+    spenders_end(&s);
+    spenders_begin(&s, true);
+    spenders_rates(&s, "other", BUDGET_CONNECT, "1 per day");
+    spenders_end(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "3 per day");
+    ck_assert(spender_attempts(&s, 0));
+    ck_assert(!spender_attempts(&s, 0));
+    spenders_end(&s);
+}
+END_TEST
+
+START_TEST(free_budgets_are_remembered)
+{
+    spenders_begin(&s, true);
+    spenders_rates(&s, NULL, BUDGET_SEND, "2 per day");
+    spenders_claim_free(&s, 0, 1000, "a.example");
+    ck_assert(spender_asks(&s, 0));
+    spenders_kill(&s);
+    spenders_begin(&s, true);
+    spenders_rates(&s, NULL, BUDGET_SEND, "2 per day");
+    spenders_claim_free(&s, 0, 1000, "a.example");
+    spenders_claim_free(&s, 1, 1000, "b.example");
+    ck_assert_uint_eq(spender_asks_for(&s, 0, 9), 1);
+    ck_assert_uint_eq(spender_asks_for(&s, 1, 9), 2);
+    spenders_end(&s);
+}
+END_TEST
+
+START_TEST(a_clock_set_back_over_a_boot_waits_a_period_at_most)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "2 per h");
+    ck_assert(spender_attempts(&s, 0) && spender_attempts(&s, 0));
+    spenders_end(&s);
+    s.wall_offset_ms -= 400 * (int64_t)DAY_MS;
+    spenders_reboot(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "2 per h");
+    ck_assert(!spender_attempts(&s, 0));
+    ck_assert_uint_le(budget_wait_ms(&s.all[0].claim), 3601000);
+    spender_waits(&s, 0);
+    ck_assert(spender_attempts(&s, 0));
+    spenders_end(&s);
+}
+END_TEST
+
+START_TEST(a_machine_that_was_off_has_waited)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "2 per h");
+    ck_assert(spender_attempts(&s, 0) && spender_attempts(&s, 0));
+    spenders_kill(&s);
+    spenders_pass(&s, 3603000);
+    spenders_reboot(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "2 per h");
+    ck_assert(spender_attempts(&s, 0) && spender_attempts(&s, 0));
+    ck_assert(!spender_attempts(&s, 0));
+    spenders_end(&s);
+}
+END_TEST
+
+/* ---- files that are not as they should be ---- */
+
+static void writes_file(const char *text, size_t len)
+{
+    FILE *to = fopen(s.file, "w");
+
+    ck_assert_ptr_nonnull(to);
+    ck_assert_uint_eq(fwrite(text, 1, len, to), len);
+    ck_assert_int_eq(fclose(to), 0);
+}
+
+static const struct strange {
+    const char *text, *problem;
+    size_t len; /* 0: of the text */
+} strangers[] = {
+    {"", "it is empty", 0},
+    {"\n", "it is not a ledger", 0},
+    {"hello\n", "it is not a ledger", 0},
+    {"wsplex-ledger 1 b007-0 1700000000000", "it is not a ledger", 36},
+    {"wsplex-ledger 1 b007-0 17000000x\n", "it is not a ledger", 0},
+    {"wsplex-ledger 2 and now for something else\n", "another version", 0},
+    {"wsplex-ledger 10\n", "another version", 0},
+    {"wsplex-ledger 1 b007-0 1700000000000\n2023-11-14T22:13:20.000Z endpoint a connect\n",
+     "a line of it", 0},
+    {"wsplex-ledger 1 b007-0 1700000000000\nnonsense\n", "a line of it", 0},
+    {"wsplex-ledger 1 b007-0 1700000000000\n2023-11-14T22:13:20.000Z user a connect 1\n",
+     "cannot be remembered", 0},
+    {"wsplex-ledger 1 b007-0 1700000000000\n# \0\n\0\0\0\0\0\0", "a line of it", 48},
+};
+
+/* Loop test: all counts as spent, for one period, and people are told why; the stranger is kept. */
+START_TEST(a_strange_file_is_set_aside)
+{
+    const struct strange *strange = &strangers[_i];
+    bool is_line = strstr(strange->problem, "remembered") != NULL;
+    char aside[100];
+
+    snprintf(aside, sizeof(aside), "%s.unreadable", s.file);
+    s.wall_offset_ms = INT64_C(1700000100000) - (int64_t)s.clock.now_ms;
+    writes_file(strange->text, strange->len > 0 ? strange->len : strlen(strange->text));
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "3 per min");
+    if (strcmp(strange->problem, "it is not a ledger") == 0 && strange->len == 36) {
+        /* Whole but for its newline: nothing else can be missing. */
+        ck_assert_uint_eq(s.n_news[BUDGET_UNKNOWN], 0);
+        spenders_end(&s);
+        return;
+    }
+    ck_assert_uint_eq(s.n_news[BUDGET_UNKNOWN], 1);
+    ck_assert_msg(strstr(s.news[BUDGET_UNKNOWN], strange->problem) != NULL, "%s",
+                  s.news[BUDGET_UNKNOWN]);
+    if (!is_line) {
+        ck_assert_int_eq(access(aside, F_OK), 0);
+        ck_assert(!spender_attempts(&s, 0));
+        ck_assert_uint_eq(budget_used(s.all[0].claim.budget, 0), 3);
+        /* Killed now, the next life knows that it does not know. */
+        spenders_kill(&s);
+        spenders_pass(&s, 30000);
+        spenders_begin(&s, true);
+        spenders_have(&s, BUDGET_CONNECT, "3 per min");
+        ck_assert_uint_eq(s.n_news[BUDGET_UNKNOWN], 1);
+        ck_assert(!spender_attempts(&s, 0));
+        ck_assert_uint_le(budget_wait_ms(&s.all[0].claim), 31000);
+    } else {
+        ck_assert(!spender_attempts(&s, 0));
+    }
+    spender_waits(&s, 0);
+    ck_assert(spender_attempts(&s, 0));
+    spenders_end(&s);
+}
+END_TEST
+
+START_TEST(a_line_that_was_cut_off_was_never_done)
+{
+    static const char text[] = "wsplex-ledger 1 b007-0 1700000000000\n"
+                               "2023-11-14T22:15:00.000Z endpoint quotes connect 1\n"
+                               "2023-11-14T22:15:00.000Z endpoint quotes conn";
+
+    s.wall_offset_ms = INT64_C(1700000100000) - (int64_t)s.clock.now_ms;
+    writes_file(text, sizeof(text) - 1);
+    spenders_begin(&s, true);
+    spenders_hide_boot(&s);
+    spenders_have(&s, BUDGET_CONNECT, "3 per min");
+    ck_assert_uint_eq(s.n_news[BUDGET_UNKNOWN], 0);
+    ck_assert_uint_eq(budget_used(s.all[0].claim.budget, 0), 1);
+    spenders_end(&s);
+}
+END_TEST
+
+/* ---- when nothing can be written ---- */
+
+START_TEST(what_cannot_be_written_down_waits)
+{
+    char locked[80];
+    struct ledger *other;
+    struct ledger_reader reader = {0};
+    char problem[LEDGER_PROBLEM_LEN];
+
+    snprintf(locked, sizeof(locked), "%s", s.directory);
+    ck_assert_int_eq(ledger_open(locked, &s.machine, &reader, &other, problem), 0);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "3 per min");
+    ck_assert_uint_eq(s.n_news[BUDGET_STUCK], 1);
+    ck_assert_ptr_nonnull(strstr(s.news[BUDGET_STUCK], "another wsplexd"));
+    ck_assert(!spender_asks(&s, 0));
+    ck_assert(!spender_asks(&s, 1));
+    ck_assert_uint_le(budget_wait_ms(&s.all[0].claim), LEDGER_RETRY_MS);
+    /* What never waits does not wait for this either. */
+    budget_charge(&s.all[2].claim, 1);
+    for (int i = 0; i < 3; i++) {
+        spender_waits(&s, 0);
+        ck_assert(!spender_asks(&s, 0));
+    }
+    ck_assert_uint_eq(s.n_news[BUDGET_STUCK], 1);
+    ledger_close(other);
+    spender_waits(&s, 0);
+    ck_assert(spender_asks(&s, 0));
+    ck_assert_uint_eq(s.n_news[BUDGET_WORKS], 1);
+    spender_waits(&s, 1);
+    ck_assert(spender_asks(&s, 1));
+    ck_assert(!spender_asks(&s, 1));
+    spenders_end(&s);
+}
+END_TEST
+
+START_TEST(the_directory_is_made)
+{
+    struct stat is;
+
+    strcpy(s.directory + strlen(s.directory), "/a/b");
+    snprintf(s.file, sizeof(s.file), "%s/budgets", s.directory);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "3 per min");
+    ck_assert(spender_asks(&s, 0));
+    ck_assert_int_eq(stat(s.directory, &is), 0);
+    ck_assert_uint_eq(is.st_mode & 07777, 0700);
+    ck_assert_int_eq(stat(s.file, &is), 0);
+    ck_assert_uint_eq(is.st_mode & 07777, 0600);
+    spenders_end(&s);
+    s.directory[strlen(s.directory) - 4] = '\0';
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("budget_memory");
+    TCase *memory = unit_case(suite, "memory");
+    TCase *trouble = unit_case(suite, "trouble");
+    TCase *cases[] = {memory, trouble};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        tcase_add_checked_fixture(cases[i], setup, teardown);
+        tcase_set_timeout(cases[i], 120);
+    }
+    tcase_add_loop_test(memory, no_window_has_more_over_all_lives, 0, 30);
+    tcase_add_loop_test(memory, set_clocks_are_of_no_matter_in_one_boot, 0, 4);
+    tcase_add_test(memory, a_crash_loop_burns_one_at_a_time);
+    tcase_add_test(memory, a_crash_loop_burns_messages_one_at_a_time);
+    tcase_add_test(memory, what_was_written_down_is_spent);
+    tcase_add_test(memory, an_end_in_order_gives_back_what_was_reserved);
+    tcase_add_test(memory, a_crash_counts_what_was_reserved);
+    tcase_add_test(memory, the_file_stays_small);
+    tcase_add_test(memory, what_has_come_back_goes_from_the_file);
+    tcase_add_test(memory, a_budget_survives_its_endpoint);
+    tcase_add_test(memory, free_budgets_are_remembered);
+    tcase_add_test(memory, a_clock_set_back_over_a_boot_waits_a_period_at_most);
+    tcase_add_test(memory, a_machine_that_was_off_has_waited);
+    tcase_add_loop_test(trouble, a_strange_file_is_set_aside, 0,
+                        (int)(sizeof(strangers) / sizeof(strangers[0])));
+    tcase_add_test(trouble, a_line_that_was_cut_off_was_never_done);
+    tcase_add_test(trouble, what_cannot_be_written_down_waits);
+    tcase_add_test(trouble, the_directory_is_made);
+    return suite;
+}

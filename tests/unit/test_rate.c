@@ -1,0 +1,111 @@
+/*
+ * test_rate: the contract of daemon/rate.h: the ways in which people write a rate, and what is none.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/rate.h"
+#include "tests/harness/unit.h"
+
+#define NOUNS "message|messages"
+
+static const struct wording {
+    const char *text;
+    uint64_t count, period_ms;
+    const char *written;
+} wordings[] = {
+    {"5 messages per second", 5, 1000, "5 per s"},
+    {"1 message per second", 1, 1000, "1 per s"},
+    {"300 per 5 minutes", 300, 300000, "300 per 5min"},
+    {"300 per 5min", 300, 300000, "300 per 5min"},
+    {"300per5min", 300, 300000, "300 per 5min"},
+    {"1000 per day", 1000, 86400000, "1000 per day"},
+    {"1000/day", 1000, 86400000, "1000 per day"},
+    {"5/s", 5, 1000, "5 per s"},
+    {"5 / s", 5, 1000, "5 per s"},
+    {"  5  messages  /  2  sec  ", 5, 2000, "5 per 2s"},
+    {"12 per 1500ms", 12, 1500, "12 per 1500ms"},
+    {"7 per 100 milliseconds", 7, 100, "7 per 100ms"},
+    {"9 per h", 9, 3600000, "9 per h"},
+    {"9 per 24 hours", 9, 86400000, "9 per day"},
+    {"9 per 60 seconds", 9, 60000, "9 per min"},
+    {"9 per minute", 9, 60000, "9 per min"},
+    {"2 per 2d", 2, 172800000, "2 per 2day"},
+    {"3 per week", 3, 604800000, "3 per week"},
+    {"3 per 2 weeks", 3, 1209600000, "3 per 2week"},
+    {"1000000000 per 31 days", 1000000000, RATE_MAX_PERIOD_MS, "1000000000 per 31day"},
+};
+
+START_TEST(wordings_are_understood)
+{
+    const struct wording *wording = &wordings[_i];
+    struct rate rate = {0}, again = {0};
+    char text[RATE_TEXT_LEN];
+
+    ck_assert_int_eq(rate_parse(wsp_view_of_string(wording->text), NOUNS, &rate), 0);
+    ck_assert_uint_eq(rate.count, wording->count);
+    ck_assert_uint_eq(rate.period_ms, wording->period_ms);
+    rate_format(rate, text);
+    ck_assert_str_eq(text, wording->written);
+    ck_assert_int_eq(rate_parse(wsp_view_of_string(text), "", &again), 0);
+    ck_assert_uint_eq(again.count, rate.count);
+    ck_assert_uint_eq(again.period_ms, rate.period_ms);
+}
+END_TEST
+
+static const struct flaw {
+    const char *text;
+    int problem;
+} flaws[] = {
+    {"", RATE_NOT_UNDERSTOOD},
+    {" ", RATE_NOT_UNDERSTOOD},
+    {"5", RATE_NOT_UNDERSTOOD},
+    {"5 messages", RATE_NOT_UNDERSTOOD},
+    {"five per second", RATE_NOT_UNDERSTOOD},
+    {"per second", RATE_NOT_UNDERSTOOD},
+    {"5 per", RATE_NOT_UNDERSTOOD},
+    {"5 per 3", RATE_NOT_UNDERSTOOD},
+    {"5 per fortnight", RATE_NOT_UNDERSTOOD},
+    {"5 per month", RATE_NOT_UNDERSTOOD},
+    {"5 per secondly", RATE_NOT_UNDERSTOOD},
+    {"5 per s and more", RATE_NOT_UNDERSTOOD},
+    {"5.5 per second", RATE_NOT_UNDERSTOOD},
+    {"-5 per second", RATE_NOT_UNDERSTOOD},
+    {"5 per -1s", RATE_NOT_UNDERSTOOD},
+    {"5//s", RATE_NOT_UNDERSTOOD},
+    {"5 per per s", RATE_NOT_UNDERSTOOD},
+    {"5 per s\n", RATE_NOT_UNDERSTOOD},
+    {"5 PER S", RATE_NOT_UNDERSTOOD},
+    {"5 connections per second", RATE_OTHER_NOUN},
+    {"5 mess per second", RATE_OTHER_NOUN},
+    {"5 messages| per second", RATE_NOT_UNDERSTOOD},
+    {"0 per second", RATE_BAD_COUNT},
+    {"1000000001 per second", RATE_BAD_COUNT},
+    {"99999999999999999999999999 per second", RATE_BAD_COUNT},
+    {"18446744073709551621 per second", RATE_BAD_COUNT},
+    {"5 per 99 ms", RATE_BAD_PERIOD},
+    {"5 per 0 s", RATE_BAD_PERIOD},
+    {"5 per 32 days", RATE_BAD_PERIOD},
+    {"5 per 18446744073709551617 weeks", RATE_BAD_PERIOD},
+};
+
+START_TEST(flaws_are_told_apart)
+{
+    struct rate rate = {7, 7};
+
+    ck_assert_int_eq(rate_parse(wsp_view_of_string(flaws[_i].text), NOUNS, &rate),
+                     flaws[_i].problem);
+    ck_assert_uint_eq(rate.count, 7);
+    ck_assert_uint_eq(rate.period_ms, 7);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("rate");
+    TCase *rates = unit_case(suite, "rates");
+
+    tcase_add_loop_test(rates, wordings_are_understood, 0,
+                        (int)(sizeof(wordings) / sizeof(wordings[0])));
+    tcase_add_loop_test(rates, flaws_are_told_apart, 0, (int)(sizeof(flaws) / sizeof(flaws[0])));
+    return suite;
+}
