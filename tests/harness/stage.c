@@ -482,6 +482,11 @@ static void hear_notices(struct program *program)
         program->sent_told = channel->n_sent_bytes;
         channel_told(channel, CHANNEL_NOTICE_SENT);
     }
+    if (due & CHANNEL_NOTICE_UNSENT) {
+        hear(program, "%sunsent(%llu %llu)", blank(program), (unsigned long long)channel->n_unsent,
+             (unsigned long long)channel->n_unsent_bytes);
+        channel_told(channel, CHANNEL_NOTICE_UNSENT);
+    }
     hear_place(program, due);
     if (due & CHANNEL_NOTICE_CLOSING) {
         hear(program, "%sclosing", blank(program));
