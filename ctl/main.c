@@ -111,6 +111,18 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
+/* It may stand behind the verb as well, where fingers put it. Returns how many words are left. */
+static int take_json(struct ctl *ctl, int argc, char **argv)
+{
+    int n_left = 1;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            ctl->is_json = true;
+        else
+            argv[n_left++] = argv[i];
+    return n_left;
+}
+
 int main(int argc, char **argv)
 {
     enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
@@ -146,6 +158,8 @@ int main(int argc, char **argv)
         print_help(verb);
         return CTL_DONE;
     }
+    if (verb->has_json)
+        argc = take_json(&ctl, argc, argv);
     int status = verb->run(&ctl, verb, argc, argv);
     wsplex_free(ctl.client);
     if (fflush(stdout) != 0 && status == CTL_DONE)

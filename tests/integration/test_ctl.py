@@ -290,6 +290,7 @@ def test_lists_of_an_empty_daemon(daemon):
         rows = json.loads(daemon.ctl("--json", name, check=0).stdout)
         assert len(rows) == (name == "clients")  # wsplexctl itself
         assert len(table(daemon.ctl(name, check=0).stdout)) == 1 + len(rows)
+        assert len(json.loads(daemon.ctl(name, "--json", check=0).stdout)) == len(rows)
     status = json.loads(daemon.ctl("--json", "status", check=0).stdout)
     assert (status["pid"], status["channels"], status["upstreams"]) == (daemon.pid, 0, 0)
     assert str(daemon.pid).encode() in daemon.ctl("status", check=0).stdout
