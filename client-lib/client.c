@@ -73,6 +73,7 @@ static struct wsplex *client_destroy(struct wsplex *client)
     while (!wsp_chain_is_empty(&client->unanswered))
         wsp_request_free(WSP_CHAIN_ENTRY(client->unanswered.next, struct wsp_request, link));
     wsp_connection_deinit(&client->connection);
+    wsp_reconnect_deinit(&client->reconnect);
     munmap((void *)client->mark, 1);
     free(client->socket_path);
     free(client);
@@ -100,6 +101,7 @@ int wsplex_new(const char *socket_path, struct wsplex **ret_client)
         }
     }
     wsp_connection_init(&client->connection);
+    wsp_reconnect_init(&client->reconnect);
     wsp_chain_init(&client->websockets);
     wsp_chain_init(&client->graveyard);
     wsp_chain_init(&client->failing);
@@ -163,6 +165,7 @@ void wsp_client_get_wait(const struct wsplex *client, struct wsp_wait *ret_wait)
     if (wsp_client_is_over(client))
         return;
     wsp_connection_get_wait(&client->connection, ret_wait);
+    wsp_reconnect_get_wait(&client->reconnect, ret_wait);
     if (!wsp_chain_is_empty(&client->failing) || !wsp_chain_is_empty(&client->unanswered))
         ret_wait->deadline_ms = 0;
 }

@@ -16,6 +16,7 @@
 
 #include "client-lib/chain.h"
 #include "client-lib/connection.h"
+#include "client-lib/reconnect.h"
 #include "client-lib/wsplex.h"
 
 /* What a loop was last told to wait for. */
@@ -29,9 +30,11 @@ struct wsplex {
     volatile unsigned char *mark; /* a page that reads 0 in a child of fork() */
     char *socket_path;            /* as given, or NULL */
     struct wsp_connection connection;
+    struct wsp_reconnect reconnect;
     struct wsp_chain websockets; /* all that are not freed */
     struct wsp_chain graveyard;  /* freed ones, until the outermost function leaves */
-    struct wsp_chain failing;    /* WebSockets whose `error` and `close` are due: `failing_link` */
+    /* WebSockets whose `error` and `close` are due, or with a channel `interrupted`: `failing_link` */
+    struct wsp_chain failing;
     struct wsp_chain unanswered; /* requests whose failure is due */
     size_t n_open;               /* WebSockets that are neither CLOSED nor freed */
     size_t n_requests;           /* those without a reply */

@@ -16,6 +16,7 @@
 
 #include "client-lib/client.h"
 #include "client-lib/frames.h"
+#include "client-lib/reconnect.h"
 #include "client-lib/request.h"
 #include "client-lib/socket_path.h"
 #include "proto/limits.h"
@@ -143,8 +144,10 @@ int wsp_connection_ensure(struct wsplex *client)
         if (found > 0)
             break;
         r = found < 0 ? found : connection_try(client, &address);
-        if (r == 0)
+        if (r == 0) {
+            wsp_reconnect_open(client);
             return 0;
+        }
         errno = -r;
         len += (size_t)snprintf(tried + len, sizeof(tried) - len, "%s %.*s: %m",
                                 n == 0 ? " at" : "; nor at", (int)sizeof(address.sun_path),
@@ -265,7 +268,8 @@ static void connection_handle(struct wsplex *client)
         wsp_connection_lose_memory(client);
     else if (r > 0)
         wsp_connection_lose(client, -EPROTO, "wsplexd broke the local protocol: %s",
-                            wsp_fatal_meaning((unsigned int)r));
+                            wsp_fatal_to_string((unsigned int)r));
+    connection->is_loss_final |= r > 0;
 }
 
 static bool connection_is_up(const struct wsplex *client)

@@ -45,6 +45,8 @@ struct wsp_connection {
     enum wsp_connection_state state;
     int fd;              /* -1 in ABSENT */
     int loss;            /* LOST: the negative errno that events and replies give */
+    bool is_loss_final;  /* LOST: no use to come back */
+    int64_t ready_ms;    /* READY: since when */
     int64_t retry_ms;    /* CONNECTING: when to try again */
     int64_t deadline_ms; /* CONNECTING and GREETING: until when */
     struct sockaddr_un address;
@@ -101,11 +103,10 @@ void wsp_connection_bury(struct wsplex *client);
 int wsp_connection_control(struct wsplex *client, const struct wsp_message *message);
 
 /*
- * Gives the channel a number and sends OPEN, at once or when HELLO allows. Takes the channel on
- * success. -EMFILE when all numbers are in use, -EMSGSIZE, -ENOMEM.
+ * Gives the channel a number and sends the OPEN that it holds, at once or when HELLO allows. Takes
+ * the channel on success. -EMFILE when all numbers are in use, -ENOMEM.
  */
-int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
-                             const struct wsp_local_open *open);
+int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel);
 
 /* Sends the OPENs that waited for HELLO; fails those that the daemon does not allow. 0 or
  * -ENOMEM. */
@@ -120,8 +121,20 @@ int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channe
  */
 void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel);
 
-/* All objects are told why in the next turn, and have no channel any more. */
+/* The object, if there is still one, gets its `error` and `close` in the next turn. text may be
+ * NULL. */
+void wsp_connection_disown(struct wsplex *client, struct wsp_channel *channel, int cause,
+                           const char *text);
+
+/* All objects are told why in the next turn, and have no channel any more; or they wait for the next
+ * daemon, if they may. */
 void wsp_connection_disown_all(struct wsplex *client, int cause, const char *text);
+
+/* The daemon stops: nothing goes up on this channel any more, and it will be CLOSED. 0, -ENOMEM. */
+int wsp_connection_leave_shutdown(struct wsplex *client, struct wsp_channel *channel);
+
+/* Lets the channel's number go. */
+void wsp_connection_remove(struct wsp_connection *connection, struct wsp_channel *channel);
 
 /* The channel of the number, or NULL. */
 struct wsp_channel *wsp_connection_find(const struct wsp_connection *connection, uint32_t number);

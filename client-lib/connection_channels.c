@@ -13,6 +13,7 @@
 
 #include "client-lib/client.h"
 #include "client-lib/connection.h"
+#include "client-lib/reconnect.h"
 #include "client-lib/websocket.h"
 #include "proto/limits.h"
 
@@ -48,27 +49,49 @@ static int connection_take_number(struct wsp_connection *connection, uint32_t *r
     return 0;
 }
 
-int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
-                             const struct wsp_local_open *open)
+/*
+ * Sends OPEN as it was first made, with the number that the channel has now, and with the position
+ * that its object has come to. 0, -ENOMEM.
+ */
+static int connection_send_open(struct wsplex *client, struct wsp_channel *channel)
+{
+    struct wsp_view frame = {wsp_buffer_peek(&channel->open), wsp_buffer_len(&channel->open)};
+    struct wsp_view payload = {frame.data + WSP_WIRE_HEADER_LEN, frame.len - WSP_WIRE_HEADER_LEN};
+    struct wsp_message message = {0};
+    int r;
+
+    wsp_message_decode(
+        &(struct wsp_wire_frame){.type = WSP_LOCAL_OPEN, .channel = 1, .payload = payload},
+        WSP_SIDE_CLIENT, &message);
+    message.channel = channel->number;
+    if (channel->websocket && channel->websocket->has_position)
+        wsp_websocket_set_resume(channel->websocket, &message.open);
+    r = wsp_message_encode(&client->connection.output.control, &message);
+    if (r < 0)
+        return r;
+    channel->state = WSP_CHANNEL_OPENING;
+    if (!wsp_reconnect_is_on(&client->reconnect))
+        wsp_buffer_deinit(&channel->open);
+    return 0;
+}
+
+int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel)
 {
     struct wsp_connection *connection = &client->connection;
     bool must_wait =
         connection->state != WSP_CONNECTION_READY && connection->n_channels >= WSP_INITIAL_CHANNELS;
-    struct wsp_message message = {.type = WSP_LOCAL_OPEN, .open = *open};
     int r;
 
     if (connection->state == WSP_CONNECTION_READY &&
         connection->n_channels >= connection->max_channels)
         return -EMFILE;
-    r = connection_take_number(connection, &message.channel);
+    r = connection_take_number(connection, &channel->number);
     if (r < 0)
         return r;
-    r = wsp_message_encode(must_wait ? &channel->open : &connection->output.control, &message);
+    channel->state = WSP_CHANNEL_WAITING;
+    r = must_wait ? 0 : connection_send_open(client, channel);
     if (r < 0)
         return r;
-    if (!must_wait)
-        channel->state = WSP_CHANNEL_OPENING;
-    channel->number = message.channel;
     connection->channels[channel->number - 1] = channel;
     connection->lowest_free = channel->number;
     connection->n_channels++;
@@ -76,8 +99,8 @@ int wsp_connection_open_take(struct wsplex *client, struct wsp_channel *channel,
 }
 
 /* The object, if there is still one, gets its `error` and `close` in the next turn. */
-static void connection_disown(struct wsplex *client, struct wsp_channel *channel, int cause,
-                              const char *text)
+void wsp_connection_disown(struct wsplex *client, struct wsp_channel *channel, int cause,
+                           const char *text)
 {
     struct wsplex_websocket *websocket = channel->websocket;
     struct wsp_local_failed failed = {.text = wsp_view_of_string(text)};
@@ -94,9 +117,18 @@ void wsp_connection_disown_all(struct wsplex *client, int cause, const char *tex
     struct wsp_connection *connection = &client->connection;
     uint32_t i;
 
+    wsp_output_take_back(&connection->output);
     for (i = 0; i < connection->n_slots; i++) {
-        if (connection->channels[i])
-            connection_disown(client, connection->channels[i], cause, text);
+        struct wsp_channel *channel = connection->channels[i];
+
+        if (!channel)
+            continue;
+        if (wsp_reconnect_can_keep(client, channel)) {
+            wsp_connection_remove(connection, channel);
+            wsp_reconnect_take(client, channel, true, cause, text);
+        } else {
+            wsp_connection_disown(client, channel, cause, text);
+        }
     }
 }
 
@@ -111,7 +143,7 @@ static void connection_drop_excess(struct wsplex *client)
 
         if (!channel || channel->state != WSP_CHANNEL_WAITING)
             continue;
-        connection_disown(client, channel, -EMFILE, NULL);
+        wsp_connection_disown(client, channel, -EMFILE, NULL);
         wsp_connection_free_channel(connection, channel);
     }
 }
@@ -127,11 +159,8 @@ int wsp_connection_open_waiting(struct wsplex *client)
 
         if (!channel || channel->state != WSP_CHANNEL_WAITING)
             continue;
-        if (wsp_buffer_append(&connection->output.control, wsp_buffer_peek(&channel->open),
-                              wsp_buffer_len(&channel->open)) < 0)
+        if (connection_send_open(client, channel) < 0)
             return wsp_connection_lose_memory(client);
-        wsp_buffer_deinit(&channel->open);
-        channel->state = WSP_CHANNEL_OPENING;
         if (wsp_connection_flush_close(client, channel) < 0)
             return -ENOMEM;
     }
@@ -154,7 +183,7 @@ int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channe
     int r;
 
     if (!channel->is_close_due || channel->is_close_sent || !wsp_chain_is_empty(&channel->queue) ||
-        channel->state == WSP_CHANNEL_WAITING)
+        channel->state == WSP_CHANNEL_WAITING || channel->state == WSP_CHANNEL_AWAY)
         return 0;
     r = connection_send_close(client, channel);
     if (r < 0)
@@ -165,17 +194,39 @@ int wsp_connection_flush_close(struct wsplex *client, struct wsp_channel *channe
     return 0;
 }
 
-struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connection,
-                                                struct wsp_channel *channel)
+/*
+ * The daemon stops, and this channel comes back with the next one: what has not gone up stays, and
+ * what the protocol asks of who is told of a closing is done.
+ */
+int wsp_connection_leave_shutdown(struct wsplex *client, struct wsp_channel *channel)
+{
+    struct wsp_message abort = {.type = WSP_LOCAL_ABORT, .channel = channel->number};
+    struct wsp_message close = {.type = WSP_LOCAL_CLOSE, .channel = channel->number};
+    int r = wsp_channel_is_amid(channel) ? wsp_connection_control(client, &abort) : 0;
+
+    channel->is_shutdown = true;
+    channel->is_close_sent = true;
+    wsp_output_update(&client->connection.output, channel);
+    return r < 0 ? r : wsp_connection_control(client, &close);
+}
+
+void wsp_connection_remove(struct wsp_connection *connection, struct wsp_channel *channel)
 {
     uint32_t i = channel->number - 1;
 
+    wsp_output_forget(&connection->output, channel);
     connection->channels[i] = NULL;
     connection->n_channels--;
     if (!channel->websocket && !channel->is_close_sent)
         connection->n_leaving--;
     if (i < connection->lowest_free)
         connection->lowest_free = i;
+}
+
+struct wsp_channel *wsp_connection_free_channel(struct wsp_connection *connection,
+                                                struct wsp_channel *channel)
+{
+    wsp_connection_remove(connection, channel);
     return wsp_channel_free(channel);
 }
 
@@ -183,6 +234,10 @@ void wsp_connection_orphan(struct wsplex *client, struct wsp_channel *channel)
 {
     int r = 0;
 
+    if (channel->state == WSP_CHANNEL_AWAY) {
+        wsp_channel_free(channel);
+        return;
+    }
     channel->websocket = NULL;
     if (channel->is_close_sent) {
         /* A further CLOSE tells that nobody is left to get messages. */

@@ -20,6 +20,7 @@ const char *wsplex_strerror(int error)
     case WSPLEX_ERROR_INVALID_ACCESS: return "InvalidAccessError: the close code is not allowed";
     case WSPLEX_ERROR_INVALID_STATE: return "InvalidStateError: not possible in this state";
     case WSPLEX_ERROR_NOT_UTF8: return "the text is not valid UTF-8";
+    case WSPLEX_ERROR_AWAY: return "wsplexd is away, and as much waits for it as may";
     case WSPLEX_ERROR_TOO_LARGE: return "the message is larger than wsplexd allows";
     case WSPLEX_ERROR_FORKED: return "the client belongs to the process that forked this one";
     case WSPLEX_ERROR_NESTED: return "dispatching is not possible within a handler";

@@ -80,7 +80,10 @@ static void client_fire_losses(struct wsplex *client)
             WSP_CHAIN_ENTRY(failing.next, struct wsplex_websocket, failing_link);
 
         wsp_chain_remove(&websocket->failing_link);
-        wsp_websocket_closed(websocket, false, 1006, (struct wsp_view){0});
+        if (websocket->channel)
+            wsp_websocket_tell_away(websocket);
+        else
+            wsp_websocket_closed(websocket, false, 1006, (struct wsp_view){0});
     }
     while (!wsp_chain_is_empty(&unanswered) && !wsp_client_is_over(client)) {
         struct wsp_request *request = WSP_CHAIN_ENTRY(unanswered.next, struct wsp_request, link);
@@ -91,8 +94,12 @@ static void client_fire_losses(struct wsplex *client)
     wsp_chain_move(&client->unanswered, &unanswered);
 }
 
+/* Who is told of a loss is told before anything comes of the next connection. */
 static void client_turn(struct wsplex *client)
 {
+    client_fire_losses(client);
+    if (!wsp_client_is_over(client))
+        wsp_reconnect_turn(client);
     wsp_connection_read(client);
     client_fire_losses(client);
     wsp_connection_write(client);

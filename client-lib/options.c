@@ -16,6 +16,7 @@ struct wsplex_options {
     enum wsplex_sharing sharing;
     struct wsp_buffer headers;
     struct wsp_buffer pairs;
+    struct wsplex_position resume; /* an epoch of zeros: none */
 };
 
 int wsplex_options_new(struct wsplex_options **ret_options)
@@ -47,6 +48,12 @@ int wsplex_options_set_sharing(struct wsplex_options *options, enum wsplex_shari
         return -EINVAL;
     options->sharing = sharing;
     return 0;
+}
+
+void wsplex_options_set_resume(struct wsplex_options *options,
+                               const struct wsplex_position *position)
+{
+    options->resume = position ? *position : (struct wsplex_position){0};
 }
 
 static struct wsp_view buffer_view(const struct wsp_buffer *buffer)
@@ -128,4 +135,6 @@ void wsp_options_apply(const struct wsplex_options *options, struct wsp_local_op
     open->sharing = (uint8_t)options->sharing;
     open->headers = buffer_view(&options->headers);
     open->options = buffer_view(&options->pairs);
+    memcpy(open->resume_epoch.bytes, options->resume.epoch, sizeof(options->resume.epoch));
+    open->resume_after = options->resume.number;
 }

@@ -12,7 +12,7 @@
 #include "client-lib/wsplex.h"
 #include "proto/local/message.h"
 
-/* Sets sharing, headers and options of the frame; its views live as long as the options do. */
+/* Sets sharing, headers, options and the position of the frame; its views live as long as the options do. */
 void wsp_options_apply(const struct wsplex_options *options, struct wsp_local_open *open);
 
 #endif

@@ -45,6 +45,25 @@ void wsp_output_update(struct wsp_output *output, struct wsp_channel *channel)
         wsp_chain_append(&output->ready, &channel->ready_link);
 }
 
+void wsp_output_forget(struct wsp_output *output, const struct wsp_channel *channel)
+{
+    for (size_t i = output->first; i < output->n_pieces; i++)
+        if (output->pieces[i].channel == channel)
+            output->pieces[i].channel = NULL;
+}
+
+void wsp_output_take_back(struct wsp_output *output)
+{
+    while (output->n_pieces > output->first) {
+        const struct wsp_piece *piece = &output->pieces[--output->n_pieces];
+
+        if (piece->channel && !piece->has_more)
+            wsp_channel_take_back(piece->channel, piece->outgoing);
+        else
+            wsp_outgoing_unuse(piece->outgoing);
+    }
+}
+
 static bool output_has_batch(const struct wsp_output *output)
 {
     return output->first < output->n_pieces || wsp_buffer_len(&output->frames) > 0;
@@ -78,8 +97,7 @@ static int output_make_batch(struct wsp_output *output,
         wsp_chain_remove(&channel->ready_link);
         if (!wsp_channel_take_piece(channel, piece))
             continue;
-        wsp_wire_header_write(output->headers[output->n_pieces++],
-                              piece->outgoing->is_binary ? WSP_LOCAL_BINARY : WSP_LOCAL_TEXT,
+        wsp_wire_header_write(output->headers[output->n_pieces++], piece->outgoing->type,
                               piece->has_more ? WSP_WIRE_MORE : 0, channel->number,
                               (uint32_t)piece->payload.len);
         len += WSP_WIRE_HEADER_LEN + piece->payload.len;

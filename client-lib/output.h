@@ -47,6 +47,15 @@ void wsp_output_deinit(struct wsp_output *output);
 /* Looks at the channel again, whose messages or credit have changed. */
 void wsp_output_update(struct wsp_output *output, struct wsp_channel *channel);
 
+/* The channel lets its number go; pieces of it that are in the batch are nobody's. */
+void wsp_output_forget(struct wsp_output *output, const struct wsp_channel *channel);
+
+/*
+ * The batch will not be written any more: the messages in it of which the other side cannot have had
+ * the last piece whole go back to the heads of their channels' queues.
+ */
+void wsp_output_take_back(struct wsp_output *output);
+
 /* Something can be written now. */
 bool wsp_output_is_pending(const struct wsp_output *output);
 

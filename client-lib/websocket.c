@@ -6,14 +6,19 @@
  *             CONNECTING           OPEN                 CLOSING               CLOSED
  *   send()    InvalidStateError    queued, counted      counted               counted
  *   close()   CLOSING, given up    CLOSING              nothing               nothing
- *   OPENED    OPEN, `open`         -                    given up: ignored     -
+ *   OPENED    OPEN, `open`         came back:           came back: the same   -
+ *                                  `resumed`            given up: ignored
  *   message   -                    `message`            `message` (not if     -
  *                                                       given up)
+ *   INTERRUPTED, RESUMED, GAP,     the events of        the same              -
+ *   UNSENT                         those names
  *   SENT      -                    bufferedAmount       bufferedAmount        -
  *   CLOSING   -                    CLOSING              nothing               -
  *   CLOSED    CLOSED, `error`,     CLOSED, `error` if   the same; given up:   -
  *             `close`              due, `close`         always failed
- *   loss      as CLOSED, not clean, 1006, after a failure
+ *   loss      as CLOSED, not clean, 1006, after a failure; with reconnect:
+ *             nothing              `interrupted`        the same, if messages -
+ *                                                       wait; else as CLOSED
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,6 +30,7 @@
 
 #include "client-lib/client.h"
 #include "client-lib/options.h"
+#include "client-lib/subscription.h"
 #include "client-lib/to_ascii.h"
 #include "proto/limits.h"
 #include "proto/rules.h"
@@ -40,6 +46,7 @@ struct wsplex_websocket *wsp_websocket_destroy(struct wsplex_websocket *websocke
     wsp_chain_remove(&websocket->link);
     wsp_chain_remove(&websocket->failing_link);
     wsp_event_target_deinit(&websocket->events);
+    wsp_subscriptions_clear(websocket);
     wsp_buffer_deinit(&websocket->incoming);
     free(websocket->url);
     free(websocket->origin);
@@ -115,7 +122,7 @@ static int websocket_open(struct wsplex_websocket *websocket, const char *const 
                           size_t n_protocols, const struct wsplex_options *options)
 {
     struct wsplex *client = websocket->client;
-    struct wsp_local_open open = {.url = wsp_view_of_string(websocket->url)};
+    struct wsp_message message = {.type = WSP_LOCAL_OPEN};
     struct wsp_channel *channel = wsp_channel_new(websocket);
     struct wsp_buffer list;
     int r;
@@ -125,11 +132,14 @@ static int websocket_open(struct wsplex_websocket *websocket, const char *const 
     wsp_buffer_init(&list, WSP_MAX_LOCAL_PAYLOAD);
     r = wsp_local_list_append_strings(&list, protocols, n_protocols);
     if (r == 0) {
-        open.protocols = (struct wsp_view){wsp_buffer_peek(&list), wsp_buffer_len(&list)};
+        message.open.url = wsp_view_of_string(websocket->url);
+        message.open.protocols = (struct wsp_view){wsp_buffer_peek(&list), wsp_buffer_len(&list)};
         if (options)
-            wsp_options_apply(options, &open);
-        r = wsp_connection_open_take(client, channel, &open);
+            wsp_options_apply(options, &message.open);
+        r = wsp_message_encode(&channel->open, &message);
     }
+    if (r == 0)
+        r = wsp_connection_open_take(client, channel);
     wsp_buffer_deinit(&list);
     if (r == 0) {
         websocket->channel = channel;
@@ -155,6 +165,7 @@ static struct wsplex_websocket *websocket_alloc(struct wsplex *client)
     wsp_chain_init(&websocket->link);
     wsp_chain_init(&websocket->failing_link);
     wsp_event_target_init(&websocket->events);
+    wsp_chain_init(&websocket->subscriptions);
     wsp_buffer_init(&websocket->incoming, WSP_MAX_MAX_MESSAGE + 1);
     return websocket;
 }
@@ -282,8 +293,8 @@ int wsplex_websocket_set_binary_type(struct wsplex_websocket *websocket,
 
 /* --- send() --- */
 
-static int websocket_check_utf8(struct wsplex_websocket *websocket, const char *what,
-                                const void *text, size_t len)
+int wsp_websocket_check_utf8(struct wsplex_websocket *websocket, const char *what, const void *text,
+                             size_t len)
 {
     struct wsp_utf8 utf8;
     size_t n_good;
@@ -299,6 +310,28 @@ static int websocket_check_utf8(struct wsplex_websocket *websocket, const char *
                             "the %s is not UTF-8 at byte %zu, counted from 0", what, n_good);
 }
 
+/* What the channel says to a message of this length. */
+static int websocket_check_room(struct wsplex_websocket *websocket, size_t length)
+{
+    const struct wsp_channel *channel = websocket->channel;
+    size_t max_queued = websocket->client->reconnect.max_queued;
+
+    if (channel->denied & WSP_DENIED_SEND)
+        return wsp_client_error(websocket->client, WSPLEX_ERROR_INVALID_STATE,
+                                "this WebSocket may receive and not send");
+    if (length > channel->max_message)
+        return wsp_client_error(websocket->client, WSPLEX_ERROR_TOO_LARGE,
+                                "a message of %zu bytes; max-message is %llu here", length,
+                                (unsigned long long)channel->max_message);
+    if (channel->state != WSP_CHANNEL_OPEN &&
+        (max_queued < length || websocket->buffered_amount > max_queued - length ||
+         max_queued == 0))
+        return wsp_client_error(websocket->client, WSPLEX_ERROR_AWAY,
+                                "wsplexd is away, and no more than %zu bytes may wait for it",
+                                max_queued);
+    return 0;
+}
+
 /* Standard, send(). */
 static int websocket_send(struct wsplex_websocket *websocket, bool is_binary, const void *data,
                           size_t length)
@@ -310,15 +343,14 @@ static int websocket_send(struct wsplex_websocket *websocket, bool is_binary, co
     if (websocket->ready_state == WSPLEX_CONNECTING)
         return wsp_client_error(client, WSPLEX_ERROR_INVALID_STATE,
                                 "send before the connection is open");
-    r = is_binary ? 0 : websocket_check_utf8(websocket, "text", data, length);
+    r = is_binary ? 0 : wsp_websocket_check_utf8(websocket, "text", data, length);
     if (r < 0)
         return r;
     if (websocket->ready_state == WSPLEX_OPEN && websocket->channel) {
-        if (length > websocket->channel->max_message)
-            return wsp_client_error(client, WSPLEX_ERROR_TOO_LARGE,
-                                    "a message of %zu bytes; max-message is %llu here", length,
-                                    (unsigned long long)websocket->channel->max_message);
-        outgoing = wsp_outgoing_new(is_binary, data, length);
+        r = websocket_check_room(websocket, length);
+        if (r < 0)
+            return r;
+        outgoing = wsp_outgoing_new(is_binary ? WSP_LOCAL_BINARY : WSP_LOCAL_TEXT, data, length);
         if (!outgoing)
             return wsp_client_error(client, -ENOMEM, "there is no memory for the message");
         wsp_channel_send_take(websocket->channel, outgoing);
@@ -360,7 +392,7 @@ static int websocket_check_close(struct wsplex_websocket *websocket, int code, c
         return wsp_client_error(websocket->client, WSPLEX_ERROR_SYNTAX,
                                 "the close reason has %zu bytes; at most %d are allowed",
                                 reason_len, WSP_MAX_CLOSE_REASON);
-    return websocket_check_utf8(websocket, "close reason", reason, reason_len);
+    return wsp_websocket_check_utf8(websocket, "close reason", reason, reason_len);
 }
 
 /* Standard, close(), "Run the first matching steps". A loss that is not yet told tells the rest. */
@@ -374,6 +406,11 @@ static int websocket_close(struct wsplex_websocket *websocket, int code, const c
         return r;
     if (code == WSPLEX_NO_CODE)
         code = reason_len > 0 ? 1000 : 0;
+    if (channel && channel->state == WSP_CHANNEL_AWAY && !wsp_channel_has_messages(channel)) {
+        /* There is nothing to close, and nothing to come back for. */
+        wsp_connection_disown(websocket->client, channel, -ECONNRESET, NULL);
+        channel = wsp_channel_free(channel);
+    }
     if (channel) {
         channel->is_discarding = websocket->ready_state == WSPLEX_CONNECTING;
         channel->close_code = (uint16_t)code;

@@ -35,27 +35,89 @@ static struct wsplex_event event_new(struct wsplex_websocket *websocket, const c
     };
 }
 
-/* Standard, "Feedback from the protocol", established. */
-int wsp_websocket_opened(struct wsplex_websocket *websocket, struct wsp_view protocol,
-                         struct wsp_view extensions)
+static void websocket_fire(struct wsplex_websocket *websocket, const char *type)
 {
-    struct wsplex_event event = event_new(websocket, "open");
-    char *extensions_text, *protocol_text;
+    struct wsplex_event event = event_new(websocket, type);
 
+    wsp_event_target_dispatch(&websocket->events, &event);
+}
+
+/* Handlers may be called: none of them has freed the object, or the client. */
+static bool websocket_is_alive(const struct wsplex_websocket *websocket)
+{
+    return !websocket->is_freed && !wsp_client_is_over(websocket->client);
+}
+
+static int websocket_set_extensions(struct wsplex_websocket *websocket, struct wsp_view extensions)
+{
+    char *text = wsp_view_to_string(extensions);
+
+    if (!text)
+        return -ENOMEM;
+    free(websocket->extensions);
+    websocket->extensions = text;
+    return 0;
+}
+
+static void websocket_go_on(struct wsplex_websocket *websocket, const struct wsp_epoch *epoch,
+                            uint64_t next_number)
+{
+    websocket->has_position = true;
+    websocket->epoch = *epoch;
+    websocket->next_number = next_number;
+}
+
+static void websocket_fire_resumed(struct wsplex_websocket *websocket)
+{
+    websocket->is_gap_awaited = false;
+    websocket->is_interrupted = false;
+    websocket_fire(websocket, "resumed");
+}
+
+/* The daemon is back. Where it goes on elsewhere than behind the last message, GAP follows at once. */
+static int websocket_came_back(struct wsplex_websocket *websocket,
+                               const struct wsp_local_opened *opened)
+{
+    if (!wsp_view_equals(opened->protocol, wsp_view_of_string(websocket->protocol)))
+        return -EPROTO;
+    if (websocket_set_extensions(websocket, opened->extensions) < 0)
+        return -ENOMEM;
+    websocket->is_gap_awaited =
+        opened->next_number != websocket->next_number ||
+        memcmp(&opened->epoch, &websocket->epoch, sizeof(websocket->epoch)) != 0;
+    websocket->live_number = opened->live_number;
+    websocket_go_on(websocket, &opened->epoch, opened->next_number);
+    if (!websocket->is_gap_awaited)
+        websocket_fire_resumed(websocket);
+    return 0;
+}
+
+/* Standard, "Feedback from the protocol", established. */
+int wsp_websocket_opened(struct wsplex_websocket *websocket, const struct wsp_local_opened *opened)
+{
+    char *protocol;
+
+    if (websocket->is_interrupted)
+        return websocket_came_back(websocket, opened);
     if (websocket->ready_state != WSPLEX_CONNECTING)
         return 0;
-    extensions_text = wsp_view_to_string(extensions);
-    protocol_text = wsp_view_to_string(protocol);
-    if (!extensions_text || !protocol_text) {
-        free(extensions_text);
-        free(protocol_text);
+    protocol = wsp_view_to_string(opened->protocol);
+    if (!protocol || websocket_set_extensions(websocket, opened->extensions) < 0) {
+        free(protocol);
         return -ENOMEM;
     }
-    websocket->extensions = extensions_text;
-    websocket->protocol = protocol_text;
+    websocket->protocol = protocol;
+    websocket->live_number = opened->live_number;
+    websocket_go_on(websocket, &opened->epoch, opened->next_number);
     websocket->ready_state = WSPLEX_OPEN;
-    wsp_event_target_dispatch(&websocket->events, &event);
+    websocket_fire(websocket, "open");
     return 0;
+}
+
+void wsp_websocket_set_resume(const struct wsplex_websocket *websocket, struct wsp_local_open *open)
+{
+    open->resume_epoch = websocket->epoch;
+    open->resume_after = websocket->next_number - 1;
 }
 
 /* The same, message received; but see wsplex_websocket_close() about CLOSING. */
@@ -67,6 +129,9 @@ static void websocket_fire_message(struct wsplex_websocket *websocket, bool is_b
     event.data = wsp_buffer_peek(&websocket->incoming);
     event.length = wsp_buffer_len(&websocket->incoming) - 1;
     event.origin = websocket->origin;
+    event.is_replayed = websocket->next_number < websocket->live_number;
+    websocket->next_number++;
+    wsplex_websocket_get_position(websocket, &event.position);
     wsp_event_target_dispatch(&websocket->events, &event);
 }
 
@@ -136,11 +201,14 @@ void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause,
         failure->excerpt_len = failed->excerpt.len;
 }
 
-static void websocket_fire_error(struct wsplex_websocket *websocket)
+/* Fires what is known of a failure, as `error` or `interrupted`; then it is no more. */
+static void websocket_fire_failure(struct wsplex_websocket *websocket, const char *type)
 {
-    const struct wsp_failure *failure = &websocket->failure;
-    struct wsplex_event event = event_new(websocket, "error");
+    struct wsp_failure fired = websocket->failure;
+    const struct wsp_failure *failure = &fired;
+    struct wsplex_event event = event_new(websocket, type);
 
+    websocket->failure = (struct wsp_failure){0};
     event.cause = failure->cause;
     event.http_status = failure->http_status;
     event.retry_after = failure->retry_after;
@@ -154,6 +222,102 @@ static void websocket_fire_error(struct wsplex_websocket *websocket)
     else
         event.cause_text = wsplex_strerror(failure->cause);
     wsp_event_target_dispatch(&websocket->events, &event);
+    free(fired.text);
+    free(fired.excerpt);
+}
+
+/* --- interruptions --- */
+
+static void websocket_fire_unsent(struct wsplex_websocket *websocket)
+{
+    struct wsplex_event event = event_new(websocket, "unsent");
+
+    event.is_counted = true;
+    event.count = websocket->unsent.n_messages;
+    event.bytes = websocket->unsent.n_bytes;
+    event.is_in_doubt = websocket->unsent.is_in_doubt;
+    websocket->unsent = (struct wsp_unsent){0};
+    if (event.count > 0 || event.bytes > 0)
+        wsp_event_target_dispatch(&websocket->events, &event);
+}
+
+void wsp_websocket_unsent(struct wsplex_websocket *websocket, const struct wsp_unsent *unsent)
+{
+    websocket->buffered_amount -= unsent->n_bytes;
+    websocket->unsent = *unsent;
+    websocket_fire_unsent(websocket);
+}
+
+void wsp_websocket_away(struct wsplex_websocket *websocket, const struct wsp_unsent *unsent,
+                        int cause, const char *text)
+{
+    struct wsp_local_failed failed = {.text = wsp_view_of_string(text)};
+
+    websocket_clear_incoming(websocket);
+    websocket->is_gap_awaited = false;
+    websocket->buffered_amount -= unsent->n_bytes;
+    websocket->unsent = *unsent;
+    if (websocket->ready_state == WSPLEX_CONNECTING || websocket->is_interrupted)
+        return;
+    websocket->is_interrupted = true;
+    wsp_websocket_failed(websocket, cause, &failed);
+}
+
+void wsp_websocket_tell_away(struct wsplex_websocket *websocket)
+{
+    if (websocket->failure.cause != 0)
+        websocket_fire_failure(websocket, "interrupted");
+    if (websocket_is_alive(websocket))
+        websocket_fire_unsent(websocket);
+}
+
+void wsp_websocket_interrupted(struct wsplex_websocket *websocket,
+                               const struct wsp_local_interrupted *interrupted)
+{
+    struct wsp_local_failed failed = {
+        .http_status = interrupted->http_status,
+        .text = interrupted->text,
+        .retry_after = interrupted->retry_after,
+    };
+
+    websocket->is_interrupted = true;
+    wsp_websocket_failed(websocket, interrupted->cause, &failed);
+    websocket_fire_failure(websocket, "interrupted");
+}
+
+int wsp_websocket_resumed(struct wsplex_websocket *websocket, struct wsp_view extensions)
+{
+    if (websocket_set_extensions(websocket, extensions) < 0)
+        return -ENOMEM;
+    websocket_fire_resumed(websocket);
+    return 0;
+}
+
+void wsp_websocket_gap(struct wsplex_websocket *websocket, const struct wsp_local_gap *gap)
+{
+    struct wsplex_event event = event_new(websocket, "gap");
+    bool was_awaited = websocket->is_gap_awaited;
+
+    event.gap = gap->reason;
+    event.cause_text = wsp_gap_meaning(gap->reason);
+    event.is_counted = gap->is_counted != 0;
+    event.count = gap->count;
+    websocket_go_on(websocket, &gap->epoch, gap->next_number);
+    wsplex_websocket_get_position(websocket, &event.position);
+    wsp_event_target_dispatch(&websocket->events, &event);
+    if (was_awaited && websocket_is_alive(websocket))
+        websocket_fire_resumed(websocket);
+}
+
+void wsp_websocket_gap_missing(struct wsplex_websocket *websocket)
+{
+    struct wsp_local_gap gap = {
+        .reason = WSP_GAP_UNKNOWN_EPOCH,
+        .epoch = websocket->epoch,
+        .next_number = websocket->next_number,
+    };
+
+    wsp_websocket_gap(websocket, &gap);
 }
 
 static void websocket_fire_close(struct wsplex_websocket *websocket, bool was_clean, uint16_t code,
@@ -187,7 +351,7 @@ void wsp_websocket_closed(struct wsplex_websocket *websocket, bool was_clean, ui
     websocket->client->n_open--;
     websocket_clear_incoming(websocket);
     if (websocket->failure.cause != 0)
-        websocket_fire_error(websocket);
+        websocket_fire_failure(websocket, "error");
     if (!wsp_client_is_over(websocket->client))
         websocket_fire_close(websocket, was_clean, code, text, reason.len);
 }

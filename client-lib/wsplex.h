@@ -73,9 +73,11 @@ struct wsplex_options;
 enum wsplex_error {
     WSPLEX_ERROR_SYNTAX = -EINVAL,          /* SyntaxError: a URL, a subprotocol, a reason */
     WSPLEX_ERROR_INVALID_ACCESS = -ERANGE,  /* InvalidAccessError: a close code */
-    WSPLEX_ERROR_INVALID_STATE = -ENOTCONN, /* InvalidStateError: send() while CONNECTING */
+    WSPLEX_ERROR_INVALID_STATE = -ENOTCONN, /* InvalidStateError: send() while CONNECTING, or where
+                                               only receiving is allowed */
     WSPLEX_ERROR_NOT_UTF8 = -EILSEQ,    /* text that is not UTF-8 (a browser cannot have that) */
     WSPLEX_ERROR_TOO_LARGE = -EMSGSIZE, /* a message above max-message */
+    WSPLEX_ERROR_AWAY = -ENOBUFS,       /* the daemon is away, and as much waits for it as may */
     WSPLEX_ERROR_FORKED = -ECHILD,      /* the client was made before fork(); this is the child */
     WSPLEX_ERROR_NESTED = -EDEADLK,     /* dispatching from within a handler */
 };
@@ -184,6 +186,39 @@ int wsplex_run(struct wsplex *client);
 void wsplex_stop(struct wsplex *client);
 
 /*
+ * What to do when the daemon goes away (it stops, is restarted, crashes, or ends the connection).
+ * Extension; off unless this is called.
+ *
+ * Off, with max_away_ms 0, every WebSocket gets `error` and `close` 1006. On, the client comes back
+ * by itself: it connects again after a random part of a delay that doubles from 50 ms up to 10 s, in
+ * wsplex_dispatch() when wsplex_get_timeout_ms() is over, or in wsplex_run(). Every WebSocket that
+ * was opened since this was called stays as it is:
+ *
+ *   CONNECTING   stays so, and is opened by the next daemon.
+ *   OPEN         gets `interrupted` and stays OPEN. When a daemon has opened its connection again,
+ *                after the position that it had come to, it gets `gap` if anything is missing or
+ *                nobody knows, and `resumed`. Its subscriptions are sent again. When the subprotocol
+ *                is another one then, or the connection cannot be made, it gets `error` and `close`.
+ *   CLOSING      gets `error` and `close` 1006, unless messages still wait to be sent: then it is
+ *                opened again for them, and closed behind them.
+ *
+ * No message is ever sent twice, and none disappears silently. Those that the daemon has not been
+ * given whole are sent by the next one. Of those that it had, and had not yet reported as written to
+ * the network, `unsent` tells the number; is_in_doubt is true where the daemon died and nobody knows.
+ * bufferedAmount no longer has them. In the meantime send() queues up to max_queued bytes for each
+ * WebSocket and returns WSPLEX_ERROR_AWAY beyond that; 0 refuses all.
+ *
+ * Requests fail as ever. The client does not come back when it is told that it has broken the
+ * protocol or may not use the daemon, nor when the daemon breaks the protocol.
+ *
+ * max_away_ms  for how long to wait for a daemon before the WebSockets get `error` and `close` after
+ *              all; negative: for ever. May be changed at any time.
+ *
+ * Errors: -ECHILD.
+ */
+int wsplex_set_reconnect(struct wsplex *client, int max_away_ms, size_t max_queued);
+
+/*
  * Everything that wsplex_run() waits for, counted: WebSockets that are not CLOSED, outstanding
  * requests, and 1 if something else still waits to be written to the daemon, such as what a freed
  * WebSocket had sent. For loops that want to know when to end. 0 in a child after fork().
@@ -274,6 +309,36 @@ int wsplex_options_add_header(struct wsplex_options *options, const char *name, 
  * Errors: -EINVAL (empty name), -E2BIG (too many or too long), -ENOMEM.
  */
 int wsplex_options_set(struct wsplex_options *options, const char *name, const char *value);
+
+/*
+ * A message's place among all that its WebSocket may get: a number, which grows, and the epoch in
+ * which it counts, 16 random bytes: each connection to the server begins another one. Only equal
+ * epochs can be compared.
+ */
+struct wsplex_position {
+    uint8_t epoch[16];
+    uint64_t number;
+};
+
+/* Bytes of a position as text, with the NUL at its end. */
+#define WSPLEX_POSITION_SIZE 54
+
+/*
+ * A position as text of hexadecimal digits, a colon and a decimal number, to be kept in a file.
+ * Errors of the latter: -EINVAL for any other text.
+ */
+void wsplex_position_to_string(const struct wsplex_position *position,
+                               char ret_text[WSPLEX_POSITION_SIZE]);
+int wsplex_position_from_string(const char *text, struct wsplex_position *ret_position);
+
+/*
+ * Lets the WebSocket go on behind a position that wsplex_websocket_get_position() of an earlier one
+ * gave: its first message is the next one, if the daemon still has it (the option "replay" of its
+ * endpoint says how much it keeps); else `gap` comes before it and says what is missing, or that
+ * nobody knows. NULL takes that away.
+ */
+void wsplex_options_set_resume(struct wsplex_options *options,
+                               const struct wsplex_position *position);
 
 /* ------------------------------------------------------------------------------------------------
  * The WebSocket object (standard: "The WebSocket interface")
@@ -366,9 +431,10 @@ int wsplex_websocket_set_binary_type(struct wsplex_websocket *websocket,
  *
  * The queue has no bound but memory: watch bufferedAmount.
  *
- * Errors: WSPLEX_ERROR_INVALID_STATE (InvalidStateError) in CONNECTING; WSPLEX_ERROR_NOT_UTF8 for
- * text that is not UTF-8, and the text says at which byte; WSPLEX_ERROR_TOO_LARGE for a message
- * above max-message (of its endpoint, or 16 MiB); -ENOMEM; -ECHILD. A message that failed is not counted.
+ * Errors: WSPLEX_ERROR_INVALID_STATE (InvalidStateError) in CONNECTING, and where this user may
+ * receive and not send; WSPLEX_ERROR_NOT_UTF8 for text that is not UTF-8, and the text says at which
+ * byte; WSPLEX_ERROR_TOO_LARGE for a message above max-message (of its endpoint, or 16 MiB);
+ * WSPLEX_ERROR_AWAY (see wsplex_set_reconnect()); -ENOMEM; -ECHILD. A message that failed is not counted.
  */
 int wsplex_websocket_send_text(struct wsplex_websocket *websocket, const char *text, size_t length);
 int wsplex_websocket_send_binary(struct wsplex_websocket *websocket, const void *data,
@@ -390,6 +456,34 @@ int wsplex_websocket_send_binary(struct wsplex_websocket *websocket, const void 
  */
 int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const char *reason);
 
+/*
+ * The position of the last message that handlers were called for; before the first one, that of the
+ * message before it. What wsplex_options_set_resume() takes. It stays after `close`. Extension.
+ *
+ * Errors: WSPLEX_ERROR_INVALID_STATE before `open`.
+ */
+int wsplex_websocket_get_position(const struct wsplex_websocket *websocket,
+                                  struct wsplex_position *ret_position);
+
+/*
+ * Has the daemon say something to the server for this WebSocket whenever their connection is made:
+ * the text message on_connect, now if it is open, and after each reconnection, of whatever part; and
+ * on_leave when this WebSocket leaves or unsubscribes. Of WebSockets, also of other programs, that
+ * share the connection and subscribe with the same text, the first one's is sent, and the last one
+ * takes it back. Extension.
+ *
+ * on_leave may be NULL or empty: nothing is said then. Both keep their places among what is sent,
+ * cost no bufferedAmount, and may be called in CONNECTING. To subscribe with the same on_connect
+ * again does nothing; to unsubscribe with one that is not subscribed neither.
+ *
+ * Errors: WSPLEX_ERROR_SYNTAX (on_connect is empty); WSPLEX_ERROR_NOT_UTF8; -EEXIST (it is there, with
+ * another on_leave); WSPLEX_ERROR_INVALID_STATE in CLOSING and CLOSED, and where this user may
+ * receive and not send; -E2BIG (both together exceed 64 KiB); -ENOMEM; -ECHILD.
+ */
+int wsplex_websocket_subscribe(struct wsplex_websocket *websocket, const char *on_connect,
+                               const char *on_leave);
+int wsplex_websocket_unsubscribe(struct wsplex_websocket *websocket, const char *on_connect);
+
 /* ------------------------------------------------------------------------------------------------
  * Events (standard: "Feedback from the protocol"; DOM: "Events"; HTML: "Event handlers")
  *
@@ -398,6 +492,21 @@ int wsplex_websocket_close(struct wsplex_websocket *websocket, int code, const c
  *   `message`   MessageEvent   a message has come
  *   `error`     Event          the connection was failed; `close` follows at once
  *   `close`     CloseEvent     the last event; readyState is CLOSED
+ *
+ * Extensions, for wsplex_websocket_add_event_listener():
+ *
+ *   `interrupted`   the connection to the server is gone, or the daemon is, and will be made again;
+ *                   cause, http_status, cause_text and retry_after say why, as in `error`.
+ *                   readyState stays OPEN, and no message comes until `resumed`
+ *   `gap`           messages are missing here, or may be: gap and cause_text say why, is_counted and
+ *                   count how many, position after which one it goes on
+ *   `resumed`       the connection is there again
+ *   `unsent`        count messages, bytes long together, will not be sent; or, where is_in_doubt is
+ *                   true, may have been sent or not. bufferedAmount no longer has them
+ *
+ * `interrupted` and `resumed` come in turn; a `gap` of what was missed in between comes before
+ * `resumed`. They only come where the endpoint is configured to persist, or wsplex_set_reconnect() was
+ * called. `gap` and `unsent` may come at other times as well.
  */
 
 /*
@@ -437,6 +546,15 @@ enum wsplex_cause {
     WSPLEX_CAUSE_PLANNED = 39,       /* on purpose; cause_text says whose */
 };
 
+/* Why messages are missing. A later daemon may give numbers that are not here. Extension. */
+enum wsplex_gap {
+    WSPLEX_GAP_SLOW_CONSUMER = 1, /* this program fell too far behind: they were dropped */
+    WSPLEX_GAP_NOT_KEPT = 2,      /* the daemon does not keep them any more */
+    WSPLEX_GAP_RECONNECTED =
+        3, /* the connection was made anew: nobody knows what the server said */
+    WSPLEX_GAP_UNKNOWN_EPOCH = 4, /* the daemon, or the connection, is another one than before */
+};
+
 /*
  * An event: the standard's Event, MessageEvent and CloseEvent in one struct, so that every member
  * is there in every event; those that its interface does not have are 0, false, NULL or "".
@@ -467,7 +585,7 @@ struct wsplex_event {
     size_t reason_length; /* its bytes */
 
     /*
-     * What `error` says beyond the standard. Extension. cause is positive for what the daemon says,
+     * What `error` says beyond the standard, and `interrupted`. Extension. cause is positive for what the daemon says,
      * an enum wsplex_cause; or negative: -ECONNRESET, the daemon went away; -EPROTO, it broke the
      * protocol; -ETIMEDOUT, it never greeted; -EMFILE, it allows no more WebSockets; -ENOMEM.
      */
@@ -485,6 +603,15 @@ struct wsplex_event {
     uint32_t retry_after;
     const char *excerpt;   /* NUL-terminated; empty if there is none */
     size_t excerpt_length; /* its bytes */
+
+    /* Extensions */
+    bool is_replayed; /* `message`: it had come before this WebSocket was there, or came back */
+    struct wsplex_position position; /* `message`: its own; `gap`: that of the last one missing */
+    int gap;                         /* `gap`: an enum wsplex_gap */
+    bool is_counted;                 /* `gap`, `unsent`: count is known */
+    uint64_t count;                  /* messages */
+    uint64_t bytes;                  /* `unsent`: of payload in them */
+    bool is_in_doubt;                /* `unsent`: they may have been sent, nobody knows */
 };
 
 /* A handler or listener. userdata is what it was registered with. */

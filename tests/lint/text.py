@@ -8,6 +8,8 @@ import re
 from lint import ROOMS, main, need, output, without_comments
 
 MAX_LINES = 600
+# The public header is a manual as well, and there is to be only one.
+MAX_LINES_OF = {"client-lib/wsplex.h": 700}
 MAX_TEST_LINES = 800  # a list of cases is read one case at a time
 C = (".c", ".h")
 EVERYWHERE = (*ROOMS, "scripts", "systemd", "doc", ".ci")
@@ -66,7 +68,8 @@ def short_enough(tree):
     problems = []
     for name in tree.files(*C, ".py") + tree.files("", rooms=("scripts",)):
         lines = tree.text(name).count("\n")
-        if lines > (MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES):
+        limit = MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES
+        if lines > MAX_LINES_OF.get(name, limit):
             problems.append(f"{name}: {lines} lines")
     return problems
 
