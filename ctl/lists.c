@@ -70,6 +70,7 @@ static const struct list {
       {"RECEIVED", "messages_received", KIND_NUMBER},
       {"SENT", "messages_sent", KIND_NUMBER},
       {"LAG", "lag_bytes", KIND_BYTES},
+      {"DROPPED", "messages_dropped", KIND_NUMBER},
       {"UNSENT", "unsent_bytes", KIND_BYTES},
       {"AGE", "age_ms", KIND_DURATION},
       {"URL", "url", KIND_TEXT}}},

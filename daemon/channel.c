@@ -65,6 +65,7 @@ int channel_init(struct channel *channel, const struct channel_ops *ops, struct 
     list_init(&channel->sender_link);
     list_init(&channel->block_link);
     subscriber_init(&channel->subscriber, subscriber_released);
+    backlog_init(&channel->backlog);
     cursor_init(&channel->cursor, id, cursor_woken);
     return charge_take(&channel->charge, user, QUOTA_CHANNELS, 1);
 }
@@ -123,30 +124,52 @@ struct wsp_view close_reason_view(const struct close_reason *reason)
     return (struct wsp_view){reason->bytes, reason->len};
 }
 
-/* Out of the log, in the middle of a message perhaps. */
+void channel_leave_log(struct channel *channel)
+{
+    backlog_clear(&channel->backlog);
+    cursor_leave(&channel->cursor);
+    charge_release(&channel->lag);
+    channel->offset = 0;
+    channel->is_shedding = false;
+}
+
+/* In the middle of a message perhaps. */
 static void leave_log(struct channel *channel)
 {
-    if (channel->cursor.log == NULL)
+    if (channel->cursor.log == NULL && backlog_is_empty(&channel->backlog))
         return;
-    if (channel->cursor.at != NULL && !channel->is_abandoned)
+    if (channel_front(channel) != NULL && !channel->is_abandoned)
         channel->ops->cut(channel);
-    cursor_leave(&channel->cursor);
+    channel_leave_log(channel);
     flow_moved(channel->share, channel);
+}
+
+static bool cursor_has_reached(const struct channel *channel, uint64_t number)
+{
+    return channel->cursor.log == NULL || cursor_number(&channel->cursor) >= number;
 }
 
 static bool has_reached(const struct channel *channel, uint64_t number)
 {
-    return channel->cursor.log == NULL || cursor_number(&channel->cursor) >= number;
+    const struct backlog_item *item = backlog_first(&channel->backlog);
+
+    return item != NULL ? item->entry->number >= number : cursor_has_reached(channel, number);
 }
 
 /* What is left to fetch is known. A cursor that has nothing before the end must not be woken for
  * what comes after. */
 static void leave_log_at_end(struct channel *channel)
 {
-    if (channel->cursor.log == NULL || !has_reached(channel, channel->end_number))
+    if (channel->cursor.log == NULL || !cursor_has_reached(channel, channel->end_number))
         return;
     cursor_leave(&channel->cursor);
     flow_moved(channel->share, channel);
+}
+
+void channel_moved(struct channel *channel)
+{
+    if (channel->state == CHANNEL_ENDED)
+        leave_log_at_end(channel);
 }
 
 static void go(struct channel *channel)
@@ -337,31 +360,109 @@ void channel_abandon(struct channel *channel)
 
 /* --- down --- */
 
+const struct entry *channel_front(const struct channel *channel)
+{
+    const struct backlog_item *item = backlog_first(&channel->backlog);
+
+    return item != NULL ? item->entry : channel->cursor.at;
+}
+
+uint64_t channel_place(const struct channel *channel)
+{
+    const struct entry *front = channel_front(channel);
+
+    if (front != NULL)
+        return front->number;
+    if (channel->cursor.log != NULL)
+        return cursor_number(&channel->cursor);
+    return backlog_has_drops(&channel->backlog) ? channel->end_number : channel->next_number;
+}
+
+const struct epoch *channel_place_epoch(const struct channel *channel)
+{
+    const struct entry *front = channel_front(channel);
+
+    if (front != NULL)
+        return front->epoch;
+    return channel->cursor.log != NULL ? channel->cursor.log->epoch : channel->epoch;
+}
+
+/* It has read everything, and the upstream has no connection. */
+static bool is_away(const struct channel *channel)
+{
+    return channel_front(channel) == NULL && channel->cursor.log != NULL &&
+           channel->cursor.log->is_interrupted;
+}
+
+/* Of what comes next; NULL: that is not known yet. */
+static const struct epoch *epoch_to_come(const struct channel *channel)
+{
+    return is_away(channel) ? NULL : channel_place_epoch(channel);
+}
+
+uint64_t channel_drops_before(const struct channel *channel)
+{
+    uint64_t before, behind;
+
+    backlog_count(&channel->backlog, channel->epoch, epoch_to_come(channel), &before, &behind);
+    return before;
+}
+
+uint64_t channel_drops(const struct channel *channel)
+{
+    uint64_t before, behind;
+
+    backlog_count(&channel->backlog, channel->epoch, epoch_to_come(channel), &before, &behind);
+    return behind;
+}
+
+uint64_t channel_drops_end(const struct channel *channel)
+{
+    const struct epoch *epoch = epoch_to_come(channel);
+
+    return epoch == NULL || epoch == channel->epoch ? channel_place(channel) : epoch->first_number;
+}
+
 /* However often the upstream came and went while the channel was behind: it is told of one interruption where it goes
  * on with a message of another epoch, and at the end of the log. */
 static unsigned interruption_due(const struct channel *channel)
 {
-    const struct cursor *cursor = &channel->cursor;
-    bool is_away = cursor->at == NULL && cursor->log->is_interrupted;
     unsigned due = channel->is_interruption_told ? 0 : CHANNEL_NOTICE_INTERRUPTED;
 
-    if (is_away)
+    if (is_away(channel))
         return due;
-    return cursor_epoch(cursor) == channel->epoch ? 0 : due | CHANNEL_NOTICE_RESUMED;
+    return channel_place_epoch(channel) == channel->epoch ? 0 : due | CHANNEL_NOTICE_RESUMED;
+}
+
+static unsigned drops_due(const struct channel *channel)
+{
+    return (channel_drops_before(channel) > 0 ? CHANNEL_NOTICE_DROPS_BEFORE : 0) |
+           (channel_drops(channel) > 0 ? CHANNEL_NOTICE_DROPS : 0);
+}
+
+/* What follows from where it reads on. */
+static unsigned place_due(const struct channel *channel)
+{
+    const unsigned counts_anew = CHANNEL_NOTICE_GAP | CHANNEL_NOTICE_RESUMED | CHANNEL_NOTICE_DROPS;
+    const struct entry *front = channel_front(channel);
+    unsigned due = channel->notices & CHANNEL_NOTICE_GAP;
+
+    due |= interruption_due(channel);
+    if (!backlog_is_empty(&channel->backlog) || backlog_has_drops(&channel->backlog))
+        due |= drops_due(channel);
+    if (front != NULL && front->number != channel->next_number && !(due & counts_anew))
+        due |= CHANNEL_NOTICE_POSITION;
+    return due;
 }
 
 unsigned channel_due(const struct channel *channel)
 {
-    const unsigned counts_anew = CHANNEL_NOTICE_GAP | CHANNEL_NOTICE_RESUMED;
-    const struct cursor *cursor = &channel->cursor;
     unsigned due = channel->notices;
 
     if (due & CHANNEL_NOTICE_OPENED)
         return CHANNEL_NOTICE_OPENED;
-    if (cursor->log != NULL)
-        due |= interruption_due(channel);
-    if (cursor->at != NULL && cursor->at->number != channel->next_number && !(due & counts_anew))
-        due |= CHANNEL_NOTICE_POSITION;
+    if (channel->epoch != NULL)
+        due |= place_due(channel);
     if (!has_reached(channel, channel->closing_number))
         due &= ~(unsigned)CHANNEL_NOTICE_CLOSING;
     if (!has_reached(channel, channel->end_number))
@@ -371,17 +472,24 @@ unsigned channel_due(const struct channel *channel)
 
 void channel_told(struct channel *channel, enum channel_notice notice)
 {
-    const struct cursor *cursor = &channel->cursor;
-    const unsigned counts = CHANNEL_NOTICE_GAP | CHANNEL_NOTICE_RESUMED | CHANNEL_NOTICE_POSITION;
+    const unsigned counts = CHANNEL_NOTICE_GAP | CHANNEL_NOTICE_RESUMED | CHANNEL_NOTICE_POSITION |
+                            CHANNEL_NOTICE_DROPS_BEFORE | CHANNEL_NOTICE_DROPS;
 
     channel->notices &= ~(unsigned)notice;
-    if (notice & counts && cursor->log != NULL)
-        channel->next_number = cursor_number(cursor);
+    if (notice & counts)
+        channel->next_number = channel_place(channel);
+    if (notice == CHANNEL_NOTICE_DROPS_BEFORE)
+        backlog_told_before(&channel->backlog, epoch_to_come(channel));
+    if (notice == CHANNEL_NOTICE_DROPS)
+        backlog_told_behind(&channel->backlog);
     if (notice == CHANNEL_NOTICE_INTERRUPTED)
         channel->is_interruption_told = true;
     if (notice == CHANNEL_NOTICE_RESUMED) {
+        struct epoch *epoch = (struct epoch *)(uintptr_t)channel_place_epoch(channel);
+
+        epoch_ref(epoch);
         epoch_unref(channel->epoch);
-        channel->epoch = epoch_ref(cursor_epoch(cursor));
+        channel->epoch = epoch;
         channel->is_interruption_told = false;
     }
     if (notice == CHANNEL_NOTICE_END && channel->share != NULL)
@@ -392,10 +500,41 @@ const struct entry *channel_peek(const struct channel *channel)
 {
     if (channel_due(channel) & (CHANNEL_NOTICE_OPENED | CHANNEL_NOTICE_CLOSING))
         return NULL;
-    return channel->cursor.at;
+    return channel_front(channel);
 }
 
-void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len)
+void channel_began(struct channel *channel, size_t offset)
+{
+    channel->offset = offset;
+    channel->backlog.is_begun = true;
+}
+
+/* It reads on at its front. */
+static void has_fetched(struct channel *channel, size_t payload_len)
+{
+    channel->n_received_bytes += payload_len;
+    channel->offset = 0;
+    channel->backlog.is_begun = false;
+    flow_moved(channel->share, channel);
+    if (channel->state == CHANNEL_ENDED)
+        leave_log_at_end(channel);
+}
+
+void channel_fetched(struct channel *channel)
+{
+    const struct entry *front = channel_front(channel);
+    size_t len = front->len;
+
+    channel->n_received++;
+    channel->next_number = front->number + 1;
+    if (backlog_is_empty(&channel->backlog))
+        cursor_advance(&channel->cursor);
+    else
+        backlog_shift(&channel->backlog);
+    has_fetched(channel, len);
+}
+
+void channel_fetched_run(struct channel *channel, const struct entry *next, size_t payload_len)
 {
     const struct cursor *cursor = &channel->cursor;
     uint64_t number = cursor->at->number;
@@ -403,8 +542,17 @@ void channel_fetched(struct channel *channel, const struct entry *next, size_t p
     channel->next_number = next == NULL ? cursor->log->next_number : next->number;
     cursor_move(&channel->cursor, next);
     channel->n_received += channel->next_number - number;
-    channel->n_received_bytes += payload_len;
-    flow_moved(channel->share, channel);
-    if (channel->state == CHANNEL_ENDED)
-        leave_log_at_end(channel);
+    has_fetched(channel, payload_len);
+}
+
+/* --- how far behind --- */
+
+uint64_t channel_lag_messages(const struct channel *channel)
+{
+    return channel->backlog.n_items + cursor_lag_messages(&channel->cursor);
+}
+
+uint64_t channel_lag_cost(const struct channel *channel)
+{
+    return channel->backlog.cost + cursor_lag_cost(&channel->cursor);
 }

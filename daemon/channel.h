@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/backlog.h"
 #include "daemon/failure.h"
 #include "daemon/list.h"
 #include "daemon/log.h"
@@ -56,19 +57,21 @@ const char *channel_state_to_string(enum channel_state state);
 
 /* What a channel's client has to be told, beside messages; in this order where several are due. */
 enum channel_notice {
-    CHANNEL_NOTICE_OPENED =
-        1, /* before any message; the numbers to tell are first_number, live_number */
-    CHANNEL_NOTICE_SENT = 2,        /* n_sent_bytes or cost_done has grown */
-    CHANNEL_NOTICE_UNSENT = 256,    /* n_unsent has grown */
-    CHANNEL_NOTICE_GAP = 4,         /* what stands in gap is missing before the next message */
-    CHANNEL_NOTICE_INTERRUPTED = 8, /* the connection from which the last message came is over */
+    CHANNEL_NOTICE_OPENED = 1 << 0, /* before any message: first_number, live_number */
+    CHANNEL_NOTICE_SENT = 1 << 1,   /* n_sent_bytes or cost_done has grown */
+    CHANNEL_NOTICE_UNSENT = 1 << 2, /* n_unsent has grown */
+    CHANNEL_NOTICE_GAP = 1 << 3,    /* what stands in gap is missing before the next message */
+    /* Of the connection from which the last message came so many were dropped: GAP (SLOW_CONSUMER). */
+    CHANNEL_NOTICE_DROPS_BEFORE = 1 << 4,
+    CHANNEL_NOTICE_INTERRUPTED = 1 << 5, /* that connection is over */
     /* What comes next is of another one: GAP (RECONNECTED) with its epoch, then RESUMED. */
-    CHANNEL_NOTICE_RESUMED = 16,
+    CHANNEL_NOTICE_RESUMED = 1 << 6,
+    CHANNEL_NOTICE_DROPS = 1 << 7, /* of this one so many were dropped: GAP (SLOW_CONSUMER) */
     /* The next message has a higher number than the client counts, and nothing is lost. */
-    CHANNEL_NOTICE_POSITION = 32,
-    CHANNEL_NOTICE_CLOSING =
-        64, /* the upstream closes, unasked: after the messages that came before it */
-    CHANNEL_NOTICE_END = 128, /* after everything else: FAILED if end.failure.cause, then CLOSED */
+    CHANNEL_NOTICE_POSITION = 1 << 8,
+    CHANNEL_NOTICE_CLOSING = 1 << 9, /* the upstream closes, unasked: after what came before */
+    CHANNEL_NOTICE_END =
+        1 << 10, /* after everything else: FAILED if there is a cause, then CLOSED */
 };
 
 /* The reason of a close: UTF-8 in which U+0000 is a character like others, so it has a length and no
@@ -103,7 +106,7 @@ struct channel_ops {
     /* Something new to fetch: a message or a notice. Not for an abandoned channel. */
     void (*wake)(struct channel *channel);
     /* The channel loses its place in the log now, in the middle of a message perhaps: keep what a
-     * frame that is half written still needs. The entry is still there (cursor.at), and nothing
+     * frame that is half written still needs. The entry is still there (channel_front), and nothing
      * else may happen to the channel in this op. Not for an abandoned channel. */
     void (*cut)(struct channel *channel);
     /* An abandoned channel has let its sends go and left its upstream: the last call, in which it
@@ -116,16 +119,18 @@ struct channel {
     uint64_t id; /* unique in this daemon's life, for logs and ctl */
     struct share *share;
     struct list share_link;
-    struct user *user;    /* a reference */
-    struct charge charge; /* one CHANNELS */
-    struct cursor cursor;
+    struct user *user;      /* a reference */
+    struct charge charge;   /* one CHANNELS */
+    struct backlog backlog; /* is read first, */
+    struct cursor cursor;   /* then what is from here on */
+    size_t offset;          /* of the message that is read first, so much of the payload is out */
     enum channel_state state;
     bool is_holding;       /* its share's upstream stays open for it */
     bool is_abandoned;     /* its client has gone */
     bool is_close_asked;   /* by its program */
     bool is_closing_known; /* CHANNEL_NOTICE_CLOSING is or was due: it is told once */
-    /* Not told yet: bits of enum channel_notice. INTERRUPTED, RESUMED and POSITION are never among them: they follow
-     * from where the cursor stands and from what the client was told last, which is the following. */
+    /* Not told yet: bits of enum channel_notice. INTERRUPTED, RESUMED, POSITION and those of drops are never among
+     * them: they follow from what is read next and from what the client was told last, which is the following. */
     unsigned notices;
     struct epoch *epoch;       /* a reference: in which the client counts; NULL before it is open */
     uint64_t next_number;      /* that the client counts for its next message */
@@ -149,7 +154,9 @@ struct channel {
     struct subscriber subscriber;
     /* slow consumer */
     enum slow_consumer slow_consumer;
-    uint64_t queue_bytes;
+    uint64_t queue_bytes, queue_messages;
+    bool is_shedding;  /* drop-newest, conflate: it was over its bound, and has not caught up */
+    struct charge lag; /* QUEUED_BYTES of its own user: see shedding.h */
     struct list block_link; /* in share->blocking while it is over its bound */
     uint64_t over_since_ms; /* valid while it is in that list */
     /* counters */
@@ -198,13 +205,38 @@ unsigned channel_due(const struct channel *channel);
  * share, and its owner calls channel_deinit when the client releases the number. */
 void channel_told(struct channel *channel, enum channel_notice notice);
 
-/* The entry to fetch next, or NULL; the caller reads it from cursor.offset on. NULL as long as
+/* The entry to fetch next, or NULL; the caller reads it from channel->offset on. NULL as long as
  * OPENED or CLOSING is due. */
 const struct entry *channel_peek(const struct channel *channel);
 
-/* All entries from the current one up to next, NULL for the end of the log, have been written whole, and all were for
- * this channel; payload_len is that of all of them together. */
-void channel_fetched(struct channel *channel, const struct entry *next, size_t payload_len);
+/* The same whatever is due: of the backlog, or the one at the cursor. */
+const struct entry *channel_front(const struct channel *channel);
+
+/* Where reading goes on: the number and the epoch of the next message, or of the end of the log. */
+uint64_t channel_place(const struct channel *channel);
+const struct epoch *channel_place_epoch(const struct channel *channel);
+
+/* What is missing where reading goes on: see CHANNEL_NOTICE_DROPS_BEFORE and CHANNEL_NOTICE_DROPS. */
+uint64_t channel_drops_before(const struct channel *channel);
+uint64_t channel_drops(const struct channel *channel);
+
+/* The number behind the last message that is missing before the interruption. */
+uint64_t channel_drops_end(const struct channel *channel);
+
+/* The first message is on its way to the client, and so many bytes of its payload are out, beside
+ * what a frame has that is half written: it is finished, whatever else is dropped. */
+void channel_began(struct channel *channel, size_t offset);
+
+/* The first message has been written whole. */
+void channel_fetched(struct channel *channel);
+
+/* All entries from that at the cursor, which is read first, up to next, NULL for the end of the log, have been written
+ * whole, and all were for this channel; payload_len is that of all of them together. */
+void channel_fetched_run(struct channel *channel, const struct entry *next, size_t payload_len);
+
+/* What still has to be read, the current message included whole. */
+uint64_t channel_lag_messages(const struct channel *channel);
+uint64_t channel_lag_cost(const struct channel *channel);
 
 /* --- for share, flow and outgoing. What ends or wakes a channel calls an op last, so the channel may be freed by then. --- */
 
@@ -237,5 +269,11 @@ void channel_end(struct channel *channel, const struct ending *ending);
 /* As channel_fail; but one that is ENDED and has yet to fetch what stands before its end fetches no
  * more, and the failure replaces the end, so that the loss is told. */
 void channel_cut_off(struct channel *channel, const struct failure *failure);
+
+/* Not reading has moved its cursor: one that is ENDED leaves the log if that is where its end stands. */
+void channel_moved(struct channel *channel);
+
+/* Its place in the log and its backlog are given up; no op is called. */
+void channel_leave_log(struct channel *channel);
 
 #endif

@@ -40,11 +40,10 @@ struct output *output_free(struct output *output)
 
 static void data_taken(struct client_channel *channel, const struct step *step)
 {
-    struct cursor *cursor = &channel->channel.cursor;
-
-    cursor->offset += step->payload_len;
     if (step->is_last)
-        channel_fetched(&channel->channel, cursor->at->next, cursor->at->len);
+        channel_fetched(&channel->channel);
+    else
+        channel_began(&channel->channel, channel->channel.offset + step->payload_len);
 }
 
 static void run_taken(struct client_output *o, struct client_channel *channel,
@@ -54,7 +53,7 @@ static void run_taken(struct client_output *o, struct client_channel *channel,
 
     channel->credit_used += len;
     o->n_frames += run->end - run->begin;
-    channel_fetched(&channel->channel, run->next, frames_run_payload_len(run));
+    channel_fetched_run(&channel->channel, run->next, frames_run_payload_len(run));
 }
 
 /* The first taken bytes have been taken: some messages whole, perhaps none, and then perhaps a part of one. */
@@ -72,6 +71,7 @@ static void run_begun(struct client_output *o, const struct step *step, size_t t
     channel->credit_used += WSP_WIRE_HEADER_LEN + whole.next->len;
     o->half = (struct half_frame){
         .channel = channel, .payload_len = whole.next->len, .taken = taken, .is_last = true};
+    channel_began(&channel->channel, 0);
 }
 
 static void notice_taken(struct client_channel *channel, enum channel_notice notice)
@@ -124,6 +124,7 @@ static int step_begun(struct client_output *o, const struct step *step, size_t t
                                       .payload_len = step->payload_len,
                                       .taken = taken,
                                       .is_last = step->is_last};
+        channel_began(&step->channel->channel, step->channel->channel.offset);
         return 0;
     case STEP_RUN: run_begun(o, step, taken); return 0;
     default: break;
@@ -325,15 +326,15 @@ void client_output_wake(struct client_channel *channel)
 void client_output_cut(struct client_channel *channel)
 {
     struct client_output *o = &channel->client->output;
-    const struct cursor *cursor = &channel->channel.cursor;
+    size_t offset = channel->channel.offset;
 
     if (o->half.channel != channel) {
-        channel->is_abort_due = cursor->offset > 0;
+        channel->is_abort_due = offset > 0;
         return;
     }
 
     const struct half_frame *half = &o->half;
-    const struct entry *entry = cursor->at;
+    const struct entry *entry = channel_front(&channel->channel);
     uint8_t header[WSP_WIRE_HEADER_LEN];
     size_t in_payload = half->taken > sizeof(header) ? half->taken - sizeof(header) : 0;
     int r = 0;
@@ -343,7 +344,7 @@ void client_output_cut(struct client_channel *channel)
     if (half->taken < sizeof(header))
         r = wsp_buffer_append(&o->rest, header + half->taken, sizeof(header) - half->taken);
     if (r == 0)
-        r = wsp_buffer_append(&o->rest, entry->data + cursor->offset + in_payload,
+        r = wsp_buffer_append(&o->rest, entry->data + offset + in_payload,
                               half->payload_len - in_payload);
     /* This is called from within share, where no client may go: the write that follows finds it. */
     if (r < 0)

@@ -93,7 +93,7 @@ static void plan_begun(struct client *client, struct output *output)
         output_step(output, (struct step){.kind = STEP_REST, .len = rest_len});
         output_reference(output, wsp_buffer_peek(&o->rest), rest_len);
     } else if (half->channel) {
-        const struct cursor *cursor = &half->channel->channel.cursor;
+        const struct channel *channel = &half->channel->channel;
 
         output_step(output,
                     (struct step){.kind = STEP_HALF,
@@ -101,8 +101,8 @@ static void plan_begun(struct client *client, struct output *output)
                                   .len = WSP_WIRE_HEADER_LEN + half->payload_len - half->taken,
                                   .payload_len = half->payload_len,
                                   .is_last = half->is_last});
-        output_data(output, half->channel, cursor->at, cursor->offset, half->payload_len,
-                    half->is_last, half->taken);
+        output_data(output, half->channel, channel_front(channel), channel->offset,
+                    half->payload_len, half->is_last, half->taken);
     }
 }
 
@@ -192,12 +192,6 @@ static int plan_end(struct client_channel *channel, struct output *output)
         has_failed ? messages : messages + 1, has_failed ? 2 : 1);
 }
 
-/* Where reading goes on, if there is anything to read. */
-static uint64_t number_of_place(const struct channel *channel)
-{
-    return channel->cursor.log ? cursor_number(&channel->cursor) : channel->next_number;
-}
-
 static int plan_gap(struct client_channel *channel, struct output *output)
 {
     const struct gap *gap = &channel->channel.gap;
@@ -208,7 +202,7 @@ static int plan_gap(struct client_channel *channel, struct output *output)
                 .is_counted = gap->is_counted,
                 .count = gap->count,
                 .epoch = epoch_of(channel->channel.epoch),
-                .next_number = number_of_place(&channel->channel)},
+                .next_number = channel_place(&channel->channel)},
     };
 
     return plan_frames(
@@ -242,8 +236,8 @@ static int plan_resumed(struct client_channel *channel, struct output *output)
         {.type = WSP_LOCAL_GAP,
          .channel = channel->number,
          .gap = {.reason = WSP_GAP_RECONNECTED,
-                 .epoch = epoch_of(cursor_epoch(&channel->channel.cursor)),
-                 .next_number = number_of_place(&channel->channel)}},
+                 .epoch = epoch_of(channel_place_epoch(&channel->channel)),
+                 .next_number = channel_place(&channel->channel)}},
         {.type = WSP_LOCAL_RESUMED,
          .channel = channel->number,
          .resumed = {.extensions = wsp_view_of_string(channel->channel.share->extensions)}},
@@ -253,6 +247,25 @@ static int plan_resumed(struct client_channel *channel, struct output *output)
         output,
         (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_RESUMED, .channel = channel},
         messages, 2);
+}
+
+/* So many messages were dropped; the next one of that epoch has that number. */
+static int plan_drops(struct client_channel *channel, enum channel_notice notice, uint64_t count,
+                      const struct epoch *epoch, uint64_t number, struct output *output)
+{
+    struct wsp_message message = {
+        .type = WSP_LOCAL_GAP,
+        .channel = channel->number,
+        .gap = {.reason = WSP_GAP_SLOW_CONSUMER,
+                .is_counted = true,
+                .count = count,
+                .epoch = epoch_of(epoch),
+                .next_number = number},
+    };
+
+    return plan_frames(output,
+                       (struct step){.kind = STEP_NOTICE, .notice = notice, .channel = channel},
+                       &message, 1);
 }
 
 static int plan_position(struct client_channel *channel, uint64_t number, struct output *output)
@@ -290,7 +303,14 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
     case CHANNEL_NOTICE_INTERRUPTED: return plan_interrupted(channel, output);
     case CHANNEL_NOTICE_RESUMED: return plan_resumed(channel, output);
     case CHANNEL_NOTICE_POSITION:
-        return plan_position(channel, number_of_place(&channel->channel), output);
+        return plan_position(channel, channel_place(&channel->channel), output);
+    case CHANNEL_NOTICE_DROPS_BEFORE:
+        return plan_drops(channel, notice, channel_drops_before(&channel->channel),
+                          channel->channel.epoch, channel_drops_end(&channel->channel), output);
+    case CHANNEL_NOTICE_DROPS:
+        return plan_drops(channel, notice, channel_drops(&channel->channel),
+                          channel_place_epoch(&channel->channel), channel_place(&channel->channel),
+                          output);
     case CHANNEL_NOTICE_CLOSING:
         message.type = WSP_LOCAL_CLOSING;
         message.closing.is_shutdown = channel->channel.share && channel->channel.share->is_drained;
@@ -306,9 +326,10 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
 static int plan_notices(struct client_channel *channel, struct output *output)
 {
     static const enum channel_notice order[] = {
-        CHANNEL_NOTICE_OPENED,   CHANNEL_NOTICE_SENT,        CHANNEL_NOTICE_UNSENT,
-        CHANNEL_NOTICE_GAP,      CHANNEL_NOTICE_INTERRUPTED, CHANNEL_NOTICE_RESUMED,
-        CHANNEL_NOTICE_POSITION, CHANNEL_NOTICE_CLOSING,     CHANNEL_NOTICE_END};
+        CHANNEL_NOTICE_OPENED,  CHANNEL_NOTICE_SENT,         CHANNEL_NOTICE_UNSENT,
+        CHANNEL_NOTICE_GAP,     CHANNEL_NOTICE_DROPS_BEFORE, CHANNEL_NOTICE_INTERRUPTED,
+        CHANNEL_NOTICE_RESUMED, CHANNEL_NOTICE_DROPS,        CHANNEL_NOTICE_POSITION,
+        CHANNEL_NOTICE_CLOSING, CHANNEL_NOTICE_END};
     unsigned due = channel_due(&channel->channel);
     struct wsp_message message = {.channel = channel->number};
     int r = 0;
@@ -378,21 +399,14 @@ static const struct step *plan_run(struct client_channel *channel, const struct 
     return step;
 }
 
-/* The first of the entries from this one on that this channel reads with no further notice but POSITION: NULL at the end
- * of the log, or where another epoch begins. */
-static const struct entry *next_readable(const struct cursor *cursor, const struct entry *entry)
-{
-    while (entry && entry->epoch == cursor->at->epoch && cursor_passes(cursor, entry))
-        entry = entry->next;
-    return entry && entry->epoch == cursor->at->epoch ? entry : NULL;
-}
-
 /* How far planning a channel's messages has come. */
 struct reading {
-    const struct entry *entry; /* NULL: there is no more to plan */
-    size_t offset;             /* in entry */
-    uint64_t next_number;      /* that the client counts then */
-    uint64_t end;              /* no message from this number on */
+    const struct entry *entry;       /* NULL: there is no more to plan */
+    const struct backlog_item *item; /* of which it is; NULL: it is of the log */
+    size_t offset;                   /* in entry */
+    uint64_t n_dropped;              /* between the one before and entry */
+    uint64_t next_number;            /* that the client counts then */
+    uint64_t end;                    /* no message from this number on */
     uint64_t credit;
     size_t budget;
 };
@@ -402,12 +416,23 @@ static void reading_spend(struct reading *reading, size_t len)
     reading->budget -= len < reading->budget ? len : reading->budget;
 }
 
-static void reading_go_on(struct reading *reading, const struct cursor *cursor,
-                          const struct entry *entry, uint64_t next_number)
+/* To what the channel reads next with no further notice but POSITION and what was dropped: there is none at the end of
+ * the log, or where another epoch begins. next is the log's, where that is what is being read. */
+static void reading_go_on(struct reading *reading, const struct channel *channel,
+                          const struct entry *next, uint64_t next_number)
 {
+    const struct epoch *epoch = reading->entry->epoch;
+
+    if (reading->item) {
+        reading->n_dropped = backlog_dropped_behind(&channel->backlog, reading->item);
+        reading->item = backlog_next(&channel->backlog, reading->item);
+        next = reading->item ? reading->item->entry : channel->cursor.at;
+    }
+    while (next && cursor_passes(&channel->cursor, next))
+        next = next->next;
     reading->offset = 0;
     reading->next_number = next_number;
-    reading->entry = next_readable(cursor, entry);
+    reading->entry = next && next->epoch == epoch ? next : NULL;
 }
 
 /* False: the client has no credit for a piece of a message of which that much is left. */
@@ -428,9 +453,8 @@ static bool piece_len(const struct reading *reading, size_t *ret_len)
 /* A run of messages, or a piece of one. 0; 1: there is no room left. */
 static int plan_next(struct client_channel *channel, struct reading *reading, struct output *output)
 {
-    const struct cursor *cursor = &channel->channel.cursor;
     const struct entry *entry = reading->entry;
-    const struct step *run = reading->offset == 0
+    const struct step *run = reading->offset == 0 && !reading->item
                                  ? plan_run(channel, entry, reading->end, reading->budget, output)
                                  : NULL;
     size_t len;
@@ -438,7 +462,7 @@ static int plan_next(struct client_channel *channel, struct reading *reading, st
 
     if (run) {
         reading_spend(reading, run->len);
-        reading_go_on(reading, cursor, run->run.next,
+        reading_go_on(reading, &channel->channel, run->run.next,
                       entry->number + run->run.end - run->run.begin);
         return 0;
     }
@@ -460,19 +484,36 @@ static int plan_next(struct client_channel *channel, struct reading *reading, st
     reading_spend(reading, WSP_WIRE_HEADER_LEN + len);
     reading->offset += len;
     if (is_last)
-        reading_go_on(reading, cursor, entry->next, entry->number + 1);
+        reading_go_on(reading, &channel->channel, entry->next, entry->number + 1);
     return 0;
+}
+
+/* What goes between two messages. 0; 1: there is no room left; -ENOMEM. */
+static int plan_between(struct client_channel *channel, struct reading *reading,
+                        struct output *output)
+{
+    const struct entry *entry = reading->entry;
+    int r = 0;
+
+    if (reading->n_dropped > 0)
+        r = plan_drops(channel, CHANNEL_NOTICE_DROPS, reading->n_dropped, entry->epoch,
+                       entry->number, output);
+    else if (entry->number != reading->next_number)
+        r = plan_position(channel, entry->number, output);
+    reading->n_dropped = 0;
+    reading->next_number = entry->number;
+    return r;
 }
 
 /* Pieces of messages from the cursor on, as far as budget, credit and room go. 0; 1: there is no room left; -ENOMEM. */
 static int plan_data(struct client_channel *channel, const struct half_frame *half, size_t budget,
                      struct output *output)
 {
-    const struct cursor *cursor = &channel->channel.cursor;
     const struct entry *entry = channel_peek(&channel->channel);
     struct reading reading = {
         .entry = entry,
-        .offset = cursor->offset,
+        .item = backlog_first(&channel->channel.backlog),
+        .offset = channel->channel.offset,
         .next_number = entry ? entry->number : 0,
         .end = messages_end(&channel->channel),
         .credit = credit_left(channel),
@@ -482,13 +523,12 @@ static int plan_data(struct client_channel *channel, const struct half_frame *ha
 
     if (entry && half->channel == channel) {
         if (half->is_last)
-            reading_go_on(&reading, cursor, entry->next, entry->number + 1);
+            reading_go_on(&reading, &channel->channel, entry->next, entry->number + 1);
         else
             reading.offset += half->payload_len;
     }
     while (r == 0 && reading.entry && reading.entry->number < reading.end && reading.budget > 0) {
-        if (reading.entry->number != reading.next_number)
-            r = plan_position(channel, reading.entry->number, output);
+        r = plan_between(channel, &reading, output);
         if (r == 0)
             r = plan_next(channel, &reading, output);
     }

@@ -321,7 +321,7 @@ json_t *channel_row(struct list *node, uint64_t now_ms)
     const struct client *client = channel->client;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+        "{s:o, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
         number(base->id), "state", channel_state_to_string(base->state), "url",
         channel->display ? channel->display : "", "shared", channel->is_shared, "client",
         client ? number(client->id) : json_null(), "upstream",
@@ -329,8 +329,9 @@ json_t *channel_row(struct list *node, uint64_t now_ms)
         "pid", (json_int_t)(client ? client->peer.pid : 0), "age_ms",
         number(now_ms - base->created_ms), "messages_received", number(base->n_received),
         "bytes_received", number(base->n_received_bytes), "messages_sent", number(base->n_sent),
-        "bytes_sent", number(base->n_sent_bytes), "lag_bytes",
-        number(cursor_lag_cost(&base->cursor)), "unsent_bytes", number(base->outbox_bytes));
+        "bytes_sent", number(base->n_sent_bytes), "lag_bytes", number(channel_lag_cost(base)),
+        "unsent_bytes", number(base->outbox_bytes), "messages_dropped",
+        number(base->backlog.n_dropped));
 }
 
 /* What its program has been told last; nothing before it is open. */
@@ -346,10 +347,14 @@ json_t *channel_details(struct list *node, bool is_owner)
     const struct client_channel *channel = channel_of(node);
     const struct channel *base = &channel->channel;
 
-    return merge(merge(json_pack("{s:I, s:o, s:o, s:s}", "number", (json_int_t)channel->number,
-                                 "lag_messages", number(cursor_lag_messages(&base->cursor)),
-                                 "queue_bytes", number(base->queue_bytes), "slow_consumer",
-                                 slow_consumer_to_string(base->slow_consumer)),
+    return merge(merge(json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o}", "number",
+                                 (json_int_t)channel->number, "lag_messages",
+                                 number(channel_lag_messages(base)), "queue_bytes",
+                                 number(base->queue_bytes), "slow_consumer",
+                                 slow_consumer_to_string(base->slow_consumer), "queue_messages",
+                                 number(base->queue_messages), "kept_messages",
+                                 number(base->backlog.n_items), "bytes_dropped",
+                                 number(base->backlog.n_dropped_bytes)),
                        ending_members(&base->ending,
                                       is_owner ? share_excerpt(base->share, &base->ending) : NULL)),
                  position_members(base));

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "daemon/shares.h"
+#include "daemon/shedding.h"
 #include "proto/local/errors.h"
 
 /* --- the end of a slow channel --- */
@@ -18,9 +19,32 @@ static void cut_off_for_lag(struct channel *channel)
     struct failure failure;
 
     failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
-                "%" PRIu64 " bytes in %" PRIu64 " messages behind; its bound is %" PRIu64 " bytes",
-                cursor_lag_cost(&channel->cursor), cursor_lag_messages(&channel->cursor),
-                channel->queue_bytes);
+                "%" PRIu64 " bytes in %" PRIu64 " messages behind; its bound is %" PRIu64
+                " bytes or %" PRIu64 " messages",
+                channel_lag_cost(channel), channel_lag_messages(channel), channel->queue_bytes,
+                channel->queue_messages);
+    channel_cut_off(channel, &failure);
+}
+
+/* The newest of each key must not be dropped. */
+static void cut_off_for_keys(struct channel *channel)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
+                "the newest of its keys are %" PRIu64 " bytes in %" PRIu64
+                " messages; its bound is %" PRIu64 " bytes or %" PRIu64 " messages",
+                channel_lag_cost(channel), channel_lag_messages(channel), channel->queue_bytes,
+                channel->queue_messages);
+    channel_cut_off(channel, &failure);
+}
+
+static void cut_off_for_memory(struct channel *channel)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_INTERNAL, 0,
+                "the daemon has no memory for what a slow channel keeps");
     channel_cut_off(channel, &failure);
 }
 
@@ -31,21 +55,20 @@ static void cut_off_for_blocking(struct channel *channel, uint64_t since_ms)
     failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
                 "%" PRIu64 " bytes in %" PRIu64 " messages behind (bound %" PRIu64
                 "), and blocked its upstream for %" PRIu64 " ms",
-                cursor_lag_cost(&channel->cursor), cursor_lag_messages(&channel->cursor),
-                channel->queue_bytes, since_ms);
+                channel_lag_cost(channel), channel_lag_messages(channel), channel->queue_bytes,
+                since_ms);
     channel_cut_off(channel, &failure);
 }
 
-static void cut_off_for_quota(struct channel *channel, const struct user *owner)
+static void cut_off_for_quota(struct channel *channel, const struct user *user)
 {
     struct failure failure;
 
     failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
                 "%" PRIu64 " bytes in %" PRIu64 " messages behind, when user %ju had %" PRIu64
                 " bytes queued, more than the %" PRIu64 " allowed",
-                cursor_lag_cost(&channel->cursor), cursor_lag_messages(&channel->cursor),
-                (uintmax_t)owner->uid, owner->used[QUOTA_QUEUED_BYTES],
-                owner->quota->limits[QUOTA_QUEUED_BYTES]);
+                channel_lag_cost(channel), channel_lag_messages(channel), (uintmax_t)user->uid,
+                user->used[QUOTA_QUEUED_BYTES], user->quota->limits[QUOTA_QUEUED_BYTES]);
     channel_cut_off(channel, &failure);
 }
 
@@ -103,60 +126,126 @@ void flow_block_over(void *owner)
 
 /* --- quota --- */
 
-/* Nothing of the log is let go before the last of those that stand at its first entry has left, so they end together.
- * False if they have only the message that they are reading. */
-static bool cut_off_slowest(struct share *share)
+static bool is_over_quota(const struct user *user)
 {
-    struct entry *slowest = share->log.first;
+    return user_is_over(user, QUOTA_QUEUED_BYTES);
+}
+
+/* It waits for more than the message that it is reading, and that is charged to the user: as the log's owner, or as its
+ * own. */
+static bool is_weighing(const struct channel *channel, const struct user *user)
+{
+    return (channel->user == user || channel->share->owner == user) &&
+           channel_lag_messages(channel) > 1;
+}
+
+/* The number of the first message of those channels that lag most; UINT64_MAX: there are none. */
+static uint64_t find_slowest(const struct share *share, const struct user *user)
+{
+    uint64_t slowest = UINT64_MAX;
+
+    LIST_FOR_EACH (node, &share->channels) {
+        const struct channel *channel = LIST_ENTRY(node, struct channel, share_link);
+
+        if (is_weighing(channel, user) && channel_place(channel) < slowest)
+            slowest = channel_place(channel);
+    }
+    return slowest;
+}
+
+/* Nothing of the log is let go before the last of those that stand at the same message has left, so they lose what they
+ * wait for together. False if there is nobody who waits for more than the message that he is reading. */
+static bool unload_slowest(struct share *share, struct user *user)
+{
+    uint64_t slowest = find_slowest(share, user);
     struct list examined;
     struct list *node;
 
-    if (slowest == share->log.last)
+    if (slowest == UINT64_MAX)
         return false;
+    user_ref(user);
     list_init(&examined);
-    list_splice(&examined, &share->log.lagging);
+    list_splice(&examined, &share->channels);
     while ((node = list_first(&examined)) != NULL) {
-        struct channel *channel = LIST_ENTRY(node, struct channel, cursor.link);
+        struct channel *channel = LIST_ENTRY(node, struct channel, share_link);
 
-        list_append(&share->log.lagging, node);
-        if (channel->cursor.at == slowest)
-            cut_off_for_quota(channel, share->owner);
+        list_append(&share->channels, node);
+        if (!is_weighing(channel, user) || channel_place(channel) != slowest)
+            continue;
+        if (shedding_all(channel))
+            shedding_recharge(channel);
+        else
+            cut_off_for_quota(channel, user);
     }
+    user_unref(user);
     return true;
 }
 
-static bool is_over_quota(const struct share *share)
+/* A user who reads the log that another owns, and has too much queued; he could lose some of it here. NULL: none. */
+static struct user *find_heavy_reader(const struct share *share)
 {
-    return user_is_over(share->owner, QUOTA_QUEUED_BYTES);
+    LIST_FOR_EACH (node, &share->channels) {
+        const struct channel *channel = LIST_ENTRY(node, struct channel, share_link);
+
+        if (channel->user != share->owner && is_over_quota(channel->user) &&
+            is_weighing(channel, channel->user))
+            return channel->user;
+    }
+    return NULL;
+}
+
+static void heed_readers(struct share *share)
+{
+    struct user *user;
+
+    while ((user = find_heavy_reader(share)) != NULL) {
+        user_give_way(user);
+        if (is_over_quota(user))
+            unload_slowest(share, user);
+    }
 }
 
 /* What is only kept for who may come goes first. */
 static void heed_quota(struct share *share)
 {
     user_give_way(share->owner);
-    if (share->is_shared) {
-        while (is_over_quota(share) && cut_off_slowest(share))
+    if (share->is_shared)
+        while (is_over_quota(share->owner) && unload_slowest(share, share->owner))
             ;
-    } else if (is_over_quota(share) && share->log.first != NULL) {
+    else if (is_over_quota(share->owner) && share->log.charge.amount > 0)
         share->pauses |= SHARE_PAUSE_QUOTA;
-    }
 }
 
 /* --- lag --- */
 
-static void look_at(struct share *share, struct channel *channel)
+/* Ends in an op where the channel cannot stay. Its user, who is not the log's owner, has too much queued: true. */
+static bool look_at(struct share *share, struct channel *channel)
 {
-    if (cursor_lag_beyond(&channel->cursor) <= channel->queue_bytes)
-        return;
-    if (channel->slow_consumer == SLOW_DISCONNECT)
+    bool is_over = shedding_is_over(channel);
+    int r = shedding_review(channel);
+
+    if (r < 0) {
+        cut_off_for_memory(channel);
+        return false;
+    }
+    if (r > 0) {
+        cut_off_for_keys(channel);
+        return false;
+    }
+    if (is_over && channel->slow_consumer == SLOW_DISCONNECT) {
         cut_off_for_lag(channel);
-    else if (!list_is_linked(&channel->block_link))
+        return false;
+    }
+    if (is_over && channel->slow_consumer == SLOW_BLOCK && !list_is_linked(&channel->block_link))
         block(share, channel);
+    shedding_recharge(channel);
+    return channel->user != share->owner && is_over_quota(channel->user);
 }
 
 /* A channel that ends may take others with it, or bring new ones: each is back in its list before it is looked at. */
 static void look_at_laggards(struct share *share)
 {
+    bool has_heavy_reader = false;
     struct list examined;
     struct list *node;
 
@@ -164,8 +253,11 @@ static void look_at_laggards(struct share *share)
     list_splice(&examined, &share->log.lagging);
     while ((node = list_first(&examined)) != NULL) {
         list_append(&share->log.lagging, node);
-        look_at(share, LIST_ENTRY(node, struct channel, cursor.link));
+        if (look_at(share, LIST_ENTRY(node, struct channel, cursor.link)))
+            has_heavy_reader = true;
     }
+    if (has_heavy_reader)
+        heed_readers(share);
 }
 
 void flow_review(struct share *share)
@@ -189,13 +281,16 @@ void flow_moved(struct share *share, struct channel *channel)
 {
     unsigned pauses;
 
-    if (share == NULL || share->pauses == 0)
+    if (share == NULL)
+        return;
+    if (channel->lag.amount > 0)
+        shedding_recharge(channel);
+    if (share->pauses == 0)
         return;
     pauses = share->pauses;
-    if (list_is_linked(&channel->block_link) &&
-        cursor_lag_beyond(&channel->cursor) <= channel->queue_bytes / 2)
+    if (list_is_linked(&channel->block_link) && shedding_is_half(channel))
         unblock(share, channel);
-    if (share->log.first == NULL || !is_over_quota(share))
+    if (share->log.charge.amount == 0 || !is_over_quota(share->owner))
         share->pauses &= ~(unsigned)SHARE_PAUSE_QUOTA;
     if (share->pauses != pauses && (share->pauses & ~(unsigned)SHARE_PAUSE_TURN) == 0)
         turn_schedule(share->shares->turn, TURN_CHECK, &share->check);

@@ -206,6 +206,10 @@
  * thousands; what servers send has a dozen. */
 #define MAX_JSON_DEPTH 512
 
+/* A message's key, by which a later one supersedes it: a symbol, a topic, an id. Longer ones are
+ * payload; each comparison of two keys would have to read them. */
+#define MAX_CONFLATE_KEY 1024
+
 /* --- the history --- */
 
 /* Failed upstreams that are remembered for one user, and for all. One is some 2 KiB at most; a

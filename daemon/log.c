@@ -105,8 +105,9 @@ static uint64_t epoch_end(const struct log *log, const struct epoch *epoch)
 
 /* --- what goes --- */
 
-static void entry_free(struct entry *entry)
+static void entry_free(struct log *log, struct entry *entry)
 {
+    charge_shrink(&log->charge, entry_cost(entry));
     epoch_unref(entry->epoch);
     free(entry->taken);
     free(entry);
@@ -132,8 +133,9 @@ static void log_trim(struct log *log)
             log->last = NULL;
         entry->epoch->n_entries--;
         log_review_epoch(log, entry->epoch);
-        charge_shrink(&log->charge, entry_cost(entry));
-        entry_free(entry);
+        entry->is_out = true;
+        if (entry->n_holds == 0)
+            entry_free(log, entry);
     }
     if (log->first == NULL || log->first->n_cursors > 0)
         list_remove(&log->keeper.link);
@@ -156,6 +158,18 @@ int log_init(struct log *log, const uint8_t epoch[LOG_EPOCH_LEN], struct user *o
     list_init(&log->caught_up);
     list_init(&log->lagging);
     return log_begin_epoch(log, epoch);
+}
+
+struct entry *entry_hold(struct entry *entry)
+{
+    entry->n_holds++;
+    return entry;
+}
+
+void log_release(struct log *log, struct entry *entry)
+{
+    if (--entry->n_holds == 0 && entry->is_out)
+        entry_free(log, entry);
 }
 
 void log_deinit(struct log *log)
@@ -201,7 +215,6 @@ static void wake_caught_up(struct log *log)
         struct cursor *cursor = LIST_ENTRY(node, struct cursor, link);
 
         cursor->at = log->last;
-        cursor->offset = 0;
         log->last->n_cursors++;
     }
     while ((node = list_first(&woken)) != NULL) {
@@ -217,7 +230,6 @@ static void wake_only(struct log *log, struct cursor *cursor)
 {
     list_append(&log->lagging, &cursor->link);
     cursor->at = log->last;
-    cursor->offset = 0;
     log->last->n_cursors++;
     cursor->wake(cursor);
 }
@@ -462,7 +474,6 @@ static void cursor_release(struct cursor *cursor)
 {
     cursor->at->n_cursors--;
     cursor->at = NULL;
-    cursor->offset = 0;
 }
 
 void cursor_leave(struct cursor *cursor)
@@ -506,14 +517,20 @@ uint64_t cursor_lag_cost(const struct cursor *cursor)
     return cursor->at == NULL ? 0 : cursor->log->cost_end - cursor->at->cost_before;
 }
 
+static uint64_t lag_from(const struct cursor *cursor, uint64_t begin)
+{
+    return cursor->log->cost_end - (begin > cursor->live_cost ? begin : cursor->live_cost);
+}
+
+uint64_t cursor_lag_live(const struct cursor *cursor)
+{
+    return cursor->at == NULL ? 0 : lag_from(cursor, cursor->at->cost_before);
+}
+
 uint64_t cursor_lag_beyond(const struct cursor *cursor)
 {
-    uint64_t begin;
-
-    if (cursor->at == NULL)
-        return 0;
-    begin = cursor->at->cost_before + entry_cost(cursor->at);
-    return cursor->log->cost_end - (begin > cursor->live_cost ? begin : cursor->live_cost);
+    return cursor->at == NULL ? 0
+                              : lag_from(cursor, cursor->at->cost_before + entry_cost(cursor->at));
 }
 
 struct epoch *cursor_epoch(const struct cursor *cursor)

@@ -45,8 +45,10 @@ struct epoch {
 struct epoch *epoch_ref(struct epoch *epoch);
 struct epoch *epoch_unref(struct epoch *epoch); /* takes NULL; returns NULL */
 
+enum entry_key { ENTRY_KEY_UNKNOWN, ENTRY_KEY_NONE, ENTRY_KEY_FOUND };
+
 struct entry {
-    struct entry *next;
+    struct entry *next; /* not of one that is out of the log */
     struct epoch *epoch;
     struct entry
         *milestone; /* an entry before this one, perhaps gone: its number tells, see log.c */
@@ -57,8 +59,12 @@ struct entry {
     const uint8_t *data;
     size_t len;
     unsigned n_cursors; /* that stand here */
+    unsigned n_holds;   /* of backlogs */
     bool is_binary;
-    uint8_t *taken; /* the block that data is in, to be freed; NULL: it is in bytes */
+    bool is_out;              /* of the log: only held */
+    uint8_t key_state;        /* enum entry_key: of the following, which is what a backlog found */
+    uint32_t key_at, key_len; /* in data */
+    uint8_t *taken;           /* the block that data is in, to be freed; NULL: it is in bytes */
     uint8_t bytes[];
 };
 
@@ -83,14 +89,12 @@ struct log {
     struct list caught_up, lagging; /* cursors */
 };
 
-/* A channel's place. at is the entry to be read next, NULL when caught up; offset is how much of
- * its payload is out already, which only the reader of the cursor changes. It never stands at an
+/* A channel's place. at is the entry to be read next, NULL when caught up. It never stands at an
  * entry that is only for another. */
 struct cursor {
     struct log *log;
     struct list link;
     struct entry *at;
-    size_t offset;
     uint64_t id;
     uint64_t live_cost; /* cost_end when it joined: what it lags for is after this */
     void (*wake)(struct cursor *cursor); /* was caught up, has something to read now */
@@ -131,6 +135,11 @@ int log_append(struct log *log, bool is_binary, struct wsp_view payload);
 int log_append_take(struct log *log, bool is_binary, struct wsp_buffer *payload);
 int log_append_only(struct log *log, struct cursor *cursor, bool is_binary,
                     struct wsp_buffer *payload);
+
+/* The entry, in the log when it is first held, stays when the log lets it go, and stays charged to
+ * the log's owner, until it is released as often. The log must live until then. */
+struct entry *entry_hold(struct entry *entry);
+void log_release(struct log *log, struct entry *entry);
 
 /* id: not 0, and no other cursor's ever. */
 void cursor_init(struct cursor *cursor, uint64_t id, void (*wake)(struct cursor *cursor));
@@ -174,8 +183,9 @@ struct epoch *cursor_epoch(const struct cursor *cursor);
 uint64_t cursor_lag_messages(const struct cursor *cursor);
 uint64_t cursor_lag_cost(const struct cursor *cursor);
 
-/* The same without the current entry and what was there before it joined: no reader is slow because
- * it was given much to begin with. */
+/* The same without what was there before it joined, as no reader is slow because it was given much
+ * to begin with; and without the current entry as well. */
+uint64_t cursor_lag_live(const struct cursor *cursor);
 uint64_t cursor_lag_beyond(const struct cursor *cursor);
 
 /* Number of the next message that the cursor, which must be in a log, reads; others may be passed

@@ -367,6 +367,7 @@ static int fill_options(struct request *request, const struct endpoint_options *
     target->window_bits = (uint8_t)options->window_bits;
     target->scope = request->uid;
     target->queue_bytes = options->queue_bytes;
+    target->queue_messages = options->queue_messages;
     target->replay = retention_of(options);
     target->retention = retention_of(granted);
     target->slow_consumer = (enum slow_consumer)options->slow_consumer;
@@ -385,6 +386,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
             return -ENOMEM;
     }
     r = strings_copy(&target->headers, &options->headers);
+    if (r == 0 && options->conflate_key)
+        r = target_set_conflate_key(target, options->conflate_key);
     if (r == 0)
         r = strings_copy(&target->protocols,
                          protocols->n_items > 0 ? protocols : &options->protocols);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/conflate_key.h"
 #include "daemon/credential.h"
 #include "daemon/destination.h"
 #include "daemon/idna.h"
@@ -81,6 +82,20 @@ static int hosts_check(const struct option_row *row, struct wsp_view text,
                           "example.org, 192.0.2.0/24");
 }
 
+static int key_check(const struct option_row *row, struct wsp_view text,
+                     char ret_problem[OPTION_TEXT_LEN])
+{
+    struct conflate_key key;
+
+    if (conflate_key_parse(text, &key))
+        return 0;
+    return option_problem(ret_problem,
+                          "%s: \"%.*s\" is not understood; write a JSON pointer, as in "
+                          "\"/data/symbol\", or prefix:N with N from 1 to %d",
+                          row->name, text.len > 60 ? 60 : (int)text.len, (const char *)text.data,
+                          MAX_CONFLATE_KEY);
+}
+
 /* What goes to a server as a text message, or comes from one. It may be a credential and is never quoted. */
 static int message_check(const struct option_row *row, struct wsp_view text,
                          char ret_problem[OPTION_TEXT_LEN])
@@ -122,6 +137,7 @@ static int text_check(const struct option_row *row, struct wsp_view text,
     switch (row->type) {
     case OPTION_PROXY: return proxy_check(row, text, ret_problem);
     case OPTION_HOSTS: return hosts_check(row, text, ret_problem);
+    case OPTION_KEY: return key_check(row, text, ret_problem);
     case OPTION_TEXT: return 0;
     case OPTION_MESSAGE:
     case OPTION_PATTERN:

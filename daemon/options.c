@@ -78,7 +78,8 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_HOSTS:
     case OPTION_MESSAGE:
     case OPTION_PATTERN:
-    case OPTION_REPLY: return KIND_TEXT;
+    case OPTION_REPLY:
+    case OPTION_KEY: return KIND_TEXT;
     case OPTION_LIST:
     case OPTION_HEADERS:
     case OPTION_PINS:

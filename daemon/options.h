@@ -39,6 +39,7 @@ enum option_type {
     OPTION_REPLY,
     OPTION_RULES,
     OPTION_RATES,
+    OPTION_KEY,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -66,6 +67,7 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_REPLY     char *
 #define OPTION_C_RULES     struct strings
 #define OPTION_C_RATES     struct strings /* as rate_format writes them */
+#define OPTION_C_KEY       char *
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX

@@ -323,6 +323,7 @@ void share_attach(struct share *share, struct channel *channel, const struct tar
 {
     channel->share = share;
     channel->queue_bytes = target->queue_bytes;
+    channel->queue_messages = target->queue_messages;
     channel->slow_consumer = target->slow_consumer;
     if (channel->slow_consumer == SLOW_DEFAULT)
         channel->slow_consumer = share->is_shared ? SLOW_DISCONNECT : SLOW_BLOCK;
@@ -546,7 +547,7 @@ void share_leave(struct share *share, struct channel *channel)
 {
     share_let_go(share, channel);
     channel_orphan_sends(channel);
-    cursor_leave(&channel->cursor);
+    channel_leave_log(channel);
     flow_moved(share, channel);
     list_remove(&channel->share_link);
     share->n_channels--;

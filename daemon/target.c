@@ -21,6 +21,9 @@ const char *slow_consumer_to_string(enum slow_consumer policy)
 {
     switch (policy) {
     case SLOW_DISCONNECT: return "disconnect";
+    case SLOW_DROP_OLDEST: return "drop-oldest";
+    case SLOW_DROP_NEWEST: return "drop-newest";
+    case SLOW_CONFLATE: return "conflate";
     case SLOW_BLOCK: return "block";
     case SLOW_DEFAULT: return "default";
     }
@@ -64,6 +67,7 @@ struct target *target_new(void)
             .is_taking_over = true,
             .window_bits = WSP_DEFLATE_MAX_BITS,
             .queue_bytes = TARGET_DEFAULT_QUEUE_BYTES,
+            .queue_messages = TARGET_DEFAULT_QUEUE_MESSAGES,
             .slow_consumer = SLOW_DEFAULT,
             .linger_ms = TARGET_DEFAULT_LINGER_MS,
             .block_timeout_ms = TARGET_DEFAULT_BLOCK_TIMEOUT_MS,
@@ -81,6 +85,18 @@ struct target *target_new(void)
         };
     }
     return target;
+}
+
+int target_set_conflate_key(struct target *target, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (copy == NULL)
+        return -ENOMEM;
+    free(target->conflate_key_text);
+    target->conflate_key_text = copy;
+    conflate_key_parse(wsp_view_of_string(copy), &target->conflate_key);
+    return 0;
 }
 
 static void tls_settings_deinit(struct tls_settings *settings)
@@ -115,6 +131,7 @@ struct target *target_free(struct target *target)
     strings_deinit(&target->greeting);
     heartbeat_settings_deinit(&target->heartbeat);
     destination_unref(target->destination);
+    free(target->conflate_key_text);
     free(target);
     return NULL;
 }

@@ -14,16 +14,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/conflate_key.h"
 #include "daemon/proxy.h"
 #include "daemon/retention.h"
 #include "proto/url.h"
 
 struct destination;
 
-/* What happens to a channel that is over queue_bytes: it ends, or the upstream is not read until it
- * has caught up to half (a shared one for at most block_timeout_ms, then it ends). SLOW_DEFAULT is
- * the first for a channel of a shared upstream and the second for a private one. */
-enum slow_consumer { SLOW_DISCONNECT, SLOW_BLOCK, SLOW_DEFAULT };
+/* What happens to a channel that is over queue_bytes or queue_messages: see shedding.h and flow.h. SLOW_DEFAULT is
+ * SLOW_DISCONNECT for a channel of a shared upstream and SLOW_BLOCK for a private one. */
+enum slow_consumer {
+    SLOW_DISCONNECT,
+    SLOW_DROP_OLDEST,
+    SLOW_DROP_NEWEST,
+    SLOW_CONFLATE,
+    SLOW_BLOCK,
+    SLOW_DEFAULT
+};
 const char *slow_consumer_to_string(enum slow_consumer policy);
 
 /* What happens to a message while the upstream is away, and to one that was not written whole when it went: it waits
@@ -42,6 +49,7 @@ void strings_deinit(struct strings *strings);
  *   linger           programs that follow each other closely, as in a shell script, meet on one connection
  *   queue            one message of the default max-message, so that a single large one never counts as slow
  *   replay-bytes     as much as a program may be behind; nothing is kept before replay says so
+ *   queue-messages   never the first bound to be met, unless somebody asks for it
  *   block-timeout    a debugger's pause or a busy disk, not a meal
  *   connect-timeout  several addresses that do not answer, then one that does
  *   ping             often enough for the tables of home routers, and for people to learn of a dead line within a minute
@@ -57,6 +65,7 @@ void strings_deinit(struct strings *strings);
 enum {
     TARGET_DEFAULT_LINGER_MS = 1000,
     TARGET_DEFAULT_QUEUE_BYTES = 16 << 20,
+    TARGET_DEFAULT_QUEUE_MESSAGES = 1000000,
     TARGET_DEFAULT_REPLAY_BYTES = 16 << 20,
     TARGET_DEFAULT_BLOCK_TIMEOUT_MS = 10000,
     TARGET_DEFAULT_CONNECT_TIMEOUT_MS = 30000,
@@ -106,7 +115,7 @@ struct target {
     /* policy of each channel: what its own target says, also where it joins an upstream that
      * stands */
     /* How far it may lag behind, not counting the message that it is reading. */
-    uint64_t queue_bytes;
+    uint64_t queue_bytes, queue_messages;
     enum slow_consumer slow_consumer;
 
     /* How much of what came before it joined it is given, at most. */
@@ -117,6 +126,8 @@ struct target {
     struct retention retention; /* at least as much as replay */
 
     /* policy of the upstream: the first channel's values hold */
+    char *conflate_key_text; /* NULL: there is none */
+    struct conflate_key conflate_key;
     uint64_t block_timeout_ms;
     uint64_t connect_timeout_ms;  /* resolving, connecting, TLS and the upgrade together */
     uint64_t ping_ms;             /* of silence before a ping; 0: none is sent */
@@ -139,6 +150,9 @@ struct target {
 
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */
 struct target *target_free(struct target *target);
+
+/* The text is one that conflate_key_parse takes. 0, -ENOMEM. */
+int target_set_conflate_key(struct target *target, const char *text);
 
 /* How the target is shown to its owner, in ctl and in logs: `wsplex-endpoint:NAME`, or the URL
  * without credentials and query. Written to to, which has room for TARGET_DISPLAY_LEN bytes, and

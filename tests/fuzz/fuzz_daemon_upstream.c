@@ -159,7 +159,7 @@ static void fetch(void *owner)
             return;
         hear_message(program, entry);
         program->appetite--;
-        channel_fetched(channel, entry->next, entry->len);
+        channel_fetched(channel);
     }
 }
 
@@ -173,7 +173,7 @@ static void program_wake(struct channel *channel)
 
 static void program_cut(struct channel *channel)
 {
-    require(!program_of(channel)->has_left && channel->cursor.at != NULL);
+    require(!program_of(channel)->has_left && channel_front(channel) != NULL);
 }
 
 static void program_gone(struct channel *channel)

@@ -278,6 +278,7 @@ static void on_change(struct shares *shares, struct share *share)
 void stage_init(struct stage *stage)
 {
     *stage = (struct stage){.queue_bytes = TARGET_DEFAULT_QUEUE_BYTES,
+                            .queue_messages = TARGET_DEFAULT_QUEUE_MESSAGES,
                             .block_timeout_ms = TARGET_DEFAULT_BLOCK_TIMEOUT_MS,
                             .slow_consumer = SLOW_DEFAULT};
     turn_init(&stage->turn);
@@ -360,8 +361,11 @@ struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
         return NULL;
     if (wsp_url_parse_websocket(&target->url, url, strlen(url), NULL, NULL) != 0)
         return target_free(target);
+    if (stage->conflate_key != NULL && target_set_conflate_key(target, stage->conflate_key) < 0)
+        return target_free(target);
     target->scope = uid;
     target->queue_bytes = stage->queue_bytes;
+    target->queue_messages = stage->queue_messages;
     target->linger_ms = stage->linger_ms;
     target->block_timeout_ms = stage->block_timeout_ms;
     target->slow_consumer = stage->slow_consumer;
@@ -420,11 +424,6 @@ static void count_anew(struct program *program, const struct epoch *epoch, uint6
     program->position.number = next_number - 1;
 }
 
-static uint64_t next_place(const struct channel *channel)
-{
-    return channel->cursor.log != NULL ? cursor_number(&channel->cursor) : channel->next_number;
-}
-
 static void hear_gap(struct program *program)
 {
     const struct gap *gap = &program->channel.gap;
@@ -435,7 +434,18 @@ static void hear_gap(struct program *program)
     else
         hear(program, "%sgap(%s ?)", blank(program), wsp_gap_to_string(gap->reason));
     must(gap->is_counted || gap->count == 0);
-    count_anew(program, program->channel.epoch, next_place(&program->channel));
+    count_anew(program, program->channel.epoch, channel_place(&program->channel));
+}
+
+static void hear_drops(struct program *program, uint64_t count, const struct epoch *epoch,
+                       uint64_t next_number)
+{
+    hear(program, "%sgap(%s %llu)", blank(program), wsp_gap_to_string(WSP_GAP_SLOW_CONSUMER),
+         (unsigned long long)count);
+    program->n_missed += count;
+    if (program->on_missed != NULL)
+        program->on_missed(program, count);
+    count_anew(program, epoch, next_number);
 }
 
 /* What stands between two messages. */
@@ -447,6 +457,11 @@ static void hear_place(struct program *program, unsigned due)
         hear_gap(program);
         channel_told(channel, CHANNEL_NOTICE_GAP);
     }
+    if (due & CHANNEL_NOTICE_DROPS_BEFORE) {
+        hear_drops(program, channel_drops_before(channel), channel->epoch,
+                   channel_drops_end(channel));
+        channel_told(channel, CHANNEL_NOTICE_DROPS_BEFORE);
+    }
     if (due & CHANNEL_NOTICE_INTERRUPTED) {
         hear(program, "%sinterrupted(%s)", blank(program),
              wsp_cause_to_string(channel->share->interruption.cause));
@@ -454,12 +469,17 @@ static void hear_place(struct program *program, unsigned due)
     }
     if (due & CHANNEL_NOTICE_RESUMED) {
         hear(program, "%sresumed", blank(program));
-        count_anew(program, cursor_epoch(&channel->cursor), next_place(channel));
+        count_anew(program, channel_place_epoch(channel), channel_place(channel));
         channel_told(channel, CHANNEL_NOTICE_RESUMED);
     }
+    if (due & CHANNEL_NOTICE_DROPS) {
+        hear_drops(program, channel_drops(channel), channel_place_epoch(channel),
+                   channel_place(channel));
+        channel_told(channel, CHANNEL_NOTICE_DROPS);
+    }
     if (due & CHANNEL_NOTICE_POSITION) {
-        must(next_place(channel) > program->position.number + 1);
-        program->position.number = next_place(channel) - 1;
+        must(channel_place(channel) > program->position.number + 1);
+        program->position.number = channel_place(channel) - 1;
         channel_told(channel, CHANNEL_NOTICE_POSITION);
     }
 }
@@ -542,7 +562,7 @@ static void fetch(void *owner)
         hear_message(program, entry);
         if (program->appetite != UINT_MAX)
             program->appetite--;
-        channel_fetched(channel, entry->next, entry->len);
+        channel_fetched(channel);
     }
 }
 
@@ -565,7 +585,7 @@ static void program_wake(struct channel *channel)
 static void program_cut(struct channel *channel)
 {
     must(!channel->is_abandoned);
-    must(channel->cursor.at != NULL);
+    must(channel_front(channel) != NULL);
     program_of(channel)->n_cuts++;
 }
 
@@ -584,6 +604,14 @@ static const struct channel_ops program_ops = {
     .gone = program_gone,
 };
 
+int program_begins(struct program *program, struct stage *stage, struct user *user)
+{
+    *program = (struct program){.stage = stage, .appetite = UINT_MAX};
+    task_init(&program->task, fetch, program);
+    return channel_init(&program->channel, &program_ops, user, ++stage->last_id,
+                        clock_now_ms(&stage->clock.clock));
+}
+
 int program_opens(struct program *program, struct stage *stage, uid_t uid, const char *url,
                   enum stage_sharing sharing)
 {
@@ -592,13 +620,10 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
     struct user *user;
     int r;
 
-    *program = (struct program){.stage = stage, .appetite = UINT_MAX};
-    task_init(&program->task, fetch, program);
     r = quota_user_ref(&stage->quota, uid, &user);
     if (r < 0)
         return r;
-    r = channel_init(&program->channel, &program_ops, user, ++stage->last_id,
-                     clock_now_ms(&stage->clock.clock));
+    r = program_begins(program, stage, user);
     user_unref(user);
     if (r != 0)
         return r;

@@ -46,7 +46,8 @@ struct stage {
     unsigned n_upstream_calls; /* under way; ops must not be called from within them */
     unsigned n_changes;
     /* what the targets of the next programs say */
-    uint64_t queue_bytes, linger_ms, block_timeout_ms;
+    uint64_t queue_bytes, queue_messages, linger_ms, block_timeout_ms;
+    const char *conflate_key; /* NULL: none */
     enum slow_consumer slow_consumer;
     const char *greeting[4]; /* up to a NULL */
     uint64_t greeting_interval_ms;
@@ -75,12 +76,14 @@ struct program {
     void (*on_wake)(struct program *program);
     void (*on_gone)(struct program *program); /* may deinit and free the program */
     void (*on_message)(struct program *program, const struct entry *entry);
-    void *data; /* the test's own */
+    void (*on_missed)(struct program *program, uint64_t n); /* told by a gap of a slow consumer */
+    void *data;                                             /* the test's own */
     /* What END told of the server's answer. */
     char excerpt[WSP_MAX_ANSWER_EXCERPT + 1];
     char heard[STAGE_MAX_TRANSCRIPT];
     size_t heard_len;
-    uint64_t n_heard; /* messages, also those beyond the transcript */
+    uint64_t n_heard;  /* messages, also those beyond the transcript */
+    uint64_t n_missed; /* counted by gaps of a slow consumer */
 };
 
 /* Empty stage: no linger, the default policy and queue bound. */
@@ -120,7 +123,10 @@ const char *peer_receives(struct upstream *peer);
 
 enum stage_sharing { STAGE_PRIVATE, STAGE_SHARED };
 
-/* 0, or what shares_open said. The program reads everything as it comes. */
+/* Its channel is in no share yet; what channel_init said. The program reads everything as it comes. */
+int program_begins(struct program *program, struct stage *stage, struct user *user);
+
+/* The same, and it opens: 0, or what shares_open said. */
 int program_opens(struct program *program, struct stage *stage, uid_t uid, const char *url,
                   enum stage_sharing sharing);
 void program_deinit(struct program *program);

@@ -3,8 +3,10 @@
  *
  * Between the scripted programs and scripted servers of tests/harness/stage. The model: a program hears every message of
  * its upstream from the one after it joined, in order, whole, without a hole, up to where the upstream stood when its
- * WebSocket ended; only a slow consumer, or one that wants no more, may miss the rest. What it sends arrives in order,
- * and all of it if it left in peace. At the end nothing is charged to anybody.
+ * WebSocket ended; only a slow consumer that is cut off, or one that wants no more, may miss the rest. Where messages
+ * are dropped by its policy, they stand in exactly one gap where they would have stood; and of those that conflation
+ * drops a newer one with the same key comes later. What it sends arrives in order, and all of it if it left in peace.
+ * At the end nothing is charged to anybody.
  *
  * Each loop index is a seed.
  *
@@ -25,6 +27,7 @@ enum {
     N_STEPS = 20000,
     N_SEEDS = 6,
     MAX_IN_FLIGHT = 4,
+    N_KEYS = 5, /* and messages without one */
     MAX_LEN = 400
 };
 
@@ -38,13 +41,16 @@ struct walker {
     bool may_miss;         /* it said that it wants no more, or it failed */
     uint64_t next;         /* number of the message that it must hear next */
     uint64_t last;         /* of the last one before its end */
-    uint64_t n_sent;       /* messages that it gave */
-    uint64_t n_arrived;    /* of these, that reached the server */
+    /* Of each key, the last that it missed; 0: it has had a later one. */
+    uint64_t missed[N_KEYS + 1];
+    uint64_t n_sent;    /* messages that it gave */
+    uint64_t n_arrived; /* of these, that reached the server */
 };
 
 /* A server as the model sees it; numbered as stage.peers. */
 struct server {
     uint64_t n_sent; /* messages to us */
+    char *keys;      /* of each of them, from number 1 on */
     struct outgoing *in_flight[MAX_IN_FLIGHT];
     uint64_t sender_ids[MAX_IN_FLIGHT];
     unsigned n_in_flight;
@@ -55,6 +61,7 @@ static struct walker *walkers[N_WALKERS];
 static struct server servers[STAGE_MAX_PEERS];
 static uint64_t random_state;
 static unsigned n_heard, n_arrived, n_cut, n_paused, n_clean;
+static uint64_t n_missed[SLOW_DEFAULT + 1]; /* by policy */
 
 static uint64_t random_below(uint64_t n)
 {
@@ -99,20 +106,43 @@ static void hears(struct program *program, const struct entry *entry)
     struct walker *walker = walker_of(program);
     unsigned long long number;
     size_t len, n_wrong = 0;
-    char head[64];
+    char head[64], key;
 
     ck_assert(walker->is_opened);
     snprintf(head, sizeof(head), "%.*s", (int)(entry->len < 63 ? entry->len : 63),
              (const char *)entry->data);
-    ck_assert_int_eq(sscanf(head, "%llu:%zu:", &number, &len), 2);
+    ck_assert_int_eq(sscanf(head, "{\"%*c\":%c,\"n\":%llu,\"len\":%zu,", &key, &number, &len), 3);
     ck_assert_uint_eq(number, walker->next);
     ck_assert_uint_eq(len, entry->len);
-    for (size_t i = 20; i < len; i++)
+    for (size_t i = 50; i < len - 2; i++)
         n_wrong += entry->data[i] != '.';
     ck_assert_uint_eq(n_wrong, 0);
+    walker->missed[key - '0'] = 0;
     walker->next++;
     ck_assert(!walker->has_ended || number <= walker->last);
     n_heard++;
+}
+
+static void misses(struct program *program, uint64_t n)
+{
+    struct walker *walker = walker_of(program);
+    const char *keys = server_of(walker->peer)->keys;
+
+    ck_assert_uint_gt(n, 0);
+    for (; n > 0; n--, walker->next++)
+        walker->missed[keys[walker->next] - '0'] = walker->next;
+    ck_assert_uint_le(walker->next - 1, server_of(walker->peer)->n_sent);
+}
+
+/* Everything that it was to hear has been told. */
+static void assert_heard_all(const struct walker *walker)
+{
+    enum slow_consumer policy = walker->program.channel.slow_consumer;
+
+    ck_assert_uint_eq(walker->next, walker->last + 1);
+    for (unsigned key = 0; key < N_KEYS && policy == SLOW_CONFLATE; key++)
+        ck_assert_uint_eq(walker->missed[key], 0);
+    n_missed[policy] += walker->program.n_missed;
 }
 
 static void forgets(struct program *program)
@@ -141,7 +171,7 @@ static void note_ends(void)
         if (walker->program.channel.ending.failure.cause == WSP_CAUSE_SLOW_CONSUMER)
             n_cut++;
         else if (walker->is_opened && !walker->may_miss)
-            ck_assert_uint_eq(walker->next, walker->last + 1);
+            assert_heard_all(walker);
         if (walker->program.channel.ending.was_clean)
             n_clean++;
         if (walker->program.channel.ending.code == CODE_OF_PROGRAMS)
@@ -176,7 +206,9 @@ static void someone_opens(void)
     stage.queue_bytes = random_below(4000);
     stage.linger_ms = one_in(2) ? 0 : random_below(1000);
     stage.block_timeout_ms = random_below(1000);
-    stage.slow_consumer = (enum slow_consumer)random_below(3);
+    stage.queue_messages = 1 + random_below(one_in(2) ? 100 : 10);
+    stage.conflate_key = "/k";
+    stage.slow_consumer = (enum slow_consumer)random_below(SLOW_DEFAULT + 1);
     r = program_opens(&walker->program, &stage, STAGE_UID + (uid_t)random_below(2),
                       urls[random_below(3)], one_in(4) ? STAGE_PRIVATE : STAGE_SHARED);
     if (r != 0) {
@@ -188,6 +220,7 @@ static void someone_opens(void)
     walkers[slot] = walker;
     walker->slot = slot;
     walker->program.on_message = hears;
+    walker->program.on_missed = misses;
     walker->program.on_gone = forgets;
     if (walker->program.channel.share->state == SHARE_OPEN) {
         walker->is_opened = true;
@@ -237,12 +270,19 @@ static void some_peer_sends(void)
     if (peer == NULL || peer->share->opened_ms == 0 || (peer->is_paused && !one_in(10)))
         return;
     for (uint64_t n = random_below(5); n-- > 0 && !peer->is_freed;) {
-        size_t len = 30 + random_below(MAX_LEN - 30);
-        int head = snprintf(text, sizeof(text),
-                            "%llu:%zu:", (unsigned long long)++server_of(peer)->n_sent, len);
+        size_t len = 60 + random_below(MAX_LEN - 60);
+        struct server *server = server_of(peer);
+        char key = (char)('0' + random_below(N_KEYS + 1));
+        /* The last of the keys is none. */
+        int head = snprintf(text, sizeof(text), "{\"%c\":%c,\"n\":%llu,\"len\":%zu,\"\":\"",
+                            key == '0' + N_KEYS ? 'K' : 'k', key,
+                            (unsigned long long)++server->n_sent, len);
 
+        server->keys = realloc(server->keys, server->n_sent + 1);
+        ck_assert_ptr_nonnull(server->keys);
+        server->keys[server->n_sent] = key;
         memset(text + head, '.', len - (size_t)head);
-        text[len] = '\0';
+        strcpy(text + len - 2, "\"}");
         peer_sends(peer, text);
     }
     n_paused += peer->is_paused;
@@ -431,6 +471,8 @@ START_TEST(every_program_hears_what_it_must)
     }
     for (unsigned i = 0; i < N_WALKERS; i++)
         ck_assert_ptr_null(walkers[i]);
+    for (unsigned i = 0; i < stage.n_peers; i++)
+        free(servers[i].keys);
     ck_assert_ptr_null(stage.quota.users);
     ck_assert(list_is_empty(&stage.shares.all));
     ck_assert_uint_eq(stage.shares.n_upstreams, 0);
@@ -442,6 +484,9 @@ START_TEST(every_program_hears_what_it_must)
     ck_assert_uint_gt(n_cut, 10);
     ck_assert_uint_gt(n_paused, 0);
     ck_assert_uint_gt(n_clean, 20);
+    ck_assert_uint_gt(n_missed[SLOW_DROP_OLDEST], 0);
+    ck_assert_uint_gt(n_missed[SLOW_DROP_NEWEST], 0);
+    ck_assert_uint_gt(n_missed[SLOW_CONFLATE], 0);
 }
 END_TEST
 

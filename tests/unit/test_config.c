@@ -284,9 +284,19 @@ static const struct {
                                 "of bytes, KiB, MiB or GiB, as "
                                 "in 4MiB\n"},
     {IN_ENDPOINT("slow-consumer = drop"),
-     "wsplexd.conf:3: slow-consumer: \"drop\" is not one of disconnect|block|auto\n"},
+     "wsplexd.conf:3: slow-consumer: \"drop\" is not one of "
+     "disconnect|drop-oldest|drop-newest|conflate|block|auto\n"},
     {IN_ENDPOINT("allow-slow-consumer = {block, drop}"),
-     "wsplexd.conf:3: allow-slow-consumer: \"drop\" is not one of disconnect|block|auto\n"},
+     "wsplexd.conf:3: allow-slow-consumer: \"drop\" is not one of "
+     "disconnect|drop-oldest|drop-newest|conflate|block|auto\n"},
+    {IN_ENDPOINT("queue-messages = 0"),
+     "wsplexd.conf:3: queue-messages: 0 is too small; the least is 1\n"},
+    {IN_ENDPOINT("conflate-key = symbol"),
+     "wsplexd.conf:3: conflate-key: \"symbol\" is not understood; write a JSON pointer, as in "
+     "\"/data/symbol\", or prefix:N with N from 1 to 1024\n"},
+    {IN_ENDPOINT("conflate-key = 'prefix:1025'"),
+     "wsplexd.conf:3: conflate-key: \"prefix:1025\" is not understood; write a JSON pointer, as in "
+     "\"/data/symbol\", or prefix:N with N from 1 to 1024\n"},
     {IN_ENDPOINT("protocols = {'a b'}"),
      "wsplexd.conf:3: protocols: \"a b\" is not a subprotocol's name\n"},
     {IN_ENDPOINT("protocols = {a, b,\n  a}"), "wsplexd.conf:4: protocols: a stands there twice\n"},

@@ -1,0 +1,661 @@
+/*
+ * test_dropping: programs that do not keep up and lose messages for it: which ones, by each policy, and where they are
+ * told so.
+ *
+ * Between the scripted programs and the scripted server of tests/harness/stage. Promise 6 of sharing of the design.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/shedding.h"
+#include "tests/harness/stage.h"
+#include "tests/harness/unit.h"
+
+#define URL   "wss://feed.example/live"
+#define OTHER (STAGE_UID + 1)
+
+static struct stage stage;
+static struct program a, b, c;
+static struct upstream *peer;
+static unsigned n_sent;
+
+/* Three messages may wait behind the one that is read. */
+static void setup(void)
+{
+    stage_init(&stage);
+    stage.queue_messages = 3;
+    n_sent = 0;
+}
+
+static void teardown(void)
+{
+    stage_deinit(&stage);
+}
+
+static void opens(struct program *program, enum slow_consumer policy)
+{
+    stage.slow_consumer = policy;
+    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
+}
+
+/* a has the policy, b keeps up. */
+static void a_and_b_share(enum slow_consumer policy)
+{
+    opens(&a, policy);
+    opens(&b, SLOW_DISCONNECT);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    stage_turn(&stage);
+    program_heard(&a);
+    program_heard(&b);
+    program_stops_reading(&a);
+}
+
+static void sends(const char *text)
+{
+    peer_sends(peer, text);
+    stage_turn(&stage);
+}
+
+/* "1", "2", "3" ..., each in a turn of its own. */
+static void sends_messages(unsigned n)
+{
+    char text[16];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(text, sizeof(text), "%u", ++n_sent);
+        sends(text);
+    }
+}
+
+static const char *a_hears_all(void)
+{
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    program_stops_reading(&a);
+    return program_heard(&a);
+}
+
+static const char *a_hears(unsigned n)
+{
+    program_reads(&a, n);
+    stage_turn(&stage);
+    program_stops_reading(&a);
+    return program_heard(&a);
+}
+
+static void all_deinit(void)
+{
+    program_deinit(&a);
+    program_deinit(&b);
+}
+
+static void interrupts(void)
+{
+    struct share *share = peer->share;
+
+    log_interrupt(&share->log);
+    failure_set(&share->interruption, WSP_CAUSE_LOST, 0, "scripted");
+    LIST_FOR_EACH (node, &share->channels)
+        channel_interrupted(LIST_ENTRY(node, struct channel, share_link));
+}
+
+static void resumes(uint8_t id)
+{
+    uint8_t epoch[LOG_EPOCH_LEN] = {id};
+
+    ck_assert_int_eq(log_begin_epoch(&peer->share->log, epoch), 0);
+    LIST_FOR_EACH (node, &peer->share->channels)
+        channel_resumed(LIST_ENTRY(node, struct channel, share_link));
+}
+
+/* --- at the bound --- */
+
+/* Loop test: one for each policy. */
+START_TEST(at_the_bound_nothing_is_lost)
+{
+    a_and_b_share((enum slow_consumer)_i);
+    sends_messages(4);
+    ck_assert_uint_eq(channel_lag_messages(&a.channel), 4);
+    ck_assert_uint_eq(a.channel.backlog.n_items, 0);
+    ck_assert_str_eq(a_hears_all(), "1 2 3 4");
+    ck_assert_uint_eq(a.n_missed, 0);
+    all_deinit();
+}
+END_TEST
+
+static const struct {
+    enum slow_consumer policy;
+    unsigned begun; /* bytes of the first message that are out; 0: it has not begun */
+    const char *heard;
+} pasts[] = {
+    {SLOW_DROP_OLDEST, 0, "gap(slow-consumer 4) 5 6 7 8"},
+    {SLOW_DROP_OLDEST, 1, "1 gap(slow-consumer 4) 6 7 8"},
+    {SLOW_DROP_NEWEST, 0, "1 2 3 4 gap(slow-consumer 4)"},
+    {SLOW_DROP_NEWEST, 1, "1 2 3 4 gap(slow-consumer 4)"},
+    {SLOW_CONFLATE, 0, "gap(slow-consumer 7) 8"},
+    {SLOW_CONFLATE, 1, "1 gap(slow-consumer 6) 8"},
+};
+
+START_TEST(past_the_bound)
+{
+    a_and_b_share(pasts[_i].policy);
+    sends_messages(1);
+    if (pasts[_i].begun > 0)
+        channel_began(&a.channel, pasts[_i].begun);
+    sends_messages(7);
+    ck_assert_uint_eq(a.channel.offset, pasts[_i].begun);
+    ck_assert_str_eq(a_hears_all(), pasts[_i].heard);
+    ck_assert_uint_eq(a.n_missed + a.n_heard, 8);
+    ck_assert_uint_eq(a.channel.backlog.n_dropped, a.n_missed);
+    sends_messages(2);
+    ck_assert_str_eq(a_hears_all(), "9 10"); /* the gap is told once */
+    ck_assert_uint_eq(b.n_heard, 10);
+    ck_assert_uint_eq(peer->n_pauses, 0);
+    ck_assert_uint_eq(a.n_cuts, 0);
+    all_deinit();
+}
+END_TEST
+
+/* A burst within one turn ends as if it had come one by one. */
+START_TEST(past_the_bound_in_one_turn)
+{
+    char text[4];
+
+    a_and_b_share(pasts[_i].policy);
+    for (unsigned i = 1; i <= 8; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        peer_sends(peer, text);
+        if (i == 1 && pasts[_i].begun > 0)
+            channel_began(&a.channel, pasts[_i].begun);
+    }
+    stage_turn(&stage);
+    ck_assert_str_eq(a_hears_all(), pasts[_i].heard);
+    all_deinit();
+}
+END_TEST
+
+/* The bytes are a bound as well: what holds each message counts too. */
+START_TEST(past_the_bound_in_bytes)
+{
+    struct entry entry = {.len = 1};
+
+    stage.queue_messages = 1000;
+    stage.queue_bytes = 3 * entry_cost(&entry);
+    a_and_b_share(pasts[_i].policy);
+    sends_messages(1);
+    if (pasts[_i].begun > 0)
+        channel_began(&a.channel, pasts[_i].begun);
+    sends_messages(7);
+    ck_assert_str_eq(a_hears_all(), pasts[_i].heard);
+    all_deinit();
+}
+END_TEST
+
+START_TEST(open_is_told_before_what_was_lost)
+{
+    a_and_b_share(SLOW_DISCONNECT);
+    opens(&c, SLOW_DROP_OLDEST);
+    program_stops_reading(&c);
+    sends_messages(4);
+    ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
+    sends_messages(2);
+    program_reads(&c, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&c), "open gap(slow-consumer 2) 3 4 5 6");
+    program_deinit(&c);
+    all_deinit();
+}
+END_TEST
+
+START_TEST(ones_own_upstream_is_never_paused_for_it)
+{
+    stage.slow_consumer = SLOW_DROP_OLDEST;
+    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    stage_turn(&stage);
+    program_heard(&a);
+    program_stops_reading(&a);
+    sends_messages(100);
+    ck_assert_uint_eq(peer->n_pauses, 0);
+    ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 96) 97 98 99 100");
+    program_deinit(&a);
+}
+END_TEST
+
+START_TEST(policies_differ_on_one_upstream)
+{
+    a_and_b_share(SLOW_DROP_OLDEST);
+    opens(&c, SLOW_DROP_NEWEST);
+    program_stops_reading(&b);
+    stage_turn(&stage);
+    program_stops_reading(&c);
+    sends_messages(8);
+    program_reads(&b, UINT_MAX);
+    program_reads(&c, UINT_MAX);
+    ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 4) 5 6 7 8");
+    ck_assert_str_eq(program_heard(&b), "error(slow-consumer) close(1006)");
+    ck_assert_str_eq(program_heard(&c), "open 1 2 3 4 gap(slow-consumer 4)");
+    program_deinit(&c);
+    all_deinit();
+}
+END_TEST
+
+/* However long one has stopped, what is held for it is bounded. */
+START_TEST(nothing_grows)
+{
+    struct entry entry = {.len = 100};
+    uint64_t most = 0;
+
+    stage.queue_messages = 50;
+    a_and_b_share((enum slow_consumer)_i);
+    for (int i = 0; i < 5000; i++) {
+        peer_sends_bytes(peer, 100);
+        stage_turn(&stage);
+        if (most < stage_used(&stage, QUOTA_QUEUED_BYTES))
+            most = stage_used(&stage, QUOTA_QUEUED_BYTES);
+    }
+    ck_assert_uint_le(most, 51 * (entry_cost(&entry) + backlog_item_overhead()));
+    a_hears_all();
+    ck_assert_uint_eq(a.n_heard + a.n_missed, 5000);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    all_deinit();
+}
+END_TEST
+
+/* --- catching up --- */
+
+START_TEST(who_drops_the_newest_has_them_again_from_half_on)
+{
+    stage.queue_messages = 4;
+    a_and_b_share(SLOW_DROP_NEWEST);
+    sends_messages(7); /* 1 to 5 are kept */
+    ck_assert_str_eq(a_hears(2), "1 2");
+    ck_assert_uint_eq(a.channel.backlog.n_items, 3); /* 3, and 2 behind it */
+    sends_messages(1);
+    ck_assert_str_eq(a_hears_all(), "3 4 5 gap(slow-consumer 2) 8");
+    sends_messages(6);
+    ck_assert_str_eq(a_hears(1), "9"); /* more than half are left */
+    sends_messages(1);
+    ck_assert_str_eq(a_hears_all(), "10 11 12 13 gap(slow-consumer 2)");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(who_conflates_has_all_again_when_all_is_read)
+{
+    stage.conflate_key = "prefix:1";
+    a_and_b_share(SLOW_CONFLATE);
+    sends("a1");
+    sends("b1");
+    sends("a2");
+    sends("c1");
+    sends("b2");
+    sends("a3");
+    ck_assert_uint_eq(channel_lag_messages(&a.channel), 3);
+    ck_assert_str_eq(a_hears(1), "gap(slow-consumer 3) c1");
+    sends("b3"); /* there would be room for it */
+    ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 1) a3 b3");
+    sends("a4");
+    sends("a5");
+    ck_assert_str_eq(a_hears_all(), "a4 a5");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(gaps_stand_where_the_messages_stood)
+{
+    stage.conflate_key = "prefix:1";
+    a_and_b_share(SLOW_CONFLATE);
+    for (const char *text = "a1\0b1\0c1\0a2\0d1\0b2\0e1\0"; *text != '\0'; text += 3)
+        peer_sends(peer, text);
+    program_reads(&a, 0);
+    stage.queue_messages = 3;
+    stage_turn(&stage);
+    ck_assert_int_eq(a.channel.state, CHANNEL_ENDED); /* five keys are too many */
+    all_deinit();
+
+    stage.queue_messages = 4;
+    a_and_b_share(SLOW_CONFLATE);
+    for (const char *text = "a1\0b1\0c1\0a2\0d1\0b2\0e1\0"; *text != '\0'; text += 3)
+        sends(text);
+    ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 2) c1 a2 d1 b2 e1");
+    all_deinit();
+}
+END_TEST
+
+/* --- conflation that finds no room --- */
+
+START_TEST(the_newest_of_a_key_is_never_lost)
+{
+    stage.conflate_key = "prefix:1";
+    a_and_b_share(SLOW_CONFLATE);
+    sends("a1");
+    sends("b1");
+    sends("c1");
+    sends("d1");
+    sends("a2");
+    ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
+    sends("e1");
+    ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
+    ck_assert_ptr_nonnull(strstr(a.channel.ending.failure.text, "newest of its keys"));
+    ck_assert_str_eq(a_hears_all(), "error(slow-consumer) close(1006)");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(without_a_key_the_oldest_go_first)
+{
+    stage.conflate_key = "/s";
+    a_and_b_share(SLOW_CONFLATE);
+    sends("ping1");
+    sends("{\"s\":1,\"n\":1}");
+    sends("ping2");
+    sends("ping3");
+    sends("{\"s\":1,\"n\":2}");
+    ck_assert_uint_eq(a.channel.backlog.n_items, 4);
+    sends("ping4");
+    sends("{\"s\":2}");
+    ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 3) ping3 {\"s\":1,\"n\":2} ping4 {\"s\":2}");
+    all_deinit();
+}
+END_TEST
+
+/* --- ends, with messages waiting --- */
+
+START_TEST(the_end_comes_behind_everything)
+{
+    a_and_b_share((enum slow_consumer)_i);
+    sends_messages(8);
+    peer_ends(peer, true, 1000, "bye");
+    stage_turn(&stage);
+    program_reads(&a, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_uint_eq(a.n_heard + a.n_missed, 8);
+    ck_assert_ptr_nonnull(strstr(a.heard, " close(clean 1000 bye)"));
+    ck_assert_str_eq(strstr(a.heard, "close("), "close(clean 1000 bye)");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(closing_is_told_behind_what_was_lost)
+{
+    a_and_b_share(SLOW_DROP_NEWEST);
+    sends_messages(6);
+    peer_starts_closing(peer);
+    sends_messages(1);
+    ck_assert_str_eq(a_hears_all(), "1 2 3 4 gap(slow-consumer 3) closing");
+    peer_ends(peer, true, 1000, "");
+    ck_assert_str_eq(a_hears_all(), "close(clean 1000)");
+    all_deinit();
+}
+END_TEST
+
+/* What it has to read before its end does not grow any more, so none of it is dropped for what comes after. */
+START_TEST(who_has_left_gets_what_came_before)
+{
+    a_and_b_share((enum slow_consumer)_i);
+    sends_messages(3);
+    program_closes(&a, 1000, "");
+    ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
+    sends_messages(20);
+    ck_assert_ptr_null(peer->share->log.first); /* nothing is held for it but its own */
+    ck_assert_str_eq(a_hears_all(), "1 2 3 close(clean 1000)");
+    ck_assert_uint_eq(b.n_heard, 23);
+    all_deinit();
+}
+END_TEST
+
+START_TEST(who_wants_no_more_gets_nothing)
+{
+    a_and_b_share((enum slow_consumer)_i);
+    sends_messages(9);
+    channel_close(&a.channel, 1000, (struct wsp_view){0}, true);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_uint_eq(a.n_cuts, 1);
+    ck_assert_str_eq(a_hears_all(), "close(clean 1000)");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(who_dies_leaves_nothing)
+{
+    a_and_b_share((enum slow_consumer)_i);
+    sends_messages(9);
+    channel_began(&a.channel, 1);
+    sends_messages(9);
+    channel_abandon(&a.channel);
+    ck_assert_uint_eq(a.n_gone, 1);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    all_deinit();
+}
+END_TEST
+
+/* --- an interruption, with messages waiting --- */
+
+START_TEST(what_was_lost_of_a_connection_stands_before_its_end)
+{
+    a_and_b_share(SLOW_DROP_OLDEST);
+    sends_messages(6);
+    interrupts();
+    resumes(0xee);
+    sends_messages(5);
+    ck_assert_str_eq(
+        a_hears_all(),
+        "gap(slow-consumer 6) interrupted(lost) resumed gap(slow-consumer 1) 8 9 10 11");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(what_is_kept_of_a_connection_stands_before_its_end)
+{
+    a_and_b_share(SLOW_DROP_NEWEST);
+    sends_messages(2);
+    interrupts();
+    resumes(0xee);
+    sends_messages(4); /* 3 and 4 are kept */
+    ck_assert_str_eq(a_hears_all(), "1 2 interrupted(lost) resumed 3 4 gap(slow-consumer 2)");
+    sends_messages(6); /* 7 to 10 */
+    interrupts();
+    ck_assert_str_eq(a_hears_all(), "7 8 9 10 gap(slow-consumer 2) interrupted(lost)");
+    resumes(0xef);
+    sends_messages(1);
+    ck_assert_str_eq(a_hears_all(), "resumed 13");
+    all_deinit();
+}
+END_TEST
+
+START_TEST(conflation_goes_on_over_an_interruption)
+{
+    stage.conflate_key = "prefix:1";
+    a_and_b_share(SLOW_CONFLATE);
+    for (const char *text = "a1\0b1\0c1\0a2\0c2\0"; *text != '\0'; text += 3)
+        sends(text);
+    interrupts();
+    resumes(0xee);
+    sends("a3");
+    sends("d1");
+    ck_assert_str_eq(
+        a_hears_all(),
+        "gap(slow-consumer 1) b1 gap(slow-consumer 2) c2 interrupted(lost) resumed a3 d1");
+    sends("a4");
+    ck_assert_str_eq(a_hears_all(), "a4");
+    all_deinit();
+}
+END_TEST
+
+/* --- a user who has too much waiting --- */
+
+static void limit_queued(unsigned n_messages)
+{
+    struct entry entry = {.len = 1};
+
+    stage.quota.limits[QUOTA_QUEUED_BYTES] = n_messages * entry_cost(&entry);
+    stage.queue_messages = 1000;
+}
+
+static const struct {
+    enum slow_consumer policy;
+    const char *heard;
+} quotas[] = {
+    {SLOW_DROP_OLDEST, "gap(slow-consumer 4)"},
+    {SLOW_DROP_NEWEST, "gap(slow-consumer 4)"},
+    {SLOW_CONFLATE, "error(slow-consumer) close(1006)"},
+    {SLOW_DISCONNECT, "error(slow-consumer) close(1006)"},
+};
+
+START_TEST(over_quota_the_slowest_lose_what_they_may)
+{
+    limit_queued(3);
+    a_and_b_share(quotas[_i].policy);
+    sends_messages(3);
+    ck_assert_uint_eq(channel_lag_messages(&a.channel), 3); /* at the limit */
+    sends_messages(1);                                      /* one past it */
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_str_eq(a_hears_all(), quotas[_i].heard);
+    ck_assert_uint_eq(b.n_heard, 4);
+    all_deinit();
+}
+END_TEST
+
+/* Who keeps things in a backlog lags most, whatever has become of the log. */
+START_TEST(over_quota_a_backlog_weighs)
+{
+    limit_queued(1000);
+    stage.queue_messages = 3;
+    a_and_b_share(SLOW_DROP_NEWEST);
+    sends_messages(6);
+    program_stops_reading(&b);
+    limit_queued(5);
+    sends_messages(1);
+    ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 7)");
+    ck_assert_int_eq(b.channel.state, CHANNEL_OPEN);
+    all_deinit();
+}
+END_TEST
+
+START_TEST(over_quota_what_has_begun_is_finished)
+{
+    limit_queued(3);
+    a_and_b_share(SLOW_DROP_OLDEST);
+    sends_messages(1);
+    channel_began(&a.channel, 1);
+    sends_messages(3);
+    ck_assert_str_eq(a_hears_all(), "1 gap(slow-consumer 3)");
+    all_deinit();
+}
+END_TEST
+
+/* --- a log that belongs to somebody else --- */
+
+/* c is another user's, and reads what STAGE_UID owns. */
+static void c_joins(enum slow_consumer policy)
+{
+    struct target *target = stage_target(&stage, OTHER, URL);
+    struct user *user;
+
+    ck_assert_ptr_nonnull(target);
+    target->slow_consumer = policy;
+    ck_assert_int_eq(quota_user_ref(&stage.quota, OTHER, &user), 0);
+    program_begins(&c, &stage, user);
+    user_unref(user);
+    share_attach(peer->share, &c.channel, target);
+    target_free(target);
+    stage_turn(&stage);
+    program_heard(&c);
+    program_stops_reading(&c);
+}
+
+START_TEST(each_lag_counts_for_its_own_user)
+{
+    struct entry entry = {.len = 1};
+
+    stage.queue_messages = 1000;
+    a_and_b_share(SLOW_DISCONNECT);
+    c_joins(SLOW_DISCONNECT);
+    program_reads(&a, UINT_MAX);
+    sends_messages(5);
+    ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 5 * entry_cost(&entry));
+    ck_assert_uint_eq(stage_user(&stage, OTHER)->used[QUOTA_QUEUED_BYTES], 4 * entry_cost(&entry));
+    program_reads(&c, 2);
+    stage_turn(&stage);
+    ck_assert_uint_eq(stage_user(&stage, OTHER)->used[QUOTA_QUEUED_BYTES], 2 * entry_cost(&entry));
+    program_reads(&c, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_uint_eq(stage_user(&stage, OTHER)->used[QUOTA_QUEUED_BYTES], 0);
+    program_deinit(&c);
+    all_deinit();
+}
+END_TEST
+
+/* a lags as much, but its user has not used up what is his. */
+START_TEST(who_uses_up_his_own_loses_his_own)
+{
+    struct entry entry = {.len = 1};
+
+    stage.queue_messages = 1000;
+    a_and_b_share(SLOW_DISCONNECT);
+    c_joins(_i == 0 ? SLOW_DISCONNECT : SLOW_DROP_OLDEST);
+    stage.quota.limits[QUOTA_QUEUED_BYTES] = 6 * entry_cost(&entry);
+    sends_messages(4);
+    ck_assert_int_eq(c.channel.state, CHANNEL_OPEN);
+    stage.quota.limits[QUOTA_QUEUED_BYTES] = 3 * entry_cost(&entry);
+    program_reads(&a, 3);
+    sends_messages(1);
+    if (_i == 0)
+        ck_assert_ptr_nonnull(strstr(c.channel.ending.failure.text, "when user 1001 had"));
+    program_reads(&c, UINT_MAX);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&c),
+                     _i == 0 ? "error(slow-consumer) close(1006)" : "gap(slow-consumer 5)");
+    ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
+    program_deinit(&c);
+    all_deinit();
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("dropping");
+    TCase *bound = unit_case(suite, "bound");
+    TCase *end = unit_case(suite, "end");
+    TCase *quota = unit_case(suite, "quota");
+    const int n_pasts = sizeof(pasts) / sizeof(pasts[0]);
+
+    tcase_add_checked_fixture(bound, setup, teardown);
+    tcase_add_checked_fixture(end, setup, teardown);
+    tcase_add_checked_fixture(quota, setup, teardown);
+    tcase_add_loop_test(bound, at_the_bound_nothing_is_lost, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
+    tcase_add_loop_test(bound, past_the_bound, 0, n_pasts);
+    tcase_add_loop_test(bound, past_the_bound_in_one_turn, 0, n_pasts);
+    tcase_add_loop_test(bound, past_the_bound_in_bytes, 0, n_pasts);
+    tcase_add_test(bound, open_is_told_before_what_was_lost);
+    tcase_add_test(bound, ones_own_upstream_is_never_paused_for_it);
+    tcase_add_test(bound, policies_differ_on_one_upstream);
+    tcase_add_loop_test(bound, nothing_grows, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
+    tcase_add_test(bound, who_drops_the_newest_has_them_again_from_half_on);
+    tcase_add_test(bound, who_conflates_has_all_again_when_all_is_read);
+    tcase_add_test(bound, gaps_stand_where_the_messages_stood);
+    tcase_add_test(bound, the_newest_of_a_key_is_never_lost);
+    tcase_add_test(bound, without_a_key_the_oldest_go_first);
+    tcase_add_loop_test(end, the_end_comes_behind_everything, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
+    tcase_add_test(end, closing_is_told_behind_what_was_lost);
+    tcase_add_loop_test(end, who_has_left_gets_what_came_before, SLOW_DROP_OLDEST,
+                        SLOW_CONFLATE + 1);
+    tcase_add_loop_test(end, who_wants_no_more_gets_nothing, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
+    tcase_add_loop_test(end, who_dies_leaves_nothing, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
+    tcase_add_test(end, what_was_lost_of_a_connection_stands_before_its_end);
+    tcase_add_test(end, what_is_kept_of_a_connection_stands_before_its_end);
+    tcase_add_test(end, conflation_goes_on_over_an_interruption);
+    tcase_add_loop_test(quota, over_quota_the_slowest_lose_what_they_may, 0,
+                        sizeof(quotas) / sizeof(quotas[0]));
+    tcase_add_test(quota, over_quota_a_backlog_weighs);
+    tcase_add_test(quota, over_quota_what_has_begun_is_finished);
+    tcase_add_test(quota, each_lag_counts_for_its_own_user);
+    tcase_add_loop_test(quota, who_uses_up_his_own_loses_his_own, 0, 2);
+    return suite;
+}
