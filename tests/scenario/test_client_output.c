@@ -303,6 +303,14 @@ struct seen {
     unsigned n_messages, n_aborted;
     size_t offset;
     size_t lengths[64];
+    /* Where it counts itself, and where it has counted each message. */
+    bool is_interrupted;
+    unsigned n_interruptions;
+    uint64_t next_number;
+    struct place {
+        uint64_t number;
+        unsigned n_interruptions;
+    } places[64];
 };
 
 static void see_data(struct seen *seen, uint32_t number, const struct wsp_message *message)
@@ -318,6 +326,8 @@ static void see_data(struct seen *seen, uint32_t number, const struct wsp_messag
     seen->is_amid = (message->flags & WSP_WIRE_MORE) != 0;
     if (!seen->is_amid) {
         ck_assert_uint_lt(seen->n_messages, 64);
+        ck_assert(!seen->is_interrupted);
+        seen->places[seen->n_messages] = (struct place){seen->next_number++, seen->n_interruptions};
         seen->lengths[seen->n_messages++] = seen->offset;
         seen->offset = 0;
     }
@@ -333,6 +343,27 @@ static void see(struct seen seen[N_CHANNELS + 1], const struct wsp_message *mess
     case WSP_LOCAL_OPENED:
         ck_assert(!own->is_open);
         own->is_open = true;
+        own->next_number = message->opened.next_number;
+        break;
+    case WSP_LOCAL_INTERRUPTED:
+        ck_assert(!own->is_interrupted && !own->is_amid);
+        own->is_interrupted = true;
+        break;
+    case WSP_LOCAL_GAP:
+        ck_assert(own->is_interrupted);
+        ck_assert_uint_eq(message->gap.reason, WSP_GAP_RECONNECTED);
+        ck_assert_uint_ge(message->gap.next_number, own->next_number);
+        own->next_number = message->gap.next_number;
+        break;
+    case WSP_LOCAL_RESUMED:
+        ck_assert(own->is_interrupted);
+        own->is_interrupted = false;
+        own->n_interruptions++;
+        break;
+    case WSP_LOCAL_POSITION:
+        ck_assert(!own->is_interrupted && !own->is_amid);
+        ck_assert_uint_gt(message->position.next_number, own->next_number);
+        own->next_number = message->position.next_number;
         break;
     case WSP_LOCAL_BINARY: see_data(own, message->channel, message); break;
     case WSP_LOCAL_ABORT:
@@ -420,6 +451,84 @@ START_TEST(everything_comes_whole_however_little_is_taken)
             ck_assert_uint_eq(seen[number].lengths[i], lengths[(i + number) % N_LENGTHS] / divisor);
         ck_assert(seen[number].is_closed && !seen[number].has_failed);
     }
+    stage_deinit();
+}
+END_TEST
+
+/* No channel's, so it must not lag. */
+static void reads_at_once(struct cursor *cursor)
+{
+    cursor_advance(cursor);
+}
+
+static void server_answers(struct log *log, struct cursor *reader)
+{
+    struct wsp_buffer payload;
+
+    wsp_buffer_init(&payload, 10);
+    ck_assert_int_eq(wsp_buffer_append(&payload, "another's", 9), 0);
+    ck_assert_int_eq(log_append_only(log, reader, false, &payload), 0);
+}
+
+static void server_comes_again(struct channel *channel, uint8_t n)
+{
+    uint8_t epoch[LOG_EPOCH_LEN] = {n};
+
+    failure_set(&channel->share->interruption, WSP_CAUSE_LOST, 0, "gone for a while");
+    log_interrupt(&channel->share->log);
+    channel_interrupted(channel);
+    ck_assert_int_eq(log_begin_epoch(&channel->share->log, epoch), 0);
+    channel_resumed(channel);
+}
+
+/* Loop test over how much is taken at once, and whether it is all there before the first is taken. Between the messages
+ * are, in turn, nothing, an answer to another, an interruption, and an answer, two interruptions and two answers. */
+START_TEST(what_stands_between_messages_is_told_where_it_stands)
+{
+    size_t taken = takes[_i / 2], divisor = taken < 100 ? 64 : 1;
+    struct place places[N_LENGTHS];
+    struct seen seen[N_CHANNELS + 1];
+    unsigned n_interruptions = 0;
+    struct cursor other;
+    struct channel *channel;
+    struct log *log;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    channel = channel_numbered(1);
+    log = &channel->share->log;
+    cursor_init(&other, UINT64_MAX, reads_at_once);
+    cursor_join(&other, log);
+    for (unsigned i = 0; i < N_LENGTHS; i++) {
+        unsigned n_answers = i % 4 == 1   ? 1
+                             : i % 4 == 3 ? 2
+                                          : 0,
+                 n_times = i % 4 == 3 ? 2 : i % 4 == 2;
+
+        if (i % 4 == 3)
+            server_answers(log, &other);
+        for (unsigned n = 0; n < n_times; n++)
+            server_comes_again(channel, (uint8_t)(2 * i + n));
+        while (n_answers-- > 0)
+            server_answers(log, &other);
+        /* Of two interruptions in one turn, without a message between them, one is told. */
+        n_interruptions += n_times > 0;
+        places[i] = (struct place){log->next_number, n_interruptions};
+        server_sends(1, i, lengths[i] / divisor);
+        stage.pipe.room = _i % 2 ? 0 : taken;
+        turn_run();
+    }
+    socket_takes(taken);
+    program_reads(seen);
+    ck_assert_uint_eq(seen[1].n_messages, N_LENGTHS);
+    for (unsigned i = 0; i < N_LENGTHS; i++) {
+        ck_assert_uint_eq(seen[1].lengths[i], lengths[i] / divisor);
+        ck_assert_uint_eq(seen[1].places[i].number, places[i].number);
+        ck_assert_uint_eq(seen[1].places[i].n_interruptions, places[i].n_interruptions);
+    }
+    ck_assert_uint_eq(channel->n_received, N_LENGTHS);
+    cursor_leave(&other);
     stage_deinit();
 }
 END_TEST
@@ -620,6 +729,8 @@ Suite *unit_suite(void)
 
     tcase_add_loop_test(taken, everything_comes_whole_however_little_is_taken, 0,
                         sizeof(takes) / sizeof(takes[0]));
+    tcase_add_loop_test(taken, what_stands_between_messages_is_told_where_it_stands, 0,
+                        2 * sizeof(takes) / sizeof(takes[0]));
     tcase_add_test(taken, a_socket_that_takes_all_needs_few_writes);
     tcase_add_loop_test(cut, a_channel_that_is_cut_off_ends_its_frame_and_aborts_its_message, 0,
                         sizeof(cuts) / sizeof(cuts[0]));
