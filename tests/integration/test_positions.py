@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Replay and positions: what who joins late or comes back gets, and what it is told is missing."""
+
+import contextlib
+import json
+import signal
+
+import pytest
+from process import wait_until
+from servers import Connection, new_path
+from wsplex_client import ChannelEnded, Closed, Failed, Gap, Message, Opened
+
+
+@pytest.fixture
+def feed(make_daemon, one_server):
+    """A daemon with an endpoint that keeps ten messages, also while nobody is there; .path at the server."""
+    path = new_path()
+    daemon = make_daemon(
+        f"""
+        endpoint "feed" {{ url = "{one_server.url(path)}" replay = 10 linger = 1h }}
+        endpoint "bytes" {{ url = "{one_server.url(path)}" replay = 1000000 replay-bytes = 1MiB linger = 1h }}
+        """
+    )
+    daemon.path = path
+    yield daemon
+    # Nobody waits until it has lingered.
+    ended = set()
+
+    def has_gone():
+        for event in map(json.loads, one_server.out.all()):
+            if event["event"] == "open" and event["path"] == path and event["id"] not in ended:
+                ended.add(event["id"])
+                Connection(one_server, event).order("terminate")
+        return daemon.upstreams() == []
+
+    wait_until(has_gone, lambda: f"no upstream, not {daemon.upstreams()}")
+    daemon.forgive("upstream-failed")
+
+
+def open_feed(client, name="feed", **more):
+    channel = client.open(f"wsplex-endpoint:{name}", sharing="default", **more)
+    return channel, channel.wait(Opened)
+
+
+def show(daemon, what="upstreams", index=0):
+    return daemon.request("show", str(daemon.request(what)[index]["id"]))
+
+
+def burst(connection, n_messages, fill=""):
+    """Messages that begin with 0, 1, ..."""
+    connection.order("burst", count=n_messages, fill=fill)
+
+
+def heard_by_the_daemon(daemon, n_messages):
+    wait_until(
+        lambda: daemon.upstreams()[0]["messages_in"] == n_messages,
+        lambda: f"{n_messages} messages, not {daemon.upstreams()}",
+    )
+
+
+def test_many_join_a_stream(feed, one_server):
+    """Each gets ten messages that came before it, marked, and then every further one."""
+    n_messages, n_joining = 20000, 30
+    with feed.client() as first, contextlib.ExitStack() as stack:
+        whole, opened = open_feed(first)
+        assert opened.next_number == 1
+        burst(one_server.connection(feed.path), n_messages, "x" * 50)
+        late = []
+        for _ in range(n_joining):
+            late.append(open_feed(stack.enter_context(feed.client())))
+        for channel, opened in [(whole, opened), *late]:
+            n_replayed = opened.live_number - opened.next_number
+            assert n_replayed == min(10, opened.live_number - 1)
+            for number in range(opened.next_number, n_messages + 1):
+                message = channel.wait(Message)
+                assert message.data.startswith(f"{number - 1} ")
+                assert (message.number, message.epoch) == (number, opened.epoch)
+                assert message.is_replayed == (number < opened.live_number)
+
+
+def test_resume_at_every_number(feed, one_server):
+    n_messages = 25
+    with feed.client() as client:
+        channel, opened = open_feed(client)
+        burst(one_server.connection(feed.path), n_messages)
+        positions = [(opened.epoch, 0), *(channel.wait(Message).position for _ in range(n_messages))]
+        assert positions[-1] == (opened.epoch, n_messages) == channel.position
+        for after, position in enumerate(positions):
+            back, again = open_feed(client, resume=position)
+            oldest = n_messages - 10 + 1
+            if after + 1 < oldest:
+                assert back.recv() == Gap("not-kept", oldest - after - 1)
+            assert again.next_number == max(after + 1, oldest)
+            for number in range(again.next_number, n_messages + 1):
+                message = back.recv()
+                assert (message.number, message.is_replayed) == (number, True)
+                assert message.data.split()[0] == str(number - 1)
+            back.close(1000)
+            assert back.recv() == Closed(True, 1000, "")  # and nothing else
+
+
+@pytest.mark.parametrize("after", [26, 2**64 - 1])
+def test_a_position_that_never_was(feed, one_server, after):
+    with feed.client() as client:
+        channel, opened = open_feed(client)
+        burst(one_server.connection(feed.path), 25)
+        channel.messages(25)
+        for position in [(opened.epoch, after), (bytes(15) + b"\1", 3)]:
+            back, again = open_feed(client, resume=position)
+            assert back.recv() == Gap("unknown-epoch")
+            assert [again.next_number, *(back.wait(Message).number for _ in range(10))][1:] == list(range(16, 26))
+
+
+def test_a_program_that_was_killed_comes_back(feed, one_server, make_program):
+    """What came while nobody was there is not lost."""
+    program = make_program(feed)
+    program.open("a", "wsplex-endpoint:feed")
+    program.event("open")
+    connection = one_server.connection(feed.path)
+    burst(connection, 3)
+    for i in range(3):
+        assert program.event("message", name="a")["data"].split()[0] == str(i)
+    epoch = bytes.fromhex(show(feed)["epoch"])
+    program.kill(signal.SIGKILL)
+    program.wait()
+    wait_until(lambda: feed.channels() == [], lambda: f"{feed.channels()}")
+    burst(connection, 4)
+    heard_by_the_daemon(feed, 7)
+    with feed.client() as client:
+        channel, opened = open_feed(client, resume=(epoch, 3))
+        assert (opened.next_number, opened.live_number, opened.epoch) == (4, 8, epoch)
+        assert [message.split()[0] for message in channel.messages(4)] == ["0", "1", "2", "3"]
+        burst(connection, 1)
+        message = channel.wait(Message)
+        assert (message.number, message.is_replayed) == (8, False)
+
+
+def test_another_daemon_knows_no_position_of_this_one(feed, one_server, make_daemon):
+    with feed.client() as client:
+        channel, _ = open_feed(client)
+        burst(one_server.connection(feed.path), 3)
+        channel.messages(3)
+        position = channel.position
+    path = new_path()
+    other = make_daemon(f'endpoint "feed" {{ url = "{one_server.url(path)}" replay = 10 linger = 0 }}')
+    with other.client() as client:
+        first, _ = open_feed(client)
+        burst(one_server.connection(path), 5)
+        first.messages(5)
+        channel, opened = open_feed(client, resume=position)
+        assert channel.recv() == Gap("unknown-epoch")
+        assert opened.epoch != position[0]
+        assert [channel.recv().number for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_what_is_kept_is_bounded_in_bytes(feed, one_server):
+    """20MB come, of which no more than a megabyte is kept; the newest, without a hole."""
+    n_messages, fill = 20000, "x" * 1000
+    with feed.client() as client:
+        channel, _ = open_feed(client, "bytes")
+        burst(one_server.connection(feed.path), n_messages, fill)
+        channel.messages(n_messages, timeout=60)
+        shown = show(feed)
+        assert 900 << 10 < shown["held_bytes"] <= 1 << 20
+        assert (shown["replay"], shown["replay_bytes"]) == (1000000, 1 << 20)
+        assert shown["next_number"] == n_messages + 1
+        late, opened = open_feed(client, "bytes")
+        assert n_messages + 1 - opened.next_number == shown["held_messages"]
+        for number in range(opened.next_number, n_messages + 1):
+            assert late.wait(Message).data == f"{number - 1} {fill}"
+
+
+def test_a_program_chooses_less(feed, one_server):
+    with feed.client() as client:
+        channel, _ = open_feed(client)
+        burst(one_server.connection(feed.path), 25)
+        channel.messages(25)
+        for options, n_replayed in [({"replay": "3"}, 3), ({"replay": "0"}, 0), ({"replay": "10"}, 10),
+                                    ({"replay-bytes": "0"}, 0)]:  # fmt: skip
+            _, opened = open_feed(client, options=options)
+            assert opened.live_number - opened.next_number == n_replayed
+        for options in ({"replay": "11"}, {"replay-bytes": "17MiB"}):
+            failed = client.open("wsplex-endpoint:feed", sharing="default", options=options).wait(Failed)
+            assert failed.cause == "conflict" and failed.text.startswith(f"{next(iter(options))}: "), failed
+
+
+def test_a_free_url_keeps_what_programs_ask_for(daemon, one_server):
+    """The most that any of them wants, from when on it wants it."""
+    path = new_path()
+    url = one_server.url(path)
+
+    def opens(**options):
+        channel = client.open(url, sharing="shared", options={"linger": "0", **options})
+        return channel, channel.wait(Opened)
+
+    with daemon.client() as client:
+        channel, _ = opens()
+        connection = one_server.connection(path)
+        burst(connection, 5)
+        channel.messages(5)
+        assert show(daemon)["held_messages"] == 0
+        _, opened = opens(replay="3")
+        assert opened.next_number == opened.live_number == 6
+        burst(connection, 5)
+        channel.messages(5)
+        _, opened = opens(replay="1000000")
+        assert opened.live_number - opened.next_number == 3
+        _, opened = opens()
+        assert opened.live_number - opened.next_number == 0
+
+
+def test_ctl_shows_positions(feed, one_server):
+    with feed.client() as client:
+        channel, opened = open_feed(client)
+        burst(one_server.connection(feed.path), 12)
+        channel.messages(12)
+        upstream = show(feed)
+        assert (upstream["epoch"], upstream["next_number"]) == (opened.epoch.hex(), 13)
+        assert (upstream["held_messages"], upstream["replay"]) == (10, 10)
+        shown = show(feed, "channels")
+        assert (shown["epoch"], shown["position"]) == (opened.epoch.hex(), 12)
+        text = feed.ctl("show", str(feed.channels()[0]["id"]), check=0).stdout.decode()
+        assert opened.epoch.hex() in text
+        endpoints = json.loads(feed.ctl("--json", "endpoints", check=0).stdout)
+        assert [row["options"]["replay"] for row in endpoints] == ["1000000", "10"]
+
+
+def test_an_end_comes_behind_the_replay(feed, one_server):
+    """The upstream goes while a late one has read nothing: it still gets all, then the end, and no more of it."""
+    with feed.client() as client:
+        channel, opened = open_feed(client)
+        connection = one_server.connection(feed.path)
+        burst(connection, 25)
+        channel.messages(25)
+        late, _ = open_feed(client, resume=(opened.epoch, 2))
+        connection.order("close", code=4001, reason="over")
+        assert late.recv() == Gap("not-kept", 13)
+        assert [late.recv().number for _ in range(10)] == list(range(16, 26))
+        assert late.wait(Closed) == Closed(True, 4001, "over")
+        with pytest.raises(ChannelEnded):
+            late.recv()
+        again, opened_again = open_feed(client, resume=(opened.epoch, 25))
+        assert again.recv() == Gap("unknown-epoch")
+        assert opened_again.epoch != opened.epoch and opened_again.next_number == 1
