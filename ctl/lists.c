@@ -85,6 +85,7 @@ static const struct list {
       {"FAILURE", "failure", KIND_TEXT}}},
     {"endpoints",
      {{"NAME", "name", KIND_TEXT},
+      {"RIGHTS", "rights", KIND_TEXT},
       {"SHARE", "options.share", KIND_TEXT},
       {"LINGER", "options.linger", KIND_TEXT},
       {"SLOW CONSUMER", "options.slow-consumer", KIND_TEXT},

@@ -36,9 +36,15 @@ void channel_wake(struct channel *channel)
         channel->ops->wake(channel);
 }
 
+/* Who may not receive stays at the end of the log, whatever comes. */
 static void cursor_woken(struct cursor *cursor)
 {
-    channel_wake(LIST_ENTRY(cursor, struct channel, cursor));
+    struct channel *channel = LIST_ENTRY(cursor, struct channel, cursor);
+
+    if (channel->denied & CHANNEL_MAY_NOT_RECEIVE)
+        cursor_move(cursor, NULL);
+    else
+        channel_wake(channel);
 }
 
 /* What its next message had to wait for has been said. */
@@ -198,7 +204,10 @@ static void join_log(struct channel *channel, struct log *log)
     struct epoch *epoch;
 
     channel->live_number = log->next_number;
-    if (resume->is_given) {
+    if (channel->denied & CHANNEL_MAY_NOT_RECEIVE) {
+        cursor_join(cursor, log);
+        epoch = cursor_epoch(cursor);
+    } else if (resume->is_given) {
         cursor_join_after(cursor, log, resume->epoch, resume->number, &channel->replay,
                           &channel->gap, &epoch);
     } else {

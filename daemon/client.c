@@ -351,34 +351,7 @@ void client_accept(struct server *server, int fd)
 
 /* ---- who may see all ---- */
 
-/* The kernel tells the groups that the program had when it connected. */
-static bool client_has_group(const struct client *client, gid_t group)
-{
-    gid_t some[64];
-    gid_t *groups = some;
-    socklen_t len = sizeof(some);
-    bool found = client->peer.gid == group;
-
-    if (found)
-        return true;
-    if (getsockopt(client->peer.fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0) {
-        if (errno != ERANGE)
-            return false;
-        groups = malloc(len);
-        if (!groups || getsockopt(client->peer.fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-            len = 0;
-    }
-    for (size_t i = 0; !found && i < len / sizeof(*groups); i++)
-        found = groups[i] == group;
-    if (groups != some)
-        free(groups);
-    return found;
-}
-
 bool client_is_admin(const struct client *client)
 {
-    uint64_t group = client->server->config->daemon.admin_group;
-
-    return client->peer.uid == 0 || client->peer.uid == geteuid() ||
-           (group != OPTION_NO_GROUP && client_has_group(client, (gid_t)group));
+    return peer_is_admin(&client->peer, client->server->config);
 }

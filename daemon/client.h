@@ -16,6 +16,7 @@
 #include "daemon/client_output.h"
 #include "daemon/clock.h"
 #include "daemon/list.h"
+#include "daemon/peer.h"
 #include "daemon/quota.h"
 #include "daemon/transport.h"
 #include "daemon/turn.h"
@@ -32,14 +33,6 @@ struct server;
  */
 enum client_state { CLIENT_GREETING, CLIENT_TALKING, CLIENT_PARTING, CLIENT_GONE };
 const char *client_state_to_string(enum client_state state);
-
-/* Who is at the other end, as the kernel says. */
-struct client_peer {
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    int fd; /* the transport's, to ask for further groups; -1: there is none */
-};
 
 struct client {
     struct server *server;

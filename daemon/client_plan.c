@@ -157,7 +157,8 @@ static int plan_opened(struct client_channel *channel, struct output *output)
                    .epoch = epoch_of(channel->channel.epoch),
                    .next_number = channel->channel.first_number,
                    .max_message = share->target->max_message,
-                   .live_number = channel->channel.live_number},
+                   .live_number = channel->channel.live_number,
+                   .denied = channel->channel.denied},
     };
 
     return plan_frames(
@@ -230,8 +231,10 @@ static int plan_interrupted(struct client_channel *channel, struct output *outpu
                        &message, 1);
 }
 
+/* Who may not receive misses nothing. */
 static int plan_resumed(struct client_channel *channel, struct output *output)
 {
+    unsigned is_deaf = channel->channel.denied & CHANNEL_MAY_NOT_RECEIVE ? 1 : 0;
     struct wsp_message messages[] = {
         {.type = WSP_LOCAL_GAP,
          .channel = channel->number,
@@ -246,7 +249,7 @@ static int plan_resumed(struct client_channel *channel, struct output *output)
     return plan_frames(
         output,
         (struct step){.kind = STEP_NOTICE, .notice = CHANNEL_NOTICE_RESUMED, .channel = channel},
-        messages, 2);
+        messages + is_deaf, 2 - is_deaf);
 }
 
 /* So many messages were dropped; the next one of that epoch has that number. */

@@ -61,7 +61,7 @@ static int channel_open(struct client *client, struct client_channel *channel,
     struct server *server = client->server;
     char display[TARGET_DISPLAY_LEN];
     struct target *target;
-    int r = open_request_resolve(server, client->peer.uid, open, &target, &channel->is_shared,
+    int r = open_request_resolve(server, &client->peer, open, &target, &channel->is_shared,
                                  ret_failure);
 
     if (r != 0)
@@ -147,6 +147,20 @@ static void assembly_judge(struct client *client, struct client_channel *channel
         channel_fail(&channel->channel, &failure);
 }
 
+/* OPENED has said that the channel may not send. The library heeds that; whoever does not has no use of it. True: it may
+ * not, and has ended. */
+static bool send_is_refused(struct client_channel *channel)
+{
+    struct failure failure;
+
+    if (!(channel->channel.denied & CHANNEL_MAY_NOT_SEND))
+        return false;
+    failure_set(&failure, WSP_CAUSE_RECEIVE_ONLY, 0,
+                "this user may receive from %.200s, and not send to it", channel->display);
+    channel_fail(&channel->channel, &failure);
+    return true;
+}
+
 static int data_handle(struct client *client, struct client_channel *channel,
                        const struct wsp_message *message)
 {
@@ -154,7 +168,7 @@ static int data_handle(struct client *client, struct client_channel *channel,
     struct assembly *assembly = &channel->assembly;
     int r;
 
-    if (channel->channel.state == CHANNEL_ENDED)
+    if (channel->channel.state == CHANNEL_ENDED || send_is_refused(channel))
         return 0;
     r = assembly_feed(assembly, is_binary, !(message->flags & WSP_WIRE_MORE),
                       is_binary ? message->binary.payload : message->text.payload);
@@ -201,6 +215,8 @@ static int subscribe_handle(struct client *client, struct client_channel *channe
     const struct wsp_local_subscribe *subscribe = &message->subscribe;
 
     (void)client;
+    if (channel->channel.state == CHANNEL_ENDED || send_is_refused(channel))
+        return 0;
     return channel_subscribe(&channel->channel, subscribe->on_connect, subscribe->on_leave);
 }
 

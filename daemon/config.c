@@ -19,6 +19,7 @@
 #include "daemon/credential_places.h"
 #include "daemon/destination.h"
 #include "daemon/idna.h"
+#include "daemon/network.h"
 #include "daemon/sending_options.h"
 #include "daemon/tls_options.h"
 #include "proto/rules.h"
@@ -66,6 +67,7 @@ static void endpoint_deinit(struct endpoint *endpoint)
     wsp_url_deinit(&endpoint->url);
     options_deinit(endpoint_options_table(), &endpoint->options);
     destination_unref(endpoint->destination);
+    access_deinit(&endpoint->access);
     memset(endpoint, 0, sizeof(*endpoint));
 }
 
@@ -124,8 +126,10 @@ static int endpoint_compile(struct endpoint *endpoint)
 {
     const struct endpoint_options *options = &endpoint->options;
 
-    if (options->allow.n_items == 0 && options->deny.n_items == 0)
-        return 0;
+    int r = access_add(&endpoint->access, &options->users, &options->groups);
+
+    if (r < 0 || (options->allow.n_items == 0 && options->deny.n_items == 0))
+        return r;
     return destination_new(&options->allow, &options->deny, NULL, &endpoint->destination);
 }
 
@@ -443,6 +447,22 @@ static void files_beside_read(const char *file)
     free(copy);
 }
 
+/* user_namespaces(7): what the kernel says of a uid that has no mapping here. */
+static uid_t overflow_uid(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/overflowuid", "re");
+    char text[16];
+    unsigned uid = 65534;
+
+    if (!file)
+        return uid;
+    if (fgets(text, sizeof(text), file))
+        network_parse_number((struct wsp_view){(const uint8_t *)text, strcspn(text, "\n")},
+                             UINT32_MAX - 1, &uid);
+    fclose(file);
+    return uid;
+}
+
 int config_load(const char *file, bool is_required, enum config_kind kind,
                 struct config_reporter *reporter, struct config **ret_config)
 {
@@ -458,6 +478,10 @@ int config_load(const char *file, bool is_required, enum config_kind kind,
         files_beside_read(file);
     }
     parse = NULL;
+    config->overflow_uid = overflow_uid();
+    if (state.error == 0 && state.n_problems == 0)
+        state.error = access_add(&config->free_access, &config->daemon.free_users,
+                                 &config->daemon.free_groups);
     if (state.error == 0 && state.n_problems == 0)
         state.error = destination_new(&config->daemon.allow, &config->daemon.deny,
                                       kind == CONFIG_MACHINE ? DESTINATION_PUBLIC : NULL,
@@ -479,6 +503,7 @@ struct config *config_free(struct config *config)
     free(config->endpoints);
     options_deinit(daemon_options_table(), &config->daemon);
     destination_unref(config->destination);
+    access_deinit(&config->free_access);
     free(config);
     return NULL;
 }

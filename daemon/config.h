@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/access.h"
 #include "daemon/options.h"
 #include "proto/url.h"
 
@@ -25,11 +26,14 @@ struct endpoint {
     struct wsp_url url;
     struct endpoint_options options;
     struct destination *destination; /* where it may lead; NULL: anywhere */
+    struct access access;            /* who may do what with it */
 };
 
 struct config {
     struct daemon_options daemon;
     struct destination *destination; /* where the URLs of programs may lead */
+    struct access free_access;       /* who may open them */
+    uid_t overflow_uid;              /* that of all whom this system does not know */
     struct endpoint *endpoints;      /* sorted by name */
     size_t n_endpoints;
 };

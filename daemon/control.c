@@ -110,11 +110,32 @@ struct listing {
     uint64_t (*number)(struct list *node);
     uid_t (*uid)(struct list *node);
     json_t *(*row)(struct list *node, uint64_t now_ms);
+    const struct target *(*target)(struct list *node); /* NULL: it has none */
 };
 
-static bool may_see(const struct client *client, uid_t uid)
+/* What is of that uid is the client's own, unless the uid may be anybody's. */
+static bool is_own(const struct client *client, uid_t uid)
 {
-    return client->peer.uid == uid || client_is_admin(client);
+    return client->peer.uid == uid && !peer_is_unknown(&client->peer, client->server->config);
+}
+
+/* What users share may be seen by those who have the right to. */
+static bool is_shown(const struct client *client, const struct target *target)
+{
+    const struct config *config = client->server->config;
+    const struct endpoint *endpoint;
+
+    if (!target || !target->is_wide)
+        return false;
+    endpoint = config_find_endpoint(config, wsp_view_of_string(target->endpoint));
+    return endpoint && (peer_rights(&client->peer, config, endpoint) &
+                        (unsigned)(ACCESS_MONITOR | ACCESS_CONTROL)) != 0;
+}
+
+static bool may_see(const struct client *client, const struct listing *listing, struct list *node)
+{
+    return is_own(client, listing->uid(node)) || client_is_admin(client) ||
+           (listing->target && is_shown(client, listing->target(node)));
 }
 
 /* Goes behind what the last piece showed. */
@@ -142,7 +163,7 @@ static int answer_list(struct request *request, const struct listing *listing)
             request->next = listing->number(node);
             return ANSWER_MORE;
         }
-        if (!is_admin && listing->uid(node) != request->client->peer.uid)
+        if (!is_admin && !may_see(request->client, listing, node))
             continue;
         r = text_append_row(&request->text, request->has_rows ? "," : "",
                             listing->row(node, clock_now_ms(server->clock)));
@@ -152,12 +173,14 @@ static int answer_list(struct request *request, const struct listing *listing)
 }
 
 static const struct listing upstreams_listing = {upstreams_head, upstream_number, upstream_uid,
-                                                 upstream_row};
-static const struct listing clients_listing = {clients_head, client_number, client_uid, client_row};
+                                                 upstream_row, upstream_target};
+static const struct listing clients_listing = {clients_head, client_number, client_uid, client_row,
+                                               NULL};
 static const struct listing channels_listing = {channels_head, channel_number, channel_uid,
-                                                channel_row};
+                                                channel_row, channel_target};
 
-static const struct listing history_listing = {failed_head, failed_number, failed_uid, failed_row};
+static const struct listing history_listing = {failed_head, failed_number, failed_uid, failed_row,
+                                               NULL};
 
 static int answer_upstreams(struct request *request)
 {
@@ -183,12 +206,20 @@ static int answer_history(struct request *request)
 static int answer_endpoints(struct request *request)
 {
     const struct config *config = request->client->server->config;
+    const struct client_peer *peer = &request->client->peer;
     bool is_admin = client_is_admin(request->client);
     int r = wsp_buffer_append(&request->text, "[", 1);
 
-    for (size_t i = 0; r == 0 && i < config->n_endpoints; i++)
-        r = text_append_row(&request->text, i > 0 ? "," : "",
-                            endpoint_row(&config->endpoints[i], is_admin));
+    for (size_t i = 0; r == 0 && i < config->n_endpoints; i++) {
+        const struct endpoint *endpoint = &config->endpoints[i];
+        unsigned rights = peer_rights(peer, config, endpoint);
+
+        if (!is_admin && rights == 0)
+            continue;
+        r = text_append_row(&request->text, request->has_rows ? "," : "",
+                            endpoint_row(endpoint, rights, is_admin));
+        request->has_rows = true;
+    }
     return r < 0 ? r : wsp_buffer_append(&request->text, "]", 1);
 }
 
@@ -234,9 +265,8 @@ static struct list *show_find(const struct client *client, const struct listing 
     struct list *head = listing->head(client->server);
     struct list *node = listing_resume(head, listing, number);
 
-    return node != head && listing->number(node) == number && may_see(client, listing->uid(node))
-               ? node
-               : NULL;
+    return node != head && listing->number(node) == number && may_see(client, listing, node) ? node
+                                                                                             : NULL;
 }
 
 /* An upstream that is gone is known by the number that it had. */
@@ -244,14 +274,15 @@ static struct list *show_find_failed(const struct client *client, uint64_t numbe
 {
     struct history_record *record = history_find(&client->server->history, number);
 
-    return record && may_see(client, record->uid) ? &record->link : NULL;
+    return record && (is_own(client, record->uid) || client_is_admin(client)) ? &record->link
+                                                                              : NULL;
 }
 
 static int show_node(struct request *request, const char *kind, const struct listing *listing,
                      json_t *(*details)(struct list *node, bool is_owner), struct list *node)
 {
     struct client *client = request->client;
-    bool is_owner = listing->uid(node) == client->peer.uid;
+    bool is_owner = is_own(client, listing->uid(node));
 
     return show_append(request, kind, listing->row(node, clock_now_ms(client->server->clock)),
                        details(node, is_owner));

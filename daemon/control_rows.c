@@ -115,6 +115,18 @@ uid_t upstream_uid(struct list *node)
     return share_of(node)->owner->uid;
 }
 
+const struct target *upstream_target(struct list *node)
+{
+    return share_of(node)->target;
+}
+
+const struct target *channel_target(struct list *node)
+{
+    const struct share *share = channel_of(node)->channel.share;
+
+    return share ? share->target : NULL;
+}
+
 uid_t client_uid(struct list *node)
 {
     return client_of(node)->peer.uid;
@@ -370,19 +382,38 @@ static json_t *option_json(const struct option_row *row, uint64_t value)
     return json_string(text);
 }
 
-/* The values that are numbers or words, by their names in the configuration. */
-static json_t *options_object(const struct endpoint_options *options)
+/* NULL: it is not to be shown; a list that is shown to everybody says what a program may choose. */
+static const struct strings *shown_list(const struct option_row *row,
+                                        const struct endpoint_options *options, bool is_admin)
+{
+    switch (row->type) {
+    case OPTION_WORDS: return option_list(row, options);
+    case OPTION_RULES:
+    case OPTION_USERS:
+    case OPTION_GROUPS: return is_admin ? option_list(row, options) : NULL;
+    default: return NULL;
+    }
+}
+
+/* Numbers and words as texts, and lists, by their names in the configuration; nothing that may hold a credential. */
+static json_t *options_object(const struct endpoint_options *options, bool is_admin)
 {
     const struct option_table *table = endpoint_options_table();
     json_t *object = json_object();
 
     for (size_t i = 0; object && i < table->n_rows; i++) {
         const struct option_row *row = &table->rows[i];
+        const struct strings *list = shown_list(row, options, is_admin);
         uint64_t value;
+        json_t *shown = NULL;
 
-        if (!option_number(row, options, &value))
+        if (option_number(row, options, &value))
+            shown = option_json(row, value);
+        else if (list)
+            shown = strings_array(list, 0, 1);
+        else
             continue;
-        if (json_object_set_new(object, row->name, option_json(row, value)) < 0) {
+        if (json_object_set_new(object, row->name, shown) < 0) {
             json_decref(object);
             return NULL;
         }
@@ -401,13 +432,28 @@ static json_t *origin_string(const struct wsp_url *url)
     return json_string(text);
 }
 
-/* Of headers only the names: a value may be a credential. */
-json_t *endpoint_row(const struct endpoint *endpoint, bool is_admin)
+/* What the one who asks may do with it. */
+static json_t *rights_array(unsigned rights)
 {
-    json_t *row = json_pack("{s:s, s:o, s:b, s:o}", "name", endpoint->name, "protocols",
+    json_t *array = json_array();
+
+    for (unsigned right = 1; array && access_right_to_string(right); right <<= 1)
+        if (rights & right &&
+            json_array_append_new(array, json_string(access_right_to_string(right))) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
+/* Of headers only the names: a value may be a credential. */
+json_t *endpoint_row(const struct endpoint *endpoint, unsigned rights, bool is_admin)
+{
+    json_t *row = json_pack("{s:s, s:o, s:o, s:b, s:o}", "name", endpoint->name, "rights",
+                            rights_array(rights), "protocols",
                             strings_array(&endpoint->options.protocols, 0, 1), "insecure_tls",
                             endpoint->options.insecure_tls != NULL, "options",
-                            options_object(&endpoint->options));
+                            options_object(&endpoint->options, is_admin));
 
     if (!row || !is_admin)
         return row;

@@ -36,7 +36,7 @@ json_t *failed_row(struct list *node, uint64_t now_ms);
 json_t *failed_details(struct list *node, bool is_owner);
 
 /* The URL is the administrators' to see. */
-json_t *endpoint_row(const struct endpoint *endpoint, bool is_admin);
+json_t *endpoint_row(const struct endpoint *endpoint, unsigned rights, bool is_admin);
 
 /* For an administrator of the whole daemon, else of what is the client's user's. */
 json_t *status_row(struct server *server, const struct client *client, bool is_admin);
@@ -51,6 +51,8 @@ uint64_t client_number(struct list *node);
 uint64_t channel_number(struct list *node);
 uint64_t failed_number(struct list *node); /* in the history; not the id that failed_row shows */
 uid_t upstream_uid(struct list *node);
+const struct target *upstream_target(struct list *node);
+const struct target *channel_target(struct list *node); /* NULL: it is on no upstream */
 uid_t client_uid(struct list *node);
 uid_t channel_uid(struct list *node);
 uid_t failed_uid(struct list *node);

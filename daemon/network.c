@@ -13,16 +13,16 @@
 
 bool network_parse_number(struct wsp_view text, unsigned max, unsigned *ret_number)
 {
-    unsigned number = 0;
+    uint64_t number = 0;
 
     for (size_t i = 0; i < text.len; i++) {
         if (!wsp_ascii_is_digit((char)text.data[i]))
             return false;
-        number = number * 10 + (unsigned)(text.data[i] - '0');
+        number = number * 10 + (uint64_t)(text.data[i] - '0');
         if (number > max)
             return false;
     }
-    *ret_number = number;
+    *ret_number = (unsigned)number;
     return text.len > 0;
 }
 

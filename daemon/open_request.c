@@ -27,6 +27,7 @@
 /* What is being resolved. */
 struct request {
     const struct server *server;
+    const struct client_peer *peer;
     uid_t uid;
     const struct wsp_local_open *open;
     const struct endpoint *endpoint; /* NULL: a free URL */
@@ -365,7 +366,6 @@ static int fill_options(struct request *request, const struct endpoint_options *
     target->is_deflated = options->is_deflated != 0;
     target->is_taking_over = options->is_taking_over != 0;
     target->window_bits = (uint8_t)options->window_bits;
-    target->scope = request->uid;
     target->queue_bytes = options->queue_bytes;
     target->queue_messages = options->queue_messages;
     target->replay = retention_of(options);
@@ -396,18 +396,56 @@ static int fill_options(struct request *request, const struct endpoint_options *
     return r;
 }
 
+/* Who may what, and with whom: with an endpoint, whoever may join meets all who may, on an upstream that is the
+ * daemon's own; everybody else meets their own uid alone. Nothing here looks at what stands already. */
+static int check_access(struct request *request)
+{
+    const struct config *config = request->server->config;
+    struct target *target = request->target;
+    unsigned rights = peer_rights(request->peer, config, request->endpoint);
+    bool is_unknown = peer_is_unknown(request->peer, config);
+
+    target->is_wide = request->is_shared && (rights & ACCESS_JOIN) != 0;
+    target->may_open = (rights & ACCESS_OPEN) != 0;
+    target->scope = target->is_wide ? geteuid() : request->uid;
+    target->denied = (uint8_t)((rights & ACCESS_SEND ? 0 : CHANNEL_MAY_NOT_SEND) |
+                               (rights & ACCESS_RECEIVE ? 0 : CHANNEL_MAY_NOT_RECEIVE));
+    if (!access_is_enough(rights))
+        return refuse(request, WSP_CAUSE_ACCESS,
+                      request->endpoint ? "this user may not open this endpoint"
+                                        : "this user may open endpoints, but no URLs");
+    if (is_unknown && request->is_shared)
+        return refuse(request, WSP_CAUSE_ACCESS,
+                      "the uid of this program stands for all users that this system does not "
+                      "know, so it never shares");
+    return 0;
+}
+
+/* Who may only join has nobody to join where everybody is alone. */
+static int check_opening(struct request *request)
+{
+    if (request->target->may_open || request->target->is_wide)
+        return 0;
+    return refuse(request, WSP_CAUSE_ACCESS,
+                  "this user may join others, but the endpoint is not shared");
+}
+
 static int resolve(struct request *request)
 {
     const struct endpoint_options *options = &request->options;
     struct endpoint_options chosen;
-    int r = read_protocols(request);
+    int r = check_access(request);
 
+    if (r == 0)
+        r = read_protocols(request);
     if (r == 0 && request->endpoint)
         r = check_choices(request);
     else if (r == 0)
         r = read_headers(request);
     if (r == 0 && !request->endpoint)
         r = read_options(request);
+    if (r == 0)
+        r = check_opening(request);
     if (r == 0)
         r = fill_url(request);
     if (r != 0)
@@ -433,11 +471,12 @@ static bool names_endpoint(const struct server *server, struct wsp_view url,
     return true;
 }
 
-int open_request_resolve(const struct server *server, uid_t uid, const struct wsp_local_open *open,
-                         struct target **ret_target, bool *ret_is_shared,
-                         struct failure *ret_failure)
+int open_request_resolve(const struct server *server, const struct client_peer *peer,
+                         const struct wsp_local_open *open, struct target **ret_target,
+                         bool *ret_is_shared, struct failure *ret_failure)
 {
-    struct request request = {.server = server, .uid = uid, .open = open, .failure = ret_failure};
+    struct request request = {
+        .server = server, .peer = peer, .uid = peer->uid, .open = open, .failure = ret_failure};
     int r;
 
     if (names_endpoint(server, open->url, &request.endpoint) && !request.endpoint)

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "daemon/failure.h"
+#include "daemon/peer.h"
 #include "daemon/target.h"
 #include "proto/local/message.h"
 
@@ -21,8 +22,8 @@ struct server;
 
 /* 0 with a target, which the caller owns, and whether it is to be shared; -ENOMEM; a positive
  * number with *ret_failure when what was asked for cannot be. */
-int open_request_resolve(const struct server *server, uid_t uid, const struct wsp_local_open *open,
-                         struct target **ret_target, bool *ret_is_shared,
-                         struct failure *ret_failure);
+int open_request_resolve(const struct server *server, const struct client_peer *peer,
+                         const struct wsp_local_open *open, struct target **ret_target,
+                         bool *ret_is_shared, struct failure *ret_failure);
 
 #endif

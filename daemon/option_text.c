@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/conflate_key.h"
+#include "daemon/access.h"
 #include "daemon/credential.h"
 #include "daemon/destination.h"
 #include "daemon/idna.h"
@@ -300,6 +301,20 @@ static int rates_add(const struct option_row *row, struct strings *rates, struct
     return strings_add(rates, canonical, strlen(canonical));
 }
 
+/* Kept with numbers, so that what was read is what holds. */
+static int access_rule_add(const struct option_row *row, struct strings *rules,
+                           struct wsp_view text, char ret_problem[OPTION_TEXT_LEN])
+{
+    char rule_text[ACCESS_TEXT_LEN];
+    struct access_rule rule;
+
+    if (!access_rule_read(text, row->type == OPTION_GROUPS ? ACCESS_GROUP : ACCESS_USER, row->words,
+                          &rule, rule_text))
+        return option_problem(ret_problem, "%s: %s", row->name, rule_text);
+    access_rule_format(&rule, rule_text);
+    return strings_add(rules, rule_text, strlen(rule_text));
+}
+
 int option_add_item(const struct option_row *row, struct wsp_view text, struct strings *strings,
                     char ret_problem[OPTION_TEXT_LEN])
 {
@@ -311,6 +326,8 @@ int option_add_item(const struct option_row *row, struct wsp_view text, struct s
         return pins_add(row, strings, text, ret_problem);
     if (row->type == OPTION_MESSAGES)
         return messages_add(row, strings, text, ret_problem);
+    if (row->type == OPTION_USERS || row->type == OPTION_GROUPS)
+        return access_rule_add(row, strings, text, ret_problem);
     if (row->type == OPTION_RULES)
         return rule_add(row, strings, text, ret_problem);
     if (row->type == OPTION_RATES)

@@ -86,7 +86,9 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_MESSAGES:
     case OPTION_WORDS:
     case OPTION_RULES:
-    case OPTION_RATES: return KIND_LIST;
+    case OPTION_RATES:
+    case OPTION_USERS:
+    case OPTION_GROUPS: return KIND_LIST;
     default: return KIND_NUMBER;
     }
 }

@@ -40,6 +40,8 @@ enum option_type {
     OPTION_RULES,
     OPTION_RATES,
     OPTION_KEY,
+    OPTION_USERS,
+    OPTION_GROUPS,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -68,6 +70,8 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_RULES     struct strings
 #define OPTION_C_RATES     struct strings /* as rate_format writes them */
 #define OPTION_C_KEY       char *
+#define OPTION_C_USERS     struct strings
+#define OPTION_C_GROUPS    struct strings
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX

@@ -322,6 +322,7 @@ void share_bury(void *owner)
 void share_attach(struct share *share, struct channel *channel, const struct target *target)
 {
     channel->share = share;
+    channel->denied = target->denied;
     channel->queue_bytes = target->queue_bytes;
     channel->queue_messages = target->queue_messages;
     channel->slow_consumer = target->slow_consumer;

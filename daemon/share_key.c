@@ -61,6 +61,7 @@ static void write_tls(struct writer *writer, const struct target *target)
     const struct tls_settings *tls = &target->tls;
 
     write_number(writer, target->scope);
+    write_number(writer, target->is_wide);
     write_text(writer, target->endpoint);
     write_text(writer, target->url.hostname);
     write_number(writer, target->url.port);

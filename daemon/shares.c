@@ -214,16 +214,40 @@ static int find_or_make(struct shares *shares, struct target *target, bool is_sh
         *ret_share = predecessor;
         return 0;
     }
+    if (!target->may_open) {
+        failure_set(ret_failure, WSP_CAUSE_ACCESS, 0,
+                    "nobody has this endpoint open, and this user may only join");
+        share_key_free(key);
+        target_free(target);
+        return WSP_CAUSE_ACCESS;
+    }
     return share_new(shares, target, key, predecessor, owner, ret_share, ret_failure);
+}
+
+/* What is wide is nobody's in particular, as whoever opened it may leave it to others: it counts for the daemon's own
+ * user. 0, -ENOMEM. */
+static int owner_ref(const struct target *target, struct user *user, struct user **ret_owner)
+{
+    if (target->is_wide)
+        return quota_user_ref(user->quota, target->scope, ret_owner);
+    *ret_owner = user_ref(user);
+    return 0;
 }
 
 int shares_open(struct shares *shares, struct target *target, bool is_shared,
                 struct channel *channel, struct failure *ret_failure)
 {
+    struct user *owner = NULL;
     struct share *share;
     bool is_new;
-    int r = find_or_make(shares, target, is_shared, channel->user, &share, ret_failure);
+    int r = owner_ref(target, channel->user, &owner);
 
+    if (r < 0) {
+        target_free(target);
+        return r;
+    }
+    r = find_or_make(shares, target, is_shared, owner, &share, ret_failure);
+    user_unref(owner);
     if (r != 0)
         return r;
     is_new = share->target == target;

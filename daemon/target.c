@@ -63,6 +63,7 @@ struct target *target_new(void)
     if (target != NULL) {
         *target = (struct target){
             .max_message = WSP_DEFAULT_MAX_MESSAGE,
+            .may_open = true,
             .is_deflated = true,
             .is_taking_over = true,
             .window_bits = WSP_DEFLATE_MAX_BITS,

@@ -96,6 +96,9 @@ struct heartbeat_settings {
     uint64_t interval_ms, timeout_ms;
 };
 
+/* As OPENED has it (proto/PROTOCOL.md). */
+enum channel_denial { CHANNEL_MAY_NOT_SEND = 1, CHANNEL_MAY_NOT_RECEIVE = 2 };
+
 struct target {
     /* identity */
     char *endpoint; /* name in the configuration; NULL for a free URL */
@@ -106,11 +109,15 @@ struct target {
     struct proxy *proxy;   /* NULL: none */
     struct tls_settings tls;
     uint64_t max_message;
-    bool is_deflated;                /* permessage-deflate is offered to the server, */
-    bool is_taking_over;             /* with context takeover, in both directions */
-    uint8_t window_bits;             /* and windows of at most this */
-    uid_t scope;                     /* only channels of this uid meet here */
+    bool is_deflated;    /* permessage-deflate is offered to the server, */
+    bool is_taking_over; /* with context takeover, in both directions */
+    uint8_t window_bits; /* and windows of at most this */
+    uid_t scope;         /* only channels of this uid meet here, whose upstream it is; */
+    bool is_wide; /* or all who may join the endpoint, and the upstream is the daemon's own */
     struct destination *destination; /* a reference: where it may go; NULL: anywhere */
+
+    bool may_open;  /* make the upstream, if there is none to join */
+    uint8_t denied; /* bits of enum channel_denial: what the channel may not */
 
     /* policy of each channel: what its own target says, also where it joins an upstream that
      * stands */
