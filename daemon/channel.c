@@ -17,6 +17,7 @@
 #include "daemon/flow.h"
 #include "daemon/share.h"
 #include "proto/local/errors.h"
+#include "proto/local/message.h"
 
 const char *channel_state_to_string(enum channel_state state)
 {
@@ -41,7 +42,7 @@ static void cursor_woken(struct cursor *cursor)
 {
     struct channel *channel = LIST_ENTRY(cursor, struct channel, cursor);
 
-    if (channel->denied & CHANNEL_MAY_NOT_RECEIVE)
+    if (channel->denied & WSP_DENIED_RECEIVE)
         cursor_move(cursor, NULL);
     else
         channel_wake(channel);
@@ -204,7 +205,7 @@ static void join_log(struct channel *channel, struct log *log)
     struct epoch *epoch;
 
     channel->live_number = log->next_number;
-    if (channel->denied & CHANNEL_MAY_NOT_RECEIVE) {
+    if (channel->denied & WSP_DENIED_RECEIVE) {
         cursor_join(cursor, log);
         epoch = cursor_epoch(cursor);
     } else if (resume->is_given) {

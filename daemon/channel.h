@@ -127,7 +127,7 @@ struct channel {
     enum channel_state state;
     bool is_holding;       /* its share's upstream stays open for it */
     bool is_abandoned;     /* its client has gone */
-    uint8_t denied;        /* bits of enum channel_denial */
+    uint8_t denied;        /* bits of enum wsp_denied */
     bool is_close_asked;   /* by its program */
     bool is_closing_known; /* CHANNEL_NOTICE_CLOSING is or was due: it is told once */
     /* Not told yet: bits of enum channel_notice. INTERRUPTED, RESUMED, POSITION and those of drops are never among

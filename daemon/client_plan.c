@@ -234,7 +234,7 @@ static int plan_interrupted(struct client_channel *channel, struct output *outpu
 /* Who may not receive misses nothing. */
 static int plan_resumed(struct client_channel *channel, struct output *output)
 {
-    unsigned is_deaf = channel->channel.denied & CHANNEL_MAY_NOT_RECEIVE ? 1 : 0;
+    unsigned is_deaf = channel->channel.denied & WSP_DENIED_RECEIVE ? 1 : 0;
     struct wsp_message messages[] = {
         {.type = WSP_LOCAL_GAP,
          .channel = channel->number,

@@ -153,7 +153,7 @@ static bool send_is_refused(struct client_channel *channel)
 {
     struct failure failure;
 
-    if (!(channel->channel.denied & CHANNEL_MAY_NOT_SEND))
+    if (!(channel->channel.denied & WSP_DENIED_SEND))
         return false;
     failure_set(&failure, WSP_CAUSE_RECEIVE_ONLY, 0,
                 "this user may receive from %.200s, and not send to it", channel->display);

@@ -408,8 +408,8 @@ static int check_access(struct request *request)
     target->is_wide = request->is_shared && (rights & ACCESS_JOIN) != 0;
     target->may_open = (rights & ACCESS_OPEN) != 0;
     target->scope = target->is_wide ? geteuid() : request->uid;
-    target->denied = (uint8_t)((rights & ACCESS_SEND ? 0 : CHANNEL_MAY_NOT_SEND) |
-                               (rights & ACCESS_RECEIVE ? 0 : CHANNEL_MAY_NOT_RECEIVE));
+    target->denied = (uint8_t)((rights & ACCESS_SEND ? 0 : WSP_DENIED_SEND) |
+                               (rights & ACCESS_RECEIVE ? 0 : WSP_DENIED_RECEIVE));
     if (!access_is_enough(rights))
         return refuse(request, WSP_CAUSE_ACCESS,
                       request->endpoint ? "this user may not open this endpoint"

@@ -96,9 +96,6 @@ struct heartbeat_settings {
     uint64_t interval_ms, timeout_ms;
 };
 
-/* As OPENED has it (proto/PROTOCOL.md). */
-enum channel_denial { CHANNEL_MAY_NOT_SEND = 1, CHANNEL_MAY_NOT_RECEIVE = 2 };
-
 struct target {
     /* identity */
     char *endpoint; /* name in the configuration; NULL for a free URL */
@@ -117,7 +114,7 @@ struct target {
     struct destination *destination; /* a reference: where it may go; NULL: anywhere */
 
     bool may_open;  /* make the upstream, if there is none to join */
-    uint8_t denied; /* bits of enum channel_denial: what the channel may not */
+    uint8_t denied; /* bits of enum wsp_denied: what the channel may not */
 
     /* policy of each channel: what its own target says, also where it joins an upstream that
      * stands */

@@ -291,7 +291,7 @@ def user(uid):
 def test_users_never_meet(make_daemon, one_server):
     daemon = make_daemon("socket-mode = 0666")
     path = new_path()
-    uids = (65534, 12345)
+    uids = (23456, 12345)
     with contextlib.ExitStack() as stack:
         for uid in uids:
             program = stack.enter_context(Program(daemon.socket, prefix=user(uid)))
