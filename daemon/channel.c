@@ -73,6 +73,7 @@ int channel_init(struct channel *channel, const struct channel_ops *ops, struct 
     list_init(&channel->block_link);
     subscriber_init(&channel->subscriber, subscriber_released);
     backlog_init(&channel->backlog);
+    asker_init(&channel->asker);
     cursor_init(&channel->cursor, id, cursor_woken);
     return charge_take(&channel->charge, user, QUOTA_CHANNELS, 1);
 }

@@ -20,6 +20,7 @@
 #include "daemon/log.h"
 #include "daemon/outgoing.h"
 #include "daemon/quota.h"
+#include "daemon/routing.h"
 #include "daemon/subscriptions.h"
 #include "daemon/target.h"
 #include "proto/buffer.h"
@@ -153,6 +154,7 @@ struct channel {
     struct list sender_link; /* in share->senders while outbox has something that may go */
     uint64_t n_given;        /* messages that were ever in the outbox */
     struct subscriber subscriber;
+    struct asker asker;
     /* slow consumer */
     enum slow_consumer slow_consumer;
     uint64_t queue_bytes, queue_messages;

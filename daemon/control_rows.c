@@ -244,6 +244,19 @@ static json_t *epoch_string(const struct epoch *epoch)
     return json_string(text);
 }
 
+/* What was asked and is not answered; empty where nothing is routed. */
+static json_t *routing_members(const struct share *share)
+{
+    const struct routing *routing = &share->routing;
+
+    if (!routing->settings)
+        return json_object();
+    return json_pack("{s:o, s:o, s:o, s:o}", "pending_requests", number(routing->n_routes),
+                     "routed_replies", number(routing->n_routed), "dropped_replies",
+                     number(routing->n_dropped), "unanswered_requests",
+                     number(routing->n_timed_out));
+}
+
 /* What is there for who joins or comes back. */
 static json_t *log_members(const struct share *share)
 {
@@ -288,7 +301,7 @@ json_t *upstream_details(struct list *node, bool is_owner)
                       "ca_file", tls->ca_file ? tls->ca_file : "", "ca_path",
                       tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1)),
             ending_members(&share->ending, is_owner ? share_excerpt(share, &share->ending) : NULL)),
-        log_members(share));
+        merge(log_members(share), routing_members(share)));
 }
 
 /* ---- clients ---- */

@@ -200,6 +200,17 @@
  * small. */
 #define MAX_MESSAGES_PER_WRITE 512
 
+/* --- replies to the one who asked --- */
+
+/* Requests of one connection that wait for their replies: each holds some hundred bytes, so a few megabytes at most. */
+#define MAX_ROUTES 16384
+
+/* An id that is longer, quotation marks included, is nobody's id: the longest in use are UUIDs and hashes. */
+#define MAX_ROUTED_ID 128
+
+/* When there was no memory for one of them, its request is tried again. */
+#define ROUTING_AGAIN_MS 1000
+
 /* --- what is looked for in JSON texts --- */
 
 /* Brackets within brackets: a bit for each is kept while a text is read. Parsers give up between 64 and some

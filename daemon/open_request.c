@@ -379,6 +379,14 @@ static int fill_options(struct request *request, const struct endpoint_options *
     target->pong_timeout_ms = options->pong_timeout_ms;
     target->tcp_keepalive_ms = options->tcp_keepalive_ms;
     target->tcp_user_timeout_ms = options->tcp_user_timeout_ms;
+    target->routing.is_on = options->is_routing != 0;
+    target->routing.timeout_ms = options->route_timeout_ms;
+    target->routing.max_pending = options->route_pending;
+    if (options->route_member) {
+        target->routing.member = strdup(options->route_member);
+        if (!target->routing.member)
+            return -ENOMEM;
+    }
     if (request->endpoint) {
         target->endpoint = strdup(request->endpoint->name);
         target->credentials_dir = strdup(server_credentials_dir(request->server));

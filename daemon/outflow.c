@@ -16,8 +16,9 @@ struct mark {
     struct outgoing *outgoing;
     uint64_t end; /* in the count of n_taken */
     uint32_t payload_len;
-    uint32_t message_len; /* bytes of the message that these stand for; more when they are packed */
-    bool is_last;         /* the message ends here */
+    uint32_t
+        message_len; /* bytes of the message that these stand for; more or fewer when they are packed or have another id */
+    bool is_last;    /* the message ends here */
 };
 
 _Static_assert(MAX_WRITE_PER_TURN <= UINT32_MAX, "a piece's length fits its mark");
@@ -244,15 +245,15 @@ static int pack(struct outflow *outflow, size_t *n_left)
     return 0;
 }
 
-/* How far the current message has got with what is written of its frame: to its end with the last byte of that. */
+/* How far the current message, as its program gave it, has got with what is written of its frame: to its end with the last byte of that. */
 static uint64_t message_at(const struct outflow *outflow)
 {
+    const struct outgoing *outgoing = outflow->current;
     uint64_t packed_len = wsp_buffer_len(&outflow->packed);
+    uint64_t len = packed_len > 0 ? packed_len : wsp_buffer_len(&outgoing->payload);
     uint64_t at = outflow->frame.payload_at;
 
-    if (packed_len == 0)
-        return at;
-    return at * wsp_buffer_len(&outflow->current->payload) / packed_len;
+    return len == outgoing->given_len ? at : at * outgoing->given_len / len;
 }
 
 /* As much of the current message as there is room for. */

@@ -23,6 +23,8 @@ uint64_t outgoing_overhead(void)
 static void outgoing_free(struct outgoing *outgoing)
 {
     list_remove(&outgoing->link);
+    if (outgoing->route != NULL)
+        routing_unsent(outgoing);
     wsp_buffer_deinit(&outgoing->payload);
     charge_release(&outgoing->charge);
     free(outgoing);
@@ -63,13 +65,14 @@ int channel_send_take(struct channel *channel, bool is_binary, struct wsp_buffer
         .payload = *payload,
         .cost = cost,
         .number = ++channel->n_given,
+        .given_len = wsp_buffer_len(payload),
         .is_binary = is_binary,
     };
     *payload = (struct wsp_buffer){0};
     charge_move(&outgoing->charge, charge);
     list_init(&outgoing->link);
     list_append(&channel->outbox, &outgoing->link);
-    channel->outbox_bytes += wsp_buffer_len(&outgoing->payload);
+    channel->outbox_bytes += outgoing->given_len;
     share_has_outgoing(channel->share, channel);
 finish:
     charge_release(charge);
@@ -86,7 +89,11 @@ int outgoing_new(struct share *share, struct wsp_buffer *payload, struct outgoin
         wsp_buffer_deinit(payload);
         return -ENOMEM;
     }
-    *outgoing = (struct outgoing){.share = share, .payload = *payload};
+    *outgoing = (struct outgoing){
+        .share = share,
+        .payload = *payload,
+        .given_len = wsp_buffer_len(payload),
+    };
     *payload = (struct wsp_buffer){0};
     list_init(&outgoing->link);
     charge_force(&outgoing->charge, share->owner, QUOTA_SENDING_BYTES,
@@ -143,6 +150,8 @@ void outgoing_done(struct outgoing *outgoing)
     uint64_t cost = outgoing->cost;
 
     outgoing->share->n_out++;
+    if (outgoing->route != NULL)
+        routing_written(outgoing);
     if (outgoing->is_heartbeat)
         heartbeat_written(&outgoing->share->sending.heartbeat);
     outgoing_free(outgoing);
@@ -169,7 +178,7 @@ static void refuse_outbox(struct channel *channel)
 {
     LIST_FOR_EACH (node, &channel->outbox) {
         const struct outgoing *outgoing = LIST_ENTRY(node, struct outgoing, link);
-        uint64_t left = wsp_buffer_len(&outgoing->payload) - outgoing->n_told;
+        uint64_t left = outgoing->given_len - outgoing->n_told;
 
         channel->outbox_bytes -= left;
         count_unsent(channel, left, outgoing->cost);

@@ -18,6 +18,7 @@
 #include "proto/buffer.h"
 
 struct channel;
+struct route;
 struct share;
 
 /* A whole message on its way up: in its channel's outbox, then with the upstream that has taken it,
@@ -33,6 +34,8 @@ struct outgoing {
     uint64_t n_written; /* bytes of it that have reached the network, over this connection; */
     uint64_t n_told;    /* and over the one that got furthest: its channel has been told of these */
     uint64_t number;    /* of the channel's messages, the first has 1 */
+    size_t given_len;   /* of the payload as the program gave it: what n_written and n_told count */
+    struct route *route; /* of a request whose id is another than the program's (routing.h) */
     bool is_binary;
     bool is_heartbeat; /* the daemon's; its channel is NULL */
 };

@@ -243,18 +243,30 @@ static bool may_go(const struct channel *channel)
     return !list_is_empty(&channel->outbox) && !subscriber_is_waiting(&channel->subscriber);
 }
 
+/* Who is among the senders has something; a request may have to wait for the replies to others. */
+static struct outgoing *first_that_may_go(struct share *share)
+{
+    struct list *first;
+
+    while ((first = list_first(&share->senders)) != NULL) {
+        struct channel *channel = LIST_ENTRY(first, struct channel, sender_link);
+        struct outgoing *outgoing = LIST_ENTRY(channel->outbox.next, struct outgoing, link);
+
+        outgoing->share = share;
+        if (routing_ask(share, channel, outgoing))
+            return outgoing;
+    }
+    return NULL;
+}
+
 static struct outgoing *next_of_channels(struct share *share)
 {
-    struct list *first = list_first(&share->senders);
-    struct outgoing *outgoing;
+    struct outgoing *outgoing = first_that_may_go(share);
     struct channel *channel;
 
-    if (first == NULL)
+    if (outgoing == NULL)
         return NULL;
-    channel = LIST_ENTRY(first, struct channel, sender_link);
-    /* Who is among the senders has something. */
-    outgoing = LIST_ENTRY(channel->outbox.next, struct outgoing, link);
-    outgoing->share = share;
+    channel = outgoing->channel;
     list_append(&channel->in_flight, &outgoing->link);
     list_remove(&channel->sender_link);
     subscriptions_passed(&share->sending.subscriptions, &channel->subscriber, outgoing->number);

@@ -57,6 +57,7 @@ static void upstream_gone(struct share *share)
         sending_rest(share, false);
     share->is_paused = false;
     reception_end(share);
+    routing_interrupted(share);
 }
 
 void share_set_state(struct share *share, enum share_state state)
@@ -290,6 +291,7 @@ void share_free(struct share *share)
     timer_deinit(&share->parting);
     reconnect_deinit(share);
     share->shares->ops->free(share->upstream);
+    routing_deinit(share);
     log_deinit(&share->log);
     shares_give_place_back(share);
     target_free(share->target);
@@ -454,16 +456,21 @@ int share_received(struct share *share, bool is_binary, struct wsp_view payload)
 
     assert(share->remote == REMOTE_OPEN || share->remote == REMOTE_CLOSING);
     if (r == 0)
+        r = routing_answer(share, is_binary, payload);
+    if (r == 0)
         r = log_append(&share->log, is_binary, payload);
     return received(share, payload.len, r);
 }
 
 int share_received_take(struct share *share, bool is_binary, struct wsp_buffer *payload)
 {
-    size_t len = wsp_buffer_len(payload);
-    int r = sending_heard(share, is_binary, (struct wsp_view){wsp_buffer_peek(payload), len});
+    struct wsp_view view = {wsp_buffer_peek(payload), wsp_buffer_len(payload)};
+    size_t len = view.len;
+    int r = sending_heard(share, is_binary, view);
 
     assert(share->remote == REMOTE_OPEN || share->remote == REMOTE_CLOSING);
+    if (r == 0)
+        r = routing_answer(share, is_binary, view);
     if (r == 0)
         r = log_append_take(&share->log, is_binary, payload);
     wsp_buffer_consume(payload, wsp_buffer_len(payload));
@@ -548,6 +555,7 @@ void share_leave(struct share *share, struct channel *channel)
 {
     share_let_go(share, channel);
     channel_orphan_sends(channel);
+    routing_leave(share, channel);
     channel_leave_log(channel);
     flow_moved(share, channel);
     list_remove(&channel->share_link);

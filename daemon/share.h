@@ -21,6 +21,7 @@
 #include "daemon/quota.h"
 #include "daemon/reception.h"
 #include "daemon/reconnect.h"
+#include "daemon/routing.h"
 #include "daemon/sending.h"
 #include "daemon/target.h"
 #include "daemon/turn.h"
@@ -123,6 +124,7 @@ struct share {
     struct anchor *anchor; /* NULL: channels alone hold it */
     struct log log;
     struct reception reception; /* of the message that arrives */
+    struct routing routing;
     struct list channels;
     unsigned n_channels; /* in that list */
     unsigned n_holders;  /* of these, not ENDED; and the anchor */

@@ -150,6 +150,9 @@ static int share_new(struct shares *shares, struct target *target, struct share_
     r = sending_init(share);
     if (r < 0)
         goto fail;
+    r = routing_init(share);
+    if (r < 0)
+        goto fail;
     r = timer_init(&share->linger, shares->clock, share_linger_over, share);
     if (r < 0)
         goto fail;

@@ -126,6 +126,7 @@ struct target *target_free(struct target *target)
     strings_deinit(&target->protocols);
     strings_deinit(&target->headers);
     free(target->credentials_dir);
+    free(target->routing.member);
     strings_deinit(&target->final_codes);
     proxy_free(target->proxy);
     tls_settings_deinit(&target->tls);

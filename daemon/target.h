@@ -17,6 +17,7 @@
 #include "daemon/conflate_key.h"
 #include "daemon/proxy.h"
 #include "daemon/retention.h"
+#include "daemon/routing.h"
 #include "proto/url.h"
 
 struct destination;
@@ -56,6 +57,8 @@ void strings_deinit(struct strings *strings);
  *   pong-timeout     what a network that finds another way takes
  *   tcp-keepalive    what a kernel does is cheaper than a ping, but says nothing of the server; so it comes later
  *   tcp-user-timeout longer than a server may be expected to take nothing of what is sent, see wsplexd.conf(5)
+ *   route-timeout    longer than people wait for an answer
+ *   route-pending    more than a program asks before it looks at what came back
  *   close-timeout    some round trips over a bad line, and well below the time a service manager gives us to stop
  *   heartbeat-interval  servers that want to hear of their clients want it every 30 s or less often
  *   heartbeat-timeout   as pong-timeout
@@ -74,6 +77,8 @@ enum {
     TARGET_DEFAULT_PONG_TIMEOUT_MS = 20000,
     TARGET_DEFAULT_TCP_KEEPALIVE_MS = 60000,
     TARGET_DEFAULT_TCP_USER_TIMEOUT_MS = 300000,
+    TARGET_DEFAULT_ROUTE_TIMEOUT_MS = 60000,
+    TARGET_DEFAULT_ROUTE_PENDING = 256,
     TARGET_DEFAULT_HEARTBEAT_INTERVAL_MS = 20000,
     TARGET_DEFAULT_HEARTBEAT_TIMEOUT_MS = 20000,
     TARGET_DEFAULT_BACKOFF_MIN_MS = 1000,
@@ -132,6 +137,7 @@ struct target {
     /* policy of the upstream: the first channel's values hold */
     char *conflate_key_text; /* NULL: there is none */
     struct conflate_key conflate_key;
+    struct routing_settings routing;
     uint64_t block_timeout_ms;
     uint64_t connect_timeout_ms;  /* resolving, connecting, TLS and the upgrade together */
     uint64_t ping_ms;             /* of silence before a ping; 0: none is sent */

@@ -245,7 +245,7 @@ void peer_writes(struct upstream *peer, size_t len)
 
     while ((first = list_first(&peer->in_flight)) != NULL) {
         struct peer_hold *hold = LIST_ENTRY(first, struct peer_hold, link);
-        size_t left = wsp_buffer_len(&hold->outgoing->payload) - hold->n_written;
+        size_t left = hold->outgoing->given_len - hold->n_written;
         size_t n = left < len ? left : len;
 
         if (hold->outgoing->channel != NULL)

@@ -230,7 +230,7 @@ void peer_writes(struct upstream *peer, struct outgoing *outgoing)
 {
     struct peer_hold *hold = find_hold(peer, outgoing);
 
-    peer_writes_part(peer, outgoing, wsp_buffer_len(&outgoing->payload) - hold->n_written);
+    peer_writes_part(peer, outgoing, outgoing->given_len - hold->n_written);
     list_remove(&hold->link);
     free(hold);
     peer->stage->n_upstream_calls++;
@@ -369,6 +369,12 @@ struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
     target->linger_ms = stage->linger_ms;
     target->block_timeout_ms = stage->block_timeout_ms;
     target->slow_consumer = stage->slow_consumer;
+    target->routing = stage->routing;
+    if (target->routing.member != NULL) {
+        target->routing.member = strdup(target->routing.member);
+        if (target->routing.member == NULL)
+            return target_free(target);
+    }
     target->retention = stage->retention;
     target->replay = stage->replay;
     target->greeting_interval_ms = stage->greeting_interval_ms;

@@ -52,9 +52,10 @@ struct stage {
     const char *greeting[4]; /* up to a NULL */
     uint64_t greeting_interval_ms;
     struct heartbeat_settings heartbeat; /* its texts are borrowed */
-    struct retention retention;          /* of their upstreams, */
-    struct retention replay;             /* and what they want of it */
-    struct position resume;              /* after which the next programs resume, if it is given */
+    struct routing_settings routing;
+    struct retention retention; /* of their upstreams, */
+    struct retention replay;    /* and what they want of it */
+    struct position resume;     /* after which the next programs resume, if it is given */
 };
 
 /* A program with one WebSocket. */
