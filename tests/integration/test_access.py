@@ -2,6 +2,7 @@
 """Who may do what, with whom: several users on one daemon, by the raw protocol and by the library."""
 
 import contextlib
+import errno
 import os
 import signal
 
@@ -246,6 +247,24 @@ def test_a_channel_that_may_not_receive(make_daemon, client_of, one_server):
     for channel in (bob, late):
         channel.close(1000)
         assert channel.wait(Message, Closed) == Closed(True, 1000, "")
+
+
+def test_the_library_refuses_a_send_at_once(desk, make_program):
+    """InvalidStateError, with the reason; the WebSocket goes on."""
+    prefix = ["setpriv", f"--reuid={ALICE}", f"--regid={ALICE}", "--clear-groups"]
+    alice = make_program(desk, prefix=prefix)
+    alice.open("a", NAME)
+    alice.event("open")
+    prefix = ["setpriv", f"--reuid={CAROL}", f"--regid={CAROL}", f"--groups={READERS}"]
+    carol = make_program(desk, prefix=prefix)
+    carol.open("c", NAME)
+    carol.event("open", name="c")
+    carol.text("c", "not mine to say")
+    refusal = carol.event("refused", name="c")
+    assert refusal["error"] == -errno.ENOTCONN, refusal
+    assert refusal["text"] == "this WebSocket may receive and not send"
+    alice.text("a", "mine")
+    assert carol.event("message", name="c")["data"] == "mine"
 
 
 def test_rights_of_several_rules_add_up(make_daemon, client_of, one_server):
