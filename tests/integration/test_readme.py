@@ -75,6 +75,24 @@ def test_its_scripts_and_files_exist():
         assert os.path.exists(os.path.join(TOP, path)), path
 
 
+def test_the_example_of_a_configuration_is_one(tmp_path):
+    """With an endpoint of each kind, and secrets that are there."""
+    with open(os.path.join(TOP, "doc", "examples", "wsplexd.conf"), encoding="utf-8") as file:
+        example = file.read()
+    secrets = set(re.findall(r"%{credential:([\w-]+)}", example))
+    assert secrets == {"feed-token", "chat-token"}
+    for secret in secrets:
+        (tmp_path / secret).write_text("x")
+        (tmp_path / secret).chmod(0o600)
+    (tmp_path / "wsplexd.conf").write_text(example)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "secrets.conf").write_text(f'credentials-dir = "{tmp_path}"\n')
+    done = subprocess.run([os.path.join(BUILD, "wsplexd"), "--check-config", "--config", tmp_path / "wsplexd.conf"],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert f"endpoints: {example.count(chr(10) + 'endpoint ')}" in done.stdout
+
+
 def test_its_endpoint_is_good_configuration(tmp_path):
     configuration = next(block for block in blocks("") if block.startswith("endpoint"))
     path = tmp_path / "wsplexd.conf"
