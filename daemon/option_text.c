@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/conflate_key.h"
 #include "daemon/access.h"
+#include "daemon/conflate_key.h"
 #include "daemon/credential.h"
 #include "daemon/destination.h"
 #include "daemon/idna.h"

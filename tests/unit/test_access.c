@@ -80,7 +80,7 @@ static const struct {
     {ACCESS_USER, few, "root: join", "\"join\" is not one of open|send|receive|none"},
     {ACCESS_USER, all, ": open", "is not the name or the number of a user"},
     {ACCESS_USER, all, "nobody-has-it: open", "\"nobody-has-it\" is not the name or the number"},
-    {ACCESS_USER, all, "ro ot: open", "\"ro ot\" is not the name"},
+    {ACCESS_USER, all, "my self: open", "\"my self\" is not the name"},
     {ACCESS_USER, all, "-1: open", "is not the name"},
     {ACCESS_USER, all, "4294967295: open", "is not the name"},
     {ACCESS_USER, all, "4294967296: open", "is not the name"},
