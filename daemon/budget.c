@@ -337,8 +337,8 @@ void budget_claim_deinit(struct budget_claim *claim)
 int budget_claim_on(struct budget_claim *claim, struct budgets *budgets, enum budget_kind kind,
                     const struct target *target)
 {
-    struct budget *budget;
-    int r = budgets_find(budgets, kind, target, &budget);
+    struct budget *budget = NULL;
+    int r = budgets == NULL ? 0 : budgets_find(budgets, kind, target, &budget);
 
     if (r < 0 || budget == claim->budget)
         return r;
@@ -351,18 +351,12 @@ int budget_claim_on(struct budget_claim *claim, struct budgets *budgets, enum bu
 
 /* ---- for people ---- */
 
-uint64_t budget_wait_ms(const struct budget_claim *claim)
+/* Behind so many others in the line. */
+static uint64_t wait_behind_ms(const struct budget *budget, uint64_t n)
 {
-    const struct budget *budget = claim->budget;
-    uint64_t now_ms, when = 0, n = 0;
+    const struct budgets *budgets = budget->budgets;
+    uint64_t now_ms = budgets_now(budgets), when = 0;
 
-    if (budget == NULL || claim->state == CLAIM_IDLE)
-        return 0;
-    if (claim->state != CLAIM_WAITING)
-        return 1;
-    now_ms = budgets_now(budget->budgets);
-    for (struct list *node = claim->link.prev; node != &budget->waiting; node = node->prev)
-        n++;
     for (unsigned i = 0; i < budget->rates.n_items; i++) {
         const struct rate *rate = &budget->rates.items[i];
         uint64_t turn =
@@ -371,9 +365,35 @@ uint64_t budget_wait_ms(const struct budget_claim *claim)
         if (turn > when)
             when = turn;
     }
-    if (budget->budgets->is_stuck && when < budget->budgets->retry_ms)
-        when = budget->budgets->retry_ms;
-    return when > now_ms ? when - now_ms : 1;
+    if (budgets->is_stuck && when < budgets->retry_ms)
+        when = budgets->retry_ms;
+    return when > now_ms ? when - now_ms : 0;
+}
+
+uint64_t budget_wait_ms(const struct budget_claim *claim)
+{
+    uint64_t wait_ms, n = 0;
+
+    if (claim->budget == NULL || claim->state == CLAIM_IDLE)
+        return 0;
+    if (claim->state != CLAIM_WAITING)
+        return 1;
+    for (struct list *node = claim->link.prev; node != &claim->budget->waiting; node = node->prev)
+        n++;
+    wait_ms = wait_behind_ms(claim->budget, n);
+    return wait_ms > 0 ? wait_ms : 1;
+}
+
+uint64_t budget_would_wait_ms(const struct budget_claim *claim)
+{
+    const struct budget *budget = claim->budget;
+    uint64_t n = 0;
+
+    if (budget == NULL || budget->rates.n_items == 0)
+        return 0;
+    LIST_FOR_EACH (node, &budget->waiting)
+        n++;
+    return wait_behind_ms(budget, n);
 }
 
 uint64_t budget_used(const struct budget *budget, unsigned rate)

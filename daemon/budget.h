@@ -83,7 +83,7 @@ void budget_claim_init(struct budget_claim *claim, void (*ready)(void *owner), v
 /* Waits no more, and has no budget. Takes a zeroed one. */
 void budget_claim_deinit(struct budget_claim *claim);
 
-/* From now on the claim is on the budget of that target. 0, -ENOMEM. */
+/* From now on the claim is on the budget of that target; budgets may be NULL. 0, -ENOMEM. */
 int budget_claim_on(struct budget_claim *claim, struct budgets *budgets, enum budget_kind kind,
                     const struct target *target);
 
@@ -99,6 +99,9 @@ void budget_charge(struct budget_claim *claim, unsigned n);
 
 /* About how long it waits still, at least 1; 0: it does not wait. */
 uint64_t budget_wait_ms(const struct budget_claim *claim);
+
+/* About how long it would wait if it asked now; 0: not at all. */
+uint64_t budget_would_wait_ms(const struct budget_claim *claim);
 
 /* --- for people --- */
 /* What was spent of one of its rates in the last period. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/limits.h"
+#include "daemon/sending.h"
 #include "proto/websocket/frame.h"
 
 /* A run of bytes that ends with payload of a message. */
@@ -297,6 +298,16 @@ static bool is_full(const struct outflow *outflow)
            wsp_buffer_len(&outflow->marks) >= MAX_MESSAGES_PER_WRITE * sizeof(struct mark);
 }
 
+static int put_own(struct outflow *outflow, struct share *share,
+                   int (*put)(struct outflow *outflow))
+{
+    int r = put(outflow);
+
+    if (r == 0)
+        sending_control(share);
+    return r;
+}
+
 int outflow_fill(struct outflow *outflow, struct share *share)
 {
     size_t n_left = MAX_PACKED_PER_TURN;
@@ -310,13 +321,13 @@ int outflow_fill(struct outflow *outflow, struct share *share)
         if (outflow->current != NULL && !outflow->is_packing)
             r = put_piece(outflow);
         else if (pong_waits(outflow))
-            r = put_pong(outflow);
+            r = put_own(outflow, share, put_pong);
         else if (outflow->has_ping)
-            r = put_ping(outflow);
+            r = put_own(outflow, share, put_ping);
         else if (outflow->is_packing)
             r = pack(outflow, &n_left);
         else if (outflow->has_close && !outflow->is_close_held)
-            r = put_close(outflow);
+            r = put_own(outflow, share, put_close);
         else if ((next = share_next_outgoing(share)) != NULL)
             begin_message(outflow, next);
         else

@@ -96,6 +96,9 @@ int reconnect_begin(struct share *share)
     share->reconnect.is_waiting = false;
     if (share->remote == REMOTE_OVER)
         share_free_upstream(share);
+    r = budget_claim_on(&share->reconnect.attempt, shares->budgets, BUDGET_CONNECT, share->target);
+    if (r < 0 || !budget_take(&share->reconnect.attempt))
+        return r;
     share_excerpt_take(share, NULL);
     r = shares->ops->start(shares->ops_context, share, &share->upstream);
     if (r == 0)
@@ -113,8 +116,15 @@ static void not_begun(struct share *share)
     share_ended(share, &ending);
 }
 
+/* Not before there is an attempt to spend on it: the old connection is better than none. */
 static void renew(struct share *share)
 {
+    uint64_t wait_ms = budget_would_wait_ms(&share->reconnect.attempt);
+
+    if (wait_ms > 0) {
+        start_timer(share, wait_ms);
+        return;
+    }
     share_set_state(share, SHARE_RECONNECTING);
     share->reconnect.is_renewing = true;
     share_close_upstream(share, 1000, (struct wsp_view){0});
@@ -128,6 +138,14 @@ void reconnect_fire(void *owner)
         renew(share);
     else if (reconnect_begin(share) < 0)
         not_begun(share);
+}
+
+void reconnect_allowed(void *owner)
+{
+    struct share *share = owner;
+
+    if (share->remote == REMOTE_NONE && share->state != SHARE_OPEN)
+        reconnect_fire(share);
 }
 
 static uint64_t retry_after_ms(const struct failure *failure)
@@ -227,10 +245,12 @@ void reconnect_stop(struct share *share)
 {
     share->reconnect.is_waiting = false;
     timer_stop(&share->reconnect.timer);
+    budget_rest(&share->reconnect.attempt);
 }
 
 void reconnect_deinit(struct share *share)
 {
+    budget_claim_deinit(&share->reconnect.attempt);
     timer_deinit(&share->reconnect.timer);
 }
 

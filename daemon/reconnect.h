@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "daemon/backoff.h"
+#include "daemon/budget.h"
 #include "daemon/clock.h"
 
 struct ending;
@@ -32,6 +33,7 @@ struct target;
 
 struct reconnect {
     struct timer timer;
+    struct budget_claim attempt; /* waits for the budget, when the delay is over */
     struct backoff backoff;
     uint64_t due_ms;          /* when the timer runs: at what time it fires */
     uint64_t away_ms;         /* when the connection was lost, as long as it is */
@@ -45,6 +47,7 @@ struct reconnect {
 /* Allocates nothing; share_new makes the timer, for reconnect_fire. */
 void reconnect_deinit(struct share *share);
 void reconnect_fire(void *owner);
+void reconnect_allowed(void *owner); /* by the budget */
 
 /* The next attempt begins, or waits for its turn. 0; -ENOMEM: it could not begin. */
 int reconnect_begin(struct share *share);

@@ -18,6 +18,19 @@
 
 /* --- what the rooms below tell --- */
 
+static bool takes_sends(const struct share *share)
+{
+    return share->remote != REMOTE_OVER && (share->state == SHARE_OPEN || share->is_parting);
+}
+
+static void allowed(void *owner)
+{
+    struct share *share = owner;
+
+    if (takes_sends(share))
+        share->shares->ops->wake(share->upstream);
+}
+
 static void wake(void *owner)
 {
     struct share *share = owner;
@@ -56,8 +69,12 @@ int sending_init(struct share *share)
     const struct target *target = share->target;
     int r;
 
+    budget_claim_init(&sending->claim, allowed, share);
     subscriptions_init(&sending->subscriptions, wake, review_later, share);
     greeting_init(&sending->greeting, &target->greeting, &sending->pace);
+    r = budget_claim_on(&sending->claim, share->shares->budgets, BUDGET_SEND, target);
+    if (r < 0)
+        return r;
     r = pace_init(&sending->pace, share->shares->clock, target->greeting_interval_ms, wake, share);
     if (r < 0)
         return r;
@@ -67,6 +84,7 @@ int sending_init(struct share *share)
 
 void sending_deinit(struct share *share)
 {
+    budget_claim_deinit(&share->sending.claim);
     pace_deinit(&share->sending.pace);
     heartbeat_deinit(&share->sending.heartbeat);
     subscriptions_deinit(&share->sending.subscriptions);
@@ -90,6 +108,7 @@ void sending_end(struct share *share)
     struct sending *sending = &share->sending;
 
     sending->trouble = (struct failure){0};
+    budget_rest(&sending->claim);
     pace_forget(&sending->pace);
     greeting_end(&sending->greeting);
     heartbeat_end(&sending->heartbeat);
@@ -172,8 +191,10 @@ static struct outgoing *reply(struct share *share, const char *text)
 {
     struct outgoing *outgoing = say(share, wsp_view_of_string(text));
 
-    if (outgoing != NULL)
-        heartbeat_replied(&share->sending.heartbeat);
+    if (outgoing == NULL)
+        return NULL;
+    budget_charge(&share->sending.claim, 1);
+    heartbeat_replied(&share->sending.heartbeat);
     return outgoing;
 }
 
@@ -184,6 +205,7 @@ static struct outgoing *greet(struct share *share, const char *text)
 
     if (outgoing == NULL)
         return NULL;
+    budget_charge(&sending->claim, 1);
     greeting_said(&sending->greeting);
     if (greeting_is_through(&sending->greeting))
         heartbeat_start(&sending->heartbeat);
@@ -207,6 +229,7 @@ static struct outgoing *beat(struct share *share, const char *text)
 
     if (outgoing == NULL)
         return NULL;
+    budget_charge(&share->sending.claim, 1);
     outgoing->is_heartbeat = true;
     heartbeat_said(&share->sending.heartbeat);
     return outgoing;
@@ -228,7 +251,8 @@ static struct outgoing *next_own(struct share *share, bool *ret_is_first)
         text = greeting_next(&sending->greeting);
         return text == NULL ? NULL : greet(share, text);
     }
-    if (pace_is_free(&sending->pace) && subscriptions_next(&sending->subscriptions, &subscription))
+    if (pace_is_free(&sending->pace) &&
+        subscriptions_next(&sending->subscriptions, &subscription) && budget_take(&sending->claim))
         return say_subscription(share, subscription);
     if ((text = heartbeat_next(&sending->heartbeat)) != NULL)
         return beat(share, text);
@@ -264,7 +288,7 @@ static struct outgoing *next_of_channels(struct share *share)
     struct outgoing *outgoing = first_that_may_go(share);
     struct channel *channel;
 
-    if (outgoing == NULL)
+    if (outgoing == NULL || !budget_take(&share->sending.claim))
         return NULL;
     channel = outgoing->channel;
     list_append(&channel->in_flight, &outgoing->link);
@@ -273,11 +297,6 @@ static struct outgoing *next_of_channels(struct share *share)
     if (may_go(channel))
         list_append(&share->senders, &channel->sender_link);
     return outgoing;
-}
-
-static bool takes_sends(const struct share *share)
-{
-    return share->remote != REMOTE_OVER && (share->state == SHARE_OPEN || share->is_parting);
 }
 
 struct outgoing *share_next_outgoing(struct share *share)
@@ -367,9 +386,14 @@ bool sending_holds_back(const struct share *share, const struct channel *channel
 {
     const struct sending *sending = &share->sending;
 
-    return !greeting_is_through(&sending->greeting) ||
+    return !greeting_is_through(&sending->greeting) || budget_wait_ms(&sending->claim) > 0 ||
            subscriptions_are_beginning(&sending->subscriptions) ||
            subscriber_is_waiting(&channel->subscriber);
+}
+
+void sending_control(struct share *share)
+{
+    budget_charge(&share->sending.claim, 1);
 }
 
 void sending_dropped(struct share *share, struct channel *channel)

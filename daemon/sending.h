@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/budget.h"
 #include "daemon/failure.h"
 #include "daemon/greeting.h"
 #include "daemon/heartbeat.h"
@@ -34,6 +35,7 @@ struct outgoing;
 struct share;
 
 struct sending {
+    struct budget_claim claim; /* for what waits */
     struct pace pace;
     struct greeting greeting;
     struct heartbeat heartbeat;
@@ -67,6 +69,9 @@ void sending_unsubscribe(struct share *share, struct channel *channel, struct ws
 
 /* The channel sends nothing any more and wants nothing; what it gave has been dropped. */
 void sending_leave(struct share *share, struct channel *channel);
+
+/* A ping, pong or Close goes up: it is counted and does not wait. */
+void sending_control(struct share *share);
 
 /* It is not the server that keeps the channel's next message waiting, but what has to be said before it. */
 bool sending_holds_back(const struct share *share, const struct channel *channel);

@@ -93,6 +93,7 @@ static struct share *share_alloc(struct shares *shares, struct target *target, b
     list_init(&share->blocking);
     task_init(&share->check, share_review, share);
     task_init(&share->burial, share_bury, share);
+    budget_claim_init(&share->reconnect.attempt, reconnect_allowed, share);
     reception_init(share);
     return share;
 }

@@ -287,12 +287,15 @@ void stage_init(struct stage *stage)
     shares_init(&stage->shares, &stage->clock.clock, &stage->turn, &peer_ops, stage, count_up,
                 &stage->last_id);
     stage->shares.on_change = on_change;
+    must(budgets_init(&stage->budgets, &stage->clock.clock) == 0);
+    stage->shares.budgets = &stage->budgets;
 }
 
 void stage_deinit(struct stage *stage)
 {
     stage_turn(stage);
     shares_deinit(&stage->shares);
+    budgets_deinit(&stage->budgets);
     for (unsigned i = 0; i < stage->n_peers; i++) {
         ck_assert_msg(stage->peers[i]->is_freed, "upstream %u is left", i);
         free(stage->peers[i]);

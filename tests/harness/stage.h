@@ -12,6 +12,7 @@
 #define WSP_TESTS_HARNESS_STAGE_H
 
 #include "daemon/assembly.h"
+#include "daemon/budgets.h"
 #include "daemon/channel.h"
 #include "daemon/quota.h"
 #include "daemon/shares.h"
@@ -40,6 +41,7 @@ struct stage {
     struct fake_clock clock;
     struct quota quota;
     uint64_t last_id;
+    struct budgets budgets; /* without rates */
     struct shares shares;
     struct upstream *peers[STAGE_MAX_PEERS]; /* in the order in which they were started */
     unsigned n_peers;
