@@ -36,14 +36,36 @@ void recorder_handle(const struct wsplex_event *event, void *userdata)
     else if (strcmp(event->type, "message") == 0 && event->is_binary)
         recorder_note(recorder, "binary %zu", event->length);
     else if (strcmp(event->type, "message") == 0)
-        recorder_note(recorder, "text %s", event->length < 100 ? (const char *)event->data : "...");
+        recorder_note(recorder, "%s %s", event->is_replayed ? "replayed" : "text",
+                      event->length < 100 ? (const char *)event->data : "...");
     else if (strcmp(event->type, "error") == 0)
         recorder_note(recorder, "error %d", event->cause);
     else if (strcmp(event->type, "close") == 0)
         recorder_note(recorder, "close %s %d %s", event->was_clean ? "clean" : "unclean",
                       event->code, event->reason);
+    else if (strcmp(event->type, "interrupted") == 0)
+        recorder_note(recorder, "interrupted %d", event->cause);
+    else if (strcmp(event->type, "resumed") == 0)
+        recorder_note(recorder, "resumed %s", wsplex_websocket_extensions(event->target));
+    else if (strcmp(event->type, "gap") == 0 && event->is_counted)
+        recorder_note(recorder, "gap %d %llu", event->gap, (unsigned long long)event->count);
+    else if (strcmp(event->type, "gap") == 0)
+        recorder_note(recorder, "gap %d unknown", event->gap);
+    else if (strcmp(event->type, "unsent") == 0)
+        recorder_note(recorder, "unsent %llu %llu%s", (unsigned long long)event->count,
+                      (unsigned long long)event->bytes, event->is_in_doubt ? " in doubt" : "");
     else
         recorder_note(recorder, "%s", event->type);
+}
+
+int recorder_attach_extensions(struct recorder *recorder, struct wsplex_websocket *websocket)
+{
+    static const char *const types[] = {"interrupted", "resumed", "gap", "unsent"};
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && r == 0; i++)
+        r = wsplex_websocket_add_event_listener(websocket, types[i], recorder_handle, recorder, 0);
+    return r;
 }
 
 int recorder_attach(struct recorder *recorder, struct wsplex_websocket *websocket)
