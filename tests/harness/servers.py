@@ -127,6 +127,24 @@ class Server(Process):
         self.kill(signal.SIGCONT)
 
 
+class Feed:
+    """A path of a server's own, whose connection the test orders to send."""
+
+    def __init__(self, server):
+        self.server = server
+        self.path = new_path()
+        self.url = server.url(self.path)
+
+    def send(self, *texts):
+        connection = self.server.connection(self.path)
+        for text in texts:
+            connection.order("text", text=text)
+
+    def burst(self, count, fill):
+        """So many messages, each of them its number, a blank and fill."""
+        self.server.connection(self.path).order("burst", count=count, fill=fill)
+
+
 # --- a server by script ---
 
 

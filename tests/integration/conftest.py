@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 from certificates import Authority
 from daemon import Daemon
 from program import Program
-from servers import KINDS, Server
+from servers import KINDS, Feed, Server
 
 FAILED = pytest.StashKey()
 
@@ -63,6 +63,12 @@ def server(request, servers):
 def one_server(servers):
     """Any of them, where it makes no difference."""
     return servers["ws"]
+
+
+@pytest.fixture
+def feed(one_server):
+    """A path of it that nobody else asks for."""
+    return Feed(one_server)
 
 
 @pytest.fixture

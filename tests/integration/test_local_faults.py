@@ -10,7 +10,7 @@ import time
 
 import pytest
 from process import DEADLINE, n_descriptors, wait_until
-from servers import new_path
+from servers import Feed, new_path
 from wsplex_client import Channel, Closed, Failed, Message, Opened
 from wsplex_protocol import INITIAL_CREDIT, MAGIC, MORE, MUST_UNDERSTAND, Type, make_frame
 
@@ -65,29 +65,6 @@ def fixture_mute():
     """A socket where connections are accepted by the kernel, and nobody ever answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
-
-
-class Feed:
-    """A path of a server's own, whose connection the test orders to send."""
-
-    def __init__(self, server):
-        self.server = server
-        self.path = new_path()
-        self.url = server.url(self.path)
-
-    def send(self, *texts):
-        connection = self.server.connection(self.path)
-        for text in texts:
-            connection.order("text", text=text)
-
-    def burst(self, count, fill):
-        """So many messages, each of them its number, a blank and fill."""
-        self.server.connection(self.path).order("burst", count=count, fill=fill)
-
-
-@pytest.fixture(name="feed")
-def fixture_feed(one_server):
-    return Feed(one_server)
 
 
 @pytest.fixture(name="echo_url")

@@ -211,6 +211,31 @@ START_TEST(open_is_told_before_what_was_lost)
 }
 END_TEST
 
+/* The picture of doc/sharing.md. */
+static const struct {
+    enum slow_consumer policy;
+    const char *key, *heard;
+} pictures[] = {
+    {SLOW_DROP_OLDEST, NULL, "a1 gap(slow-consumer 5) b3 c2 a4"},
+    {SLOW_DROP_NEWEST, NULL, "a1 b1 a2 c1 gap(slow-consumer 5)"},
+    {SLOW_CONFLATE, "prefix:1", "a1 gap(slow-consumer 5) b3 c2 a4"},
+    {SLOW_CONFLATE, NULL, "a1 gap(slow-consumer 7) a4"},
+};
+
+START_TEST(as_in_the_picture)
+{
+    stage.conflate_key = pictures[_i].key;
+    a_and_b_share(pictures[_i].policy);
+    sends("a1");
+    channel_began(&a.channel, 1);
+    for (const char *text = "b1\0a2\0c1\0b2\0a3\0b3\0c2\0a4\0"; *text != '\0'; text += 3)
+        sends(text);
+    ck_assert_str_eq(a_hears_all(), pictures[_i].heard);
+    ck_assert_str_eq(program_heard(&b), "a1 b1 a2 c1 b2 a3 b3 c2 a4");
+    all_deinit();
+}
+END_TEST
+
 START_TEST(ones_own_upstream_is_never_paused_for_it)
 {
     stage.slow_consumer = SLOW_DROP_OLDEST;
@@ -634,6 +659,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(bound, past_the_bound_in_one_turn, 0, n_pasts);
     tcase_add_loop_test(bound, past_the_bound_in_bytes, 0, n_pasts);
     tcase_add_test(bound, open_is_told_before_what_was_lost);
+    tcase_add_loop_test(bound, as_in_the_picture, 0, sizeof(pictures) / sizeof(pictures[0]));
     tcase_add_test(bound, ones_own_upstream_is_never_paused_for_it);
     tcase_add_test(bound, policies_differ_on_one_upstream);
     tcase_add_loop_test(bound, nothing_grows, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
