@@ -629,6 +629,8 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
     struct user *user;
     int r;
 
+    *program = (struct program){.stage = stage};
+    task_init(&program->task, fetch, program);
     r = quota_user_ref(&stage->quota, uid, &user);
     if (r < 0)
         return r;
