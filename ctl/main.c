@@ -23,6 +23,13 @@ static const struct verb verbs[] = {
      "ID is the number that a list or the log shows; it names one thing and is never used again.\n"
      "Of an upstream that has failed, its owner is shown what the server answered.\n",
      true, ctl_list},
+    {"close", "ID", "close one remote connection, for all who use it",
+     "ID is the number that `upstreams` shows. The server is told the code 1000, and the programs "
+     "get\n"
+     "what it answers. You may close what is yours, and what users share on an endpoint if you "
+     "may\n"
+     "control it.\n",
+     true, ctl_list},
     {"history", "", "the remote connections that failed lately, and why", NULL, true, ctl_list},
     {"endpoints", "", "the endpoints of the daemon's configuration", NULL, true, ctl_list},
     {"connect", "[OPTION ...] URL", "a terminal, or a pipe, on a WebSocket",

@@ -43,8 +43,11 @@ struct request {
 struct verb {
     const char *name;
     unsigned n_arguments;
-    /* Makes the next piece: 0: it was the last one; ANSWER_MORE; an enum wsp_status, with nothing made; -ENOMEM. */
+    /* Makes the next piece: 0: it was the last one; ANSWER_MORE; an enum wsp_status, with nothing made; -ENOMEM. Changes
+     * nothing, as it is called in the middle of a write. */
     int (*answer)(struct request *request);
+    /* What is done when the request comes; NULL: nothing. 0; an enum wsp_status, and there is no answer. */
+    int (*act)(struct client *client, const char *argument);
 };
 
 /* ---- replies ---- */
@@ -119,8 +122,8 @@ static bool is_own(const struct client *client, uid_t uid)
     return client->peer.uid == uid && !peer_is_unknown(&client->peer, client->server->config);
 }
 
-/* What users share may be seen by those who have the right to. */
-static bool is_shown(const struct client *client, const struct target *target)
+/* Whether it is what users share, and the client has one of these rights to it. */
+static bool has_right(const struct client *client, const struct target *target, unsigned rights)
 {
     const struct config *config = client->server->config;
     const struct endpoint *endpoint;
@@ -128,14 +131,14 @@ static bool is_shown(const struct client *client, const struct target *target)
     if (!target || !target->is_wide)
         return false;
     endpoint = config_find_endpoint(config, wsp_view_of_string(target->endpoint));
-    return endpoint && (peer_rights(&client->peer, config, endpoint) &
-                        (unsigned)(ACCESS_MONITOR | ACCESS_CONTROL)) != 0;
+    return endpoint && (peer_rights(&client->peer, config, endpoint) & rights) != 0;
 }
 
 static bool may_see(const struct client *client, const struct listing *listing, struct list *node)
 {
     return is_own(client, listing->uid(node)) || client_is_admin(client) ||
-           (listing->target && is_shown(client, listing->target(node)));
+           (listing->target &&
+            has_right(client, listing->target(node), ACCESS_MONITOR | ACCESS_CONTROL));
 }
 
 /* Goes behind what the last piece showed. */
@@ -288,17 +291,29 @@ static int show_node(struct request *request, const char *kind, const struct lis
                        details(node, is_owner));
 }
 
+/* 0, or an enum wsp_status. */
+static int read_number(const char *text, uint64_t *ret_number)
+{
+    unsigned long long number;
+    char *end;
+
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9')
+        return WSP_STATUS_BAD_ARGUMENT;
+    *ret_number = number;
+    return 0;
+}
+
 static int answer_show(struct request *request)
 {
     const struct client *client = request->client;
     struct list *node;
-    char *end;
-    unsigned long long number;
+    uint64_t number;
+    int r = read_number(request->argument, &number);
 
-    errno = 0;
-    number = strtoull(request->argument, &end, 10);
-    if (errno != 0 || *end != '\0' || request->argument[0] < '0' || request->argument[0] > '9')
-        return WSP_STATUS_BAD_ARGUMENT;
+    if (r != 0)
+        return r;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         node = show_find(client, kinds[i].listing, number);
         if (node)
@@ -310,13 +325,34 @@ static int answer_show(struct request *request)
     return WSP_STATUS_NOT_FOUND;
 }
 
+/* ---- orders ---- */
+
+/* The answer then is what show says of it. */
+static int act_close(struct client *client, const char *argument)
+{
+    struct list *node;
+    uint64_t number;
+    int r = read_number(argument, &number);
+
+    if (r != 0)
+        return r;
+    node = show_find(client, &upstreams_listing, number);
+    if (!node)
+        return WSP_STATUS_NOT_FOUND;
+    if (!is_own(client, upstream_uid(node)) && !client_is_admin(client) &&
+        !has_right(client, upstream_target(node), ACCESS_CONTROL))
+        return WSP_STATUS_ACCESS;
+    share_close(upstream_share(node), 1000, WSP_VIEW_LITERAL("closed by request"));
+    return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct verb verbs[] = {
-    {"status", 0, answer_status},       {"upstreams", 0, answer_upstreams},
-    {"clients", 0, answer_clients},     {"channels", 0, answer_channels},
-    {"endpoints", 0, answer_endpoints}, {"show", 1, answer_show},
-    {"history", 0, answer_history},
+    {"status", 0, answer_status, NULL},       {"upstreams", 0, answer_upstreams, NULL},
+    {"clients", 0, answer_clients, NULL},     {"channels", 0, answer_channels, NULL},
+    {"endpoints", 0, answer_endpoints, NULL}, {"show", 1, answer_show, NULL},
+    {"history", 0, answer_history, NULL},     {"close", 1, answer_show, act_close},
 };
 
 static const struct verb *verb_find(struct wsp_view name)
@@ -343,11 +379,28 @@ static struct request *request_free(struct request *request)
     return NULL;
 }
 
+/* What is refused, and why, for the argument of the verb that was. */
+static int request_refuse(struct client *client, uint32_t id, unsigned status, const char *argument)
+{
+    switch (status) {
+    case WSP_STATUS_NOT_FOUND:
+        return reply_refuse(client, id, status,
+                            "nothing has the number %.60s, or it is another user's", argument);
+    case WSP_STATUS_ACCESS:
+        return reply_refuse(client, id, status, "this user may see %.60s, and not close it",
+                            argument);
+    default:
+        return reply_refuse(client, id, status,
+                            "'%.60s' is not a number as the lists show them, such as 7", argument);
+    }
+}
+
 static int request_new(struct client *client, const struct verb *verb, uint32_t id,
                        struct wsp_view arguments)
 {
     struct request *request = calloc(1, sizeof(*request));
     struct wsp_view argument;
+    int r = 0;
 
     if (!request)
         return -ENOMEM;
@@ -362,6 +415,13 @@ static int request_new(struct client *client, const struct verb *verb, uint32_t 
             request_free(request);
             return -ENOMEM;
         }
+    }
+    if (verb->act)
+        r = verb->act(client, request->argument);
+    if (r != 0) {
+        r = request_refuse(client, id, (unsigned)r, request->argument);
+        request_free(request);
+        return r;
     }
     list_append(&client->requests, &request->link);
     client->n_requests++;
@@ -419,11 +479,7 @@ int control_answer(struct client *client)
     if (r == 0 || r == ANSWER_MORE)
         return request_send(request);
     if (r > 0)
-        r = reply_refuse(client, request->id, (unsigned)r,
-                         r == WSP_STATUS_NOT_FOUND
-                             ? "nothing has the number %.60s, or it is another user's"
-                             : "'%.60s' is not a number as the lists show them, such as 7",
-                         request->argument);
+        r = request_refuse(client, request->id, (unsigned)r, request->argument);
     request_free(request);
     return r;
 }

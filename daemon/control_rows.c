@@ -115,6 +115,11 @@ uid_t upstream_uid(struct list *node)
     return share_of(node)->owner->uid;
 }
 
+struct share *upstream_share(struct list *node)
+{
+    return share_of(node);
+}
+
 const struct target *upstream_target(struct list *node)
 {
     return share_of(node)->target;

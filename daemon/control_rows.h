@@ -51,6 +51,7 @@ uint64_t client_number(struct list *node);
 uint64_t channel_number(struct list *node);
 uint64_t failed_number(struct list *node); /* in the history; not the id that failed_row shows */
 uid_t upstream_uid(struct list *node);
+struct share *upstream_share(struct list *node);
 const struct target *upstream_target(struct list *node);
 const struct target *channel_target(struct list *node); /* NULL: it is on no upstream */
 uid_t client_uid(struct list *node);

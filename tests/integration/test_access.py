@@ -10,7 +10,7 @@ import pytest
 from process import wait_until
 from servers import new_path
 from users import as_user, why_not
-from wsplex_client import Closed, Failed, Message, Opened
+from wsplex_client import Closed, Failed, Message, Opened, RequestError
 
 WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=f"no other users: {WHY_NOT}")
@@ -318,3 +318,74 @@ def test_rights_hold_as_they_were_when_a_channel_was_opened(desk, client_of):
     assert refused(carol)[0] == "access"
     alice.send("x")
     assert old.wait(Message).data == "x"
+
+
+# --- who sees and closes what users share ---
+
+
+def test_what_users_share_is_seen_and_closed_by_right(make_daemon, client_of, one_server):
+    path = new_path("echo")
+    daemon = make_daemon(
+        f"""socket-mode = 0666
+        endpoint "desk" {{
+            url = "{one_server.url(path)}"
+            users = {{"*: open join send receive", "{BOB}: monitor", "{CAROL}: control"}}
+            linger = 0
+        }}"""
+    )
+    channels = {uid: opened(client_of(daemon, uid)) for uid in (ALICE, BOB, CAROL)}
+    (upstream,) = daemon.upstreams()
+    number = str(upstream["id"])
+    private, _ = opened(client_of(daemon, ALICE), one_server.url(path), sharing="private")
+    own = next(str(row["id"]) for row in daemon.upstreams() if row["uid"] == ALICE)
+
+    def asks(uid, *words):
+        try:
+            return client_of(daemon, uid).request(*words)
+        except RequestError as error:
+            return {2: "bad-argument", 3: "access", 4: "not-found"}[error.status]
+
+    # Each sees their own; the rest is a right.
+    assert [row["uid"] for row in asks(ALICE, "channels")] == [ALICE, ALICE]
+    assert [str(row["id"]) for row in asks(ALICE, "upstreams")] == [own]
+    assert asks(ALICE, "show", number) == asks(DAVE, "show", number) == "not-found"
+    assert asks(ALICE, "close", number) == asks(DAVE, "close", own) == "not-found"
+    for uid in (BOB, CAROL):
+        assert sorted(row["uid"] for row in asks(uid, "channels")) == [ALICE, BOB, CAROL]
+        assert [str(row["id"]) for row in asks(uid, "upstreams")] == [number]
+        assert len(asks(uid, "show", number)["channel_ids"]) == 3
+        assert asks(uid, "close", own) == "not-found"
+    assert asks(BOB, "close", number) == "access"
+    assert asks(CAROL, "close", "x") == "bad-argument"
+    assert asks(ALICE, "close", own)["state"] in ("closing", "ended")
+    assert private.wait(Closed).code == 1000
+    assert len(daemon.upstreams()) == 1
+    assert asks(CAROL, "close", number)["kind"] == "upstream"
+    for channel, _ in channels.values():
+        assert channel.wait(Closed) == Closed(True, 1000, "closed by request")
+    # Who may nothing with an endpoint is not shown it; the others are told what they may.
+    rights = ["open", "join", "send", "receive"]
+    assert [row["rights"] for row in asks(ALICE, "endpoints")] == [rights]
+    assert [row["rights"] for row in asks(CAROL, "endpoints")] == [[*rights, "control"]]
+    assert "users" not in asks(ALICE, "endpoints")[0]["options"]
+    (row,) = daemon.request("endpoints")
+    assert row["options"]["users"] == [
+        "*: open join send receive", f"{BOB}: monitor", f"{CAROL}: control",
+    ]  # fmt: skip
+    daemon.configure(f'socket-mode = 0666\nendpoint "desk" {{ url = "{one_server.url(path)}" users = {{"{BOB}: open"}} }}')
+    daemon.process.kill(signal.SIGHUP)
+    daemon.expect("reloaded")
+    assert asks(ALICE, "endpoints") == []
+    assert [row["rights"] for row in asks(BOB, "endpoints")] == [["open"]]
+
+
+def test_wsplexctl_closes(make_daemon, one_server):
+    daemon = make_daemon()
+    with daemon.client() as client:
+        channel, _ = opened(client, one_server.url(new_path()), sharing="shared")
+        (upstream,) = daemon.upstreams()
+        done = daemon.ctl("close", str(upstream["id"]), check=0)
+        assert b"kind: " in done.stdout
+        assert channel.wait(Closed).code == 1000
+        done = daemon.ctl("close", "4711")
+        assert done.returncode != 0 and b"nothing has the number 4711" in done.stderr
