@@ -267,6 +267,25 @@ static void print_value(const json_t *value, enum kind kind)
     free(text);
 }
 
+static void print_object(const json_t *object, int indent, enum kind kind);
+
+static bool is_of_objects(const json_t *value)
+{
+    return json_is_array(value) && json_is_object(json_array_get(value, 0));
+}
+
+/* With an empty line between two of them. */
+static void print_objects(const json_t *array, int indent, enum kind kind)
+{
+    size_t index;
+    json_t *object;
+    json_array_foreach (array, index, object) {
+        if (index > 0)
+            putchar('\n');
+        print_object(object, indent, kind);
+    }
+}
+
 static void print_object(const json_t *object, int indent, enum kind kind)
 {
     const char *member;
@@ -274,7 +293,7 @@ static void print_object(const json_t *object, int indent, enum kind kind)
     size_t len, widest = 0;
     json_object_foreach ((json_t *)object, member, value) {
         kind_of(member, kind, &len);
-        if (len > widest && !json_is_object(value))
+        if (len > widest && !json_is_object(value) && !is_of_objects(value))
             widest = len;
     }
     json_object_foreach ((json_t *)object, member, value) {
@@ -286,6 +305,9 @@ static void print_object(const json_t *object, int indent, enum kind kind)
         if (json_is_object(value)) {
             putchar('\n');
             print_object(value, indent + INDENT, own);
+        } else if (is_of_objects(value)) {
+            putchar('\n');
+            print_objects(value, indent + INDENT, own);
         } else {
             printf("%*s ", (int)(widest > len ? widest - len : 0), "");
             print_value(value, own);

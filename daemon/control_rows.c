@@ -14,6 +14,7 @@
 #include "daemon/client_channel.h"
 #include "daemon/history.h"
 #include "daemon/options.h"
+#include "daemon/sending_rows.h"
 #include "daemon/server.h"
 #include "daemon/share.h"
 #include "daemon/upstream.h"
@@ -306,7 +307,7 @@ json_t *upstream_details(struct list *node, bool is_owner)
                       "ca_file", tls->ca_file ? tls->ca_file : "", "ca_path",
                       tls->ca_path ? tls->ca_path : "", "pins", strings_array(&tls->pins, 0, 1)),
             ending_members(&share->ending, is_owner ? share_excerpt(share, &share->ending) : NULL)),
-        merge(log_members(share), routing_members(share)));
+        merge(log_members(share), merge(routing_members(share), sending_members(share, is_owner))));
 }
 
 /* ---- clients ---- */
@@ -377,14 +378,15 @@ json_t *channel_details(struct list *node, bool is_owner)
     const struct client_channel *channel = channel_of(node);
     const struct channel *base = &channel->channel;
 
-    return merge(merge(json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o}", "number",
+    return merge(merge(json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:i}", "number",
                                  (json_int_t)channel->number, "lag_messages",
                                  number(channel_lag_messages(base)), "queue_bytes",
                                  number(base->queue_bytes), "slow_consumer",
                                  slow_consumer_to_string(base->slow_consumer), "queue_messages",
                                  number(base->queue_messages), "kept_messages",
                                  number(base->backlog.n_items), "bytes_dropped",
-                                 number(base->backlog.n_dropped_bytes)),
+                                 number(base->backlog.n_dropped_bytes), "n_subscriptions",
+                                 (int)base->subscriber.n_holds),
                        ending_members(&base->ending,
                                       is_owner ? share_excerpt(base->share, &base->ending) : NULL)),
                  position_members(base));

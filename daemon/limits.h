@@ -196,6 +196,11 @@
 #define MAX_SUBSCRIPTIONS_PER_CHANNEL      1024
 #define MAX_SUBSCRIPTION_BYTES_PER_CHANNEL (1024 * 1024)
 
+/* Of an upstream's subscriptions so many are shown, and so much of their texts: a person reads some, and a
+ * reply must not be longer than a client's lane. */
+#define MAX_SHOWN_SUBSCRIPTIONS 64
+#define MAX_SHOWN_TEXT          240
+
 /* Messages in one such write: more are a matter of the next turn, so that what remembers them stays
  * small. */
 #define MAX_MESSAGES_PER_WRITE 512

@@ -5,6 +5,7 @@ A daemon that a test has made is stopped after it: it must be idle, with no more
 with status 0, and have logged no warning that the test did not expect. After a test that failed it is just ended.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from certificates import Authority
 from daemon import Daemon
 from program import Program
 from servers import KINDS, Feed, Server
+from topics import TopicsProgram
 
 FAILED = pytest.StashKey()
 
@@ -131,3 +133,16 @@ def make_program(request):
 def program(make_program, daemon, tmp_path):
     """One on the test's daemon, which saves what is long."""
     return make_program(daemon, save=tmp_path)
+
+
+@pytest.fixture
+def follow():
+    """follow(daemon) starts a program that follows topics of the endpoint `feed`; it is open."""
+    with contextlib.ExitStack() as stack:
+
+        def start(daemon):
+            program = stack.enter_context(TopicsProgram(daemon.socket, "wsplex-endpoint:feed"))
+            program.expect("Opened")
+            return program
+
+        yield start

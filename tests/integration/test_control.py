@@ -164,7 +164,9 @@ def test_the_manual_page_names_every_member_and_no_other(make_daemon, one_server
         section = page.read().split("\n.Ss JSON\n")[1].split("\n.Sh ")[0]
     documented = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:\.It |\.)Va (.*)$", section, re.M))))
     with daemon.client() as client:
-        client.open(one_server.url(new_path())).wait(Opened)
+        channel = client.open(one_server.url(new_path()))
+        channel.wait(Opened)
+        channel.subscribe("on", "off")
         client.open("ws://127.0.0.1:1/").wait(Failed)
         verbs = ("status", "upstreams", "clients", "channels", "history", "endpoints")
         replies = [client.request(verb) for verb in verbs]
