@@ -20,6 +20,7 @@
 #include "daemon/destination.h"
 #include "daemon/idna.h"
 #include "daemon/network.h"
+#include "daemon/reconnect_options.h"
 #include "daemon/sending_options.h"
 #include "daemon/tls_options.h"
 #include "proto/rules.h"
@@ -150,7 +151,8 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
         return 1;
     }
     if (tls_options_check(&parse->endpoint.options, parse->endpoint.name, problem) != 0 ||
-        sending_options_check(&parse->endpoint.options, problem) != 0) {
+        sending_options_check(&parse->endpoint.options, problem) != 0 ||
+        reconnect_options_check(&parse->endpoint.options, problem) != 0) {
         report(parse->file, root->line, "endpoint \"%s\": %s", parse->endpoint.name, problem);
         return 1;
     }

@@ -61,6 +61,9 @@
  * an endpoint for a day; who comes too early is told so again. */
 #define MAX_RETRY_AFTER_S 3600
 
+/* Items of final-codes: each is compared with the code of a connection that has ended, and there are ranges. */
+#define MAX_FINAL_CODES 64
+
 /* Questions that one c-ares channel holds at once. Each new one costs a look at all of them, and
  * among 65536 it would search for a free number for ever; with more than these there is a further
  * channel, and one whose askers have all gone is given up with what it still asks. */

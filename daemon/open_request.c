@@ -18,6 +18,7 @@
 #include "daemon/option_text.h"
 #include "daemon/options.h"
 #include "daemon/proxy_choice.h"
+#include "daemon/reconnect_options.h"
 #include "daemon/sending_options.h"
 #include "daemon/server.h"
 #include "daemon/tls_options.h"
@@ -401,6 +402,8 @@ static int fill_options(struct request *request, const struct endpoint_options *
                          protocols->n_items > 0 ? protocols : &options->protocols);
     if (r == 0)
         r = sending_options_fill(target, options);
+    if (r == 0)
+        r = reconnect_options_fill(target, options);
     return r;
 }
 

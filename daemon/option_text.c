@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/access.h"
+#include "daemon/close_codes.h"
 #include "daemon/conflate_key.h"
 #include "daemon/credential.h"
 #include "daemon/destination.h"
@@ -315,6 +316,20 @@ static int access_rule_add(const struct option_row *row, struct strings *rules,
     return strings_add(rules, rule_text, strlen(rule_text));
 }
 
+static int codes_add(const struct option_row *row, struct strings *codes, struct wsp_view text,
+                     char ret_problem[OPTION_TEXT_LEN])
+{
+    if (!close_codes_check(text))
+        return option_problem(ret_problem,
+                              "%s: \"%.*s\" is no code that a server can close with, and no range "
+                              "of them, as in \"1008\" or \"4010-4014\"",
+                              row->name, text.len > 60 ? 60 : (int)text.len,
+                              (const char *)text.data);
+    if (codes->n_items >= MAX_FINAL_CODES)
+        return option_problem(ret_problem, "%s: more than %d", row->name, MAX_FINAL_CODES);
+    return strings_add(codes, (const char *)text.data, text.len);
+}
+
 int option_add_item(const struct option_row *row, struct wsp_view text, struct strings *strings,
                     char ret_problem[OPTION_TEXT_LEN])
 {
@@ -328,6 +343,8 @@ int option_add_item(const struct option_row *row, struct wsp_view text, struct s
         return messages_add(row, strings, text, ret_problem);
     if (row->type == OPTION_USERS || row->type == OPTION_GROUPS)
         return access_rule_add(row, strings, text, ret_problem);
+    if (row->type == OPTION_CODES)
+        return codes_add(row, strings, text, ret_problem);
     if (row->type == OPTION_RULES)
         return rule_add(row, strings, text, ret_problem);
     if (row->type == OPTION_RATES)

@@ -88,7 +88,8 @@ static enum option_kind option_kind(const struct option_row *row)
     case OPTION_RULES:
     case OPTION_RATES:
     case OPTION_USERS:
-    case OPTION_GROUPS: return KIND_LIST;
+    case OPTION_GROUPS:
+    case OPTION_CODES: return KIND_LIST;
     default: return KIND_NUMBER;
     }
 }

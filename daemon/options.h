@@ -42,6 +42,7 @@ enum option_type {
     OPTION_KEY,
     OPTION_USERS,
     OPTION_GROUPS,
+    OPTION_CODES,
 };
 
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
@@ -72,6 +73,7 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
 #define OPTION_C_KEY       char *
 #define OPTION_C_USERS     struct strings
 #define OPTION_C_GROUPS    struct strings
+#define OPTION_C_CODES     struct strings
 
 /* Of a GROUP: none is given. */
 #define OPTION_NO_GROUP UINT64_MAX

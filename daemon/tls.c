@@ -207,24 +207,25 @@ int tls_session_judge(struct tls_session *session)
 /* Reasons that are told in other words than OpenSSL's, after the name of the host. */
 static const struct {
     int reason;
+    bool is_lasting; /* until the certificate that we show is another */
     const char *text;
 } reasons[] = {
-    {SSL_R_UNEXPECTED_EOF_WHILE_READING, "ended the connection during the TLS handshake"},
-    {SSL_R_WRONG_VERSION_NUMBER, "does not answer with TLS on this port"},
-    {SSL_R_PACKET_LENGTH_TOO_LONG, "does not answer with TLS on this port"},
-    {SSL_R_HTTP_REQUEST, "does not answer with TLS on this port"},
-    {SSL_R_UNSUPPORTED_PROTOCOL,
+    {SSL_R_UNEXPECTED_EOF_WHILE_READING, false, "ended the connection during the TLS handshake"},
+    {SSL_R_WRONG_VERSION_NUMBER, false, "does not answer with TLS on this port"},
+    {SSL_R_PACKET_LENGTH_TOO_LONG, false, "does not answer with TLS on this port"},
+    {SSL_R_HTTP_REQUEST, false, "does not answer with TLS on this port"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, false,
      "speaks no version of TLS that is safe; the server must be set to TLS 1.2 or 1.3"},
-    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, false,
      "speaks no version of TLS that is safe; the server must be set to TLS 1.2 or 1.3"},
-    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED,
+    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, true,
      "wants a client's certificate, and there is none for it (cert-file)"},
-    {SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, true,
      "does not trust the client's certificate (cert-file): it does not know its issuer"},
-    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, true,
      "refused the client's certificate (cert-file): it has expired"},
-    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "refused the client's certificate (cert-file)"},
-    {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, true, "refused the client's certificate (cert-file)"},
+    {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, true,
      "refused the client's certificate (cert-file): it is not one for clients"},
 };
 
@@ -235,6 +236,7 @@ static bool session_describe_reason(const struct tls_session *session, unsigned 
          i++)
         if (reasons[i].reason == ERR_GET_REASON(error)) {
             failure_set(ret_failure, WSP_CAUSE_TLS, 0, "%s %s", session->host, reasons[i].text);
+            ret_failure->is_lasting = reasons[i].is_lasting;
             return true;
         }
     return false;

@@ -282,10 +282,13 @@ int tls_verify(X509_STORE_CTX *store, void *unused)
     struct tls_session *session = session_of(store);
 
     (void)unused;
-    if (!session->settings->is_insecure && X509_verify_cert(store) != 1)
+    if (!session->settings->is_insecure && X509_verify_cert(store) != 1) {
+        session->failure.is_lasting = true;
         return 0;
+    }
     if (has_pin(session, store))
         return 1;
+    session->failure.is_lasting = true;
     X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
 }

@@ -167,7 +167,7 @@ void peer_starts_closing(struct upstream *peer)
     peer->stage->n_upstream_calls--;
 }
 
-static void peer_is_over(struct upstream *peer, const struct ending *ending)
+void peer_ends_as(struct upstream *peer, const struct ending *ending)
 {
     peer->stage->n_upstream_calls++;
     drop_in_flight(peer);
@@ -180,7 +180,7 @@ void peer_ends(struct upstream *peer, bool was_clean, uint16_t code, const char 
     struct ending ending = {.was_clean = was_clean, .code = code};
 
     ending.reason = close_reason_of(wsp_view_of_string(reason));
-    peer_is_over(peer, &ending);
+    peer_ends_as(peer, &ending);
 }
 
 void peer_fails(struct upstream *peer, uint16_t cause)
@@ -188,7 +188,7 @@ void peer_fails(struct upstream *peer, uint16_t cause)
     struct ending ending = {.code = 1006};
 
     failure_set(&ending.failure, cause, 0, "scripted");
-    peer_is_over(peer, &ending);
+    peer_ends_as(peer, &ending);
 }
 
 struct outgoing *peer_takes(struct upstream *peer)
@@ -387,7 +387,11 @@ struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
         text_copy(&target->heartbeat.request) | text_copy(&target->heartbeat.reply);
     for (unsigned i = 0; r == 0 && stage->greeting[i] != NULL; i++)
         r = strings_add(&target->greeting, stage->greeting[i], strlen(stage->greeting[i]));
-    return r == 0 ? target : target_free(target);
+    if (r != 0)
+        return target_free(target);
+    if (stage->adjust != NULL)
+        stage->adjust(target);
+    return target;
 }
 
 /* --- the program's part --- */

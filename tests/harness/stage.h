@@ -51,7 +51,9 @@ struct stage {
     uint64_t queue_bytes, queue_messages, linger_ms, block_timeout_ms;
     const char *conflate_key; /* NULL: none */
     enum slow_consumer slow_consumer;
-    const char *greeting[4]; /* up to a NULL */
+    void (*adjust)(
+        struct target *target); /* and whatever else the test wants of them; may be NULL */
+    const char *greeting[4];    /* up to a NULL */
     uint64_t greeting_interval_ms;
     struct heartbeat_settings heartbeat; /* its texts are borrowed */
     struct routing_settings routing;
@@ -113,6 +115,7 @@ void peer_sends_part(struct upstream *peer, size_t len, size_t max);
 void peer_starts_closing(struct upstream *peer);
 void peer_ends(struct upstream *peer, bool was_clean, uint16_t code, const char *reason);
 void peer_fails(struct upstream *peer, uint16_t cause);
+void peer_ends_as(struct upstream *peer, const struct ending *ending);
 
 /* The upstream takes the next message; NULL: none. It is in flight until it is written (and done) or dropped. */
 struct outgoing *peer_takes(struct upstream *peer);
@@ -144,7 +147,7 @@ void program_reads(struct program *program,
 /*
  * What the program has heard since the last call: "open" or "open(protocol)", texts as they are, "[n]" for n bytes of a
  * binary message, each in parentheses if it was replayed, "gap(reason count)" with "?" for a count that is not known,
- * "interrupted(cause)", "resumed", "closing", "error(cause)", "close(code reason)" with "clean" before the code where it was.
+ * "interrupted(cause)", "resumed", "unsent(messages bytes)" with totals, "closing", "error(cause)", "close(code reason)" with "clean" before the code where it was.
  */
 const char *program_heard(struct program *program);
 
