@@ -366,7 +366,10 @@ struct target *stage_target(struct stage *stage, uid_t uid, const char *url)
         return target_free(target);
     if (stage->conflate_key != NULL && target_set_conflate_key(target, stage->conflate_key) < 0)
         return target_free(target);
-    target->scope = uid;
+    target->scope = stage->is_wide ? STAGE_DAEMON_UID : uid;
+    target->is_wide = stage->is_wide;
+    target->may_open = !stage->may_not_open;
+    target->denied = stage->denied;
     target->queue_bytes = stage->queue_bytes;
     target->queue_messages = stage->queue_messages;
     target->linger_ms = stage->linger_ms;

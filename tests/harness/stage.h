@@ -20,7 +20,12 @@
 #include "proto/local/errors.h"
 #include "tests/harness/fake_clock.h"
 
-enum { STAGE_UID = 1000, STAGE_MAX_PEERS = 20000, STAGE_MAX_TRANSCRIPT = 4096 };
+enum {
+    STAGE_UID = 1000,
+    STAGE_DAEMON_UID = 999,
+    STAGE_MAX_PEERS = 20000,
+    STAGE_MAX_TRANSCRIPT = 4096
+};
 
 /* A server, seen through the upstream that was started to reach it. Stays readable after it is freed. */
 struct upstream {
@@ -60,6 +65,9 @@ struct stage {
     struct retention retention; /* of their upstreams, */
     struct retention replay;    /* and what they want of it */
     struct position resume;     /* after which the next programs resume, if it is given */
+    /* rights of the next programs; they share with all users, on upstreams of STAGE_DAEMON_UID */
+    bool is_wide, may_not_open;
+    uint8_t denied; /* bits of enum wsp_denied */
 };
 
 /* A program with one WebSocket. */
