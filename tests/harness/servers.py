@@ -109,6 +109,16 @@ class Server(Process):
         """The connection that asks, or has asked, for that path."""
         return Connection(self, self._wait_event("open", path=path))
 
+    def connections(self, path, n_connections):
+        """The first so many that ask, or have asked, for that path, in their order."""
+
+        def asked():
+            events = [json.loads(line) for line in self.out.all()]
+            return [event for event in events if (event["event"], event.get("path")) == ("open", path)]
+
+        wait_until(lambda: len(asked()) >= n_connections, lambda: f"{n_connections} of {path}: {asked()}")
+        return [Connection(self, event) for event in asked()[:n_connections]]
+
     def expect_connections(self, path, n_connections):
         """So many connections have asked for that path, and not one more."""
 

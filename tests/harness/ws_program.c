@@ -2,12 +2,16 @@
  * ws_program: a program that uses libwsplex as any other would, driven by lines on stdin; what happens to it stands on
  * stdout, a JSON object a line. Tests run it, several at a time, against a real daemon.
  *
- *   open NAME URL [shared|private] [protocol=P] [header=N:V] [option=N=V] ...
+ *   open NAME URL [shared|private] [protocol=P] [header=N:V] [option=N=V] [resume=POSITION] ...
  *   text NAME TEXT             sends the rest of the line
  *   file NAME text|binary PATH sends a file as one message
  *   close NAME [CODE [REASON]]
  *   free NAME
  *   amount NAME                tells bufferedAmount and readyState
+ *   position NAME
+ *   subscribe NAME ON_CONNECT [ON_LEAVE]
+ *   unsubscribe NAME ON_CONNECT
+ *   reconnect MS BYTES         for what is opened from then on
  *
  * Its own loop is poll(2) on stdin and on the client. At the end of stdin it frees all and ends. Messages that are long
  * or binary are told by length, and written whole into the folder of --save, NAME.1, NAME.2, ...
@@ -126,7 +130,9 @@ static void on_message(const struct wsplex_event *event, void *userdata)
 
     channel->n_messages++;
     tell_begin("message", channel);
-    printf(", \"binary\": %s, \"length\": %zu", event->is_binary ? "true" : "false", event->length);
+    printf(", \"binary\": %s, \"length\": %zu, \"number\": %llu, \"replayed\": %s",
+           event->is_binary ? "true" : "false", event->length,
+           (unsigned long long)event->position.number, event->is_replayed ? "true" : "false");
     if (!event->is_binary && event->length <= SHOWN_LEN)
         tell_text("data", event->data, event->length);
     else if (program.folder)
@@ -134,13 +140,39 @@ static void on_message(const struct wsplex_event *event, void *userdata)
     tell_end();
 }
 
+/* `error` and `interrupted`. */
 static void on_error(const struct wsplex_event *event, void *userdata)
 {
-    tell_begin("error", userdata);
+    tell_begin(event->type, userdata);
     printf(", \"cause\": %d, \"status\": %d, \"retry_after\": %u", event->cause, event->http_status,
            event->retry_after);
     tell_text("text", event->cause_text, strlen(event->cause_text));
     tell_text("excerpt", event->excerpt, event->excerpt_length);
+    tell_end();
+}
+
+static void on_resumed(const struct wsplex_event *event, void *userdata)
+{
+    (void)event;
+    tell_begin("resumed", userdata);
+    tell_end();
+}
+
+static void on_gap(const struct wsplex_event *event, void *userdata)
+{
+    tell_begin("gap", userdata);
+    printf(", \"gap\": %d, \"counted\": %s, \"count\": %llu, \"number\": %llu", event->gap,
+           event->is_counted ? "true" : "false", (unsigned long long)event->count,
+           (unsigned long long)event->position.number);
+    tell_text("text", event->cause_text, strlen(event->cause_text));
+    tell_end();
+}
+
+static void on_unsent(const struct wsplex_event *event, void *userdata)
+{
+    tell_begin("unsent", userdata);
+    printf(", \"count\": %llu, \"bytes\": %llu, \"doubt\": %s", (unsigned long long)event->count,
+           (unsigned long long)event->bytes, event->is_in_doubt ? "true" : "false");
     tell_end();
 }
 
@@ -206,6 +238,12 @@ static void option_take(struct wsplex_options *options, char *word, const char *
 
         *equals = '\0';
         r = wsplex_options_set(options, value + 1, equals + 1);
+    } else if (strncmp(word, "resume=", 7) == 0) {
+        struct wsplex_position position;
+
+        r = wsplex_position_from_string(value + 1, &position);
+        if (r == 0)
+            wsplex_options_set_resume(options, &position);
     } else {
         r = -EINVAL;
     }
@@ -240,7 +278,14 @@ static void order_open(char *line)
     if (wsplex_websocket_set_on_open(channel->websocket, on_open, channel) < 0 ||
         wsplex_websocket_set_on_message(channel->websocket, on_message, channel) < 0 ||
         wsplex_websocket_set_on_error(channel->websocket, on_error, channel) < 0 ||
-        wsplex_websocket_set_on_close(channel->websocket, on_close, channel) < 0)
+        wsplex_websocket_set_on_close(channel->websocket, on_close, channel) < 0 ||
+        wsplex_websocket_add_event_listener(channel->websocket, "interrupted", on_error, channel,
+                                            0) < 0 ||
+        wsplex_websocket_add_event_listener(channel->websocket, "resumed", on_resumed, channel, 0) <
+            0 ||
+        wsplex_websocket_add_event_listener(channel->websocket, "gap", on_gap, channel, 0) < 0 ||
+        wsplex_websocket_add_event_listener(channel->websocket, "unsent", on_unsent, channel, 0) <
+            0)
         exit(2);
 }
 
@@ -314,12 +359,62 @@ static void order_amount(char *line)
     tell_end();
 }
 
+static void order_position(char *line)
+{
+    const struct channel *channel = channel_find(rest_of(line, 1));
+    struct wsplex_position position;
+    char text[WSPLEX_POSITION_SIZE];
+    int r = wsplex_websocket_get_position(channel->websocket, &position);
+
+    if (r < 0) {
+        tell_refused(channel, "position", r);
+        return;
+    }
+    wsplex_position_to_string(&position, text);
+    tell_begin("position", channel);
+    tell_text("position", text, strlen(text));
+    tell_end();
+}
+
+static void order_subscribe(char *line)
+{
+    bool is_more = strncmp(line, "subscribe", 9) == 0;
+    char *words[MAX_WORDS];
+    int n = split(line, words), r;
+    struct channel *channel = n > 2 ? channel_find(words[1]) : NULL;
+
+    if (!channel)
+        exit(2);
+    r = is_more ? wsplex_websocket_subscribe(channel->websocket, words[2], n > 3 ? words[3] : NULL)
+                : wsplex_websocket_unsubscribe(channel->websocket, words[2]);
+    if (r < 0)
+        tell_refused(channel, words[0], r);
+}
+
+static void order_reconnect(char *line)
+{
+    char *words[MAX_WORDS];
+
+    if (split(line, words) != 3 ||
+        wsplex_set_reconnect(program.client, (int)strtol(words[1], NULL, 10),
+                             strtoul(words[2], NULL, 10)) < 0)
+        exit(2);
+}
+
 static const struct order {
     const char *word;
     void (*run)(char *line);
 } orders[] = {
-    {"open ", order_open},   {"text ", order_text}, {"file ", order_file},
-    {"close ", order_close}, {"free ", order_free}, {"amount ", order_amount},
+    {"open ", order_open},
+    {"text ", order_text},
+    {"file ", order_file},
+    {"close ", order_close},
+    {"free ", order_free},
+    {"amount ", order_amount},
+    {"position ", order_position},
+    {"subscribe ", order_subscribe},
+    {"unsubscribe ", order_subscribe},
+    {"reconnect ", order_reconnect},
 };
 
 static void obey(char *line)

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: MIT
+"""Programs whose library comes back when the daemon has gone: killed, stopped, started by its socket, or talked to again."""
+
+import os
+import re
+import signal
+import socket
+
+import pytest
+from conftest import FAILED
+from daemon import Daemon
+from process import Process, built
+from servers import new_path
+from wsplex_protocol import CAUSES, GAPS
+
+QUEUE = 1 << 20
+
+
+@pytest.fixture(name="again")
+def fixture_again(request):
+    """again(daemon) starts one in the place of a daemon that has ended."""
+    daemons = []
+
+    def start(daemon, **more):
+        daemons.append(Daemon(daemon.folder, **more))
+        return daemons[-1]
+
+    yield start
+    has_failed = request.node.stash.get(FAILED, False)
+    for daemon in daemons:
+        daemon.__exit__(AssertionError if has_failed else None)
+
+
+def kill(daemon):
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.wait()
+
+
+def echo(server):
+    return server.url(new_path("echo"))
+
+
+def numbered(program, name):
+    """What has been said to the program so far: the data of its messages, and gaps."""
+    told = []
+    for event in program.events(name):
+        if event["event"] == "message":
+            told.append(event["data"])
+        elif event["event"] == "gap":
+            told.append(GAPS[event["gap"]])
+    return told
+
+
+def start_program(make_program, daemon):
+    program = make_program(daemon)
+    program.write(f"reconnect -1 {QUEUE}")
+    return program
+
+
+def talk(program, name, text):
+    program.text(name, text)
+    assert program.event("message", name=name)["data"] == text
+
+
+# --- killed ---
+
+
+def test_killed_and_started_again(daemon, again, make_program, one_server):
+    """Several objects, shared and not: each is told once, goes on, and knows that it may have missed something."""
+    program = start_program(make_program, daemon)
+    shared = echo(one_server)
+    program.open("a", shared, "shared")
+    program.open("b", shared, "shared")
+    program.open("c", echo(one_server))
+    for name in "abc":
+        program.event("open", name=name)
+    talk(program, "c", "before")
+    kill(daemon)
+    for name in "abc":
+        event = program.event("interrupted", name=name)
+        assert event["cause"] < 0
+        assert program.amount(name)[1] == 1  # OPEN
+    second = again(daemon)
+    for name in "abc":
+        gap = program.event("gap", name=name)
+        assert (GAPS[gap["gap"]], gap["counted"]) == ("unknown-epoch", False)
+        program.event("resumed", name=name)
+    talk(program, "c", "after")
+    assert numbered(program, "c") == ["before", "unknown-epoch", "after"]
+    assert len(second.channels()) == 3 and len(second.upstreams()) == 2
+    program.text("a", "to both")
+    for name in "ab":
+        assert program.event("message", name=name)["data"] == "to both"
+    for name in "abc":
+        assert [event["event"] for event in program.events(name)].count("interrupted") == 1
+        program.close(name, 1000)
+        program.event("close", name=name)
+    program.finish()
+
+
+def test_nothing_is_sent_twice(daemon, again, make_program, one_server):
+    """A program that sends all the time, and a daemon that is killed again and again: each message reaches the server
+    at most once, and those that did not are no more than `unsent` has told."""
+    program = start_program(make_program, daemon)
+    path = new_path("tell")
+    program.open("a", one_server.url(path))
+    program.event("open", name="a")
+    n_given = 0
+    for _ in range(3):
+        for _ in range(20):
+            program.text("a", f"m{n_given}")
+            n_given += 1
+        kill(daemon)
+        program.event("interrupted", name="a")
+        for _ in range(5):
+            program.text("a", f"m{n_given}")
+            n_given += 1
+        daemon = again(daemon)
+        program.event("resumed", name="a")
+    connections = one_server.connections(path, 4)
+    program.text("a", "last")
+    program.close("a", 1000)
+    program.event("close", name="a", clean=True)
+    connections[-1].event("close")
+    arrived = [message["text"] for each in connections for message in each.all_messages()]
+    in_doubt = sum(event["count"] for event in program.events("a") if event["event"] == "unsent")
+    assert arrived[-1] == "last"
+    numbers = [int(text[1:]) for text in arrived[:-1]]
+    assert len(set(numbers)) == len(numbers)
+    assert numbers == sorted(numbers)
+    assert n_given - len(numbers) <= in_doubt <= n_given
+    program.finish()
+
+
+def test_connecting_stays_connecting(daemon, again, make_program, one_server):
+    """The daemon dies while it waits for a server that does not answer, and the next one gets through."""
+    program = start_program(make_program, daemon)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        program.open("a", f"ws://127.0.0.1:{port}/")
+        silent.settimeout(30)
+        with silent.accept()[0]:
+            kill(daemon)
+        second = again(daemon)
+        silent.accept()[0].close()
+    cause, _ = program.failure("a")
+    assert cause == "handshake"
+    second.expect("upstream-failed")
+    assert [event["event"] for event in program.events("a")] == ["error", "close"]
+    assert second.channels() == []
+    program.finish()
+
+
+def test_it_gives_up(daemon, make_program, one_server):
+    program = make_program(daemon)
+    program.write("reconnect 300 0")
+    program.open("a", echo(one_server))
+    program.event("open", name="a")
+    kill(daemon)
+    program.event("interrupted", name="a")
+    program.text("a", "x")
+    assert "away" in program.event("refused", name="a")["text"]
+    cause, text = program.failure("a")
+    assert cause < 0 and daemon.socket in text
+    program.finish()
+
+
+# --- stopped ---
+
+
+def test_stopped_and_started_again(daemon, again, make_program, one_server):
+    """The server sees 1001, and the program no close."""
+    program = start_program(make_program, daemon)
+    path = new_path("tell")
+    program.open("a", one_server.url(path))
+    program.event("open", name="a")
+    connection = one_server.connection(path)
+    connection.order("text", text="one")
+    program.event("message", data="one")
+    daemon.stop()
+    assert connection.closed()[0] == 1001
+    assert CAUSES[program.event("interrupted", name="a")["cause"]] == "shutdown"
+    program.text("a", "waits")
+    assert program.amount("a") == (5, 1)
+    again(daemon)
+    program.event("resumed", name="a")
+    connection = one_server.connections(path, 2)[1]
+    assert connection.event("message")["text"] == "waits"
+    connection.order("text", text="two")
+    program.event("message", data="two")
+    assert numbered(program, "a") == ["one", "unknown-epoch", "two"]
+    connection.order("close", code=4000, reason="enough")
+    assert program.event("close", name="a")["code"] == 4000
+    program.finish()
+
+
+def test_without_reconnect_it_is_closed(daemon, make_program, one_server):
+    program = make_program(daemon)
+    program.open("a", echo(one_server))
+    program.event("open", name="a")
+    daemon.stop()
+    assert program.event("close", name="a")["code"] == 1001
+    program.finish()
+
+
+# --- started by its socket ---
+
+
+def test_started_by_its_socket(folder, make_program, one_server):
+    """Who holds the socket holds the connections of those who come while there is no daemon."""
+    path = os.path.join(folder, "wsplex.sock")
+    config = os.path.join(folder, "wsplexd.conf")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write('allow = {"*"}\n')
+
+    class Place:
+        socket = path
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        shell = f'exec 3<&{listener.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --config "$1"'
+
+        def start():
+            return Process(
+                ["bash", "-c", shell, built("wsplexd"), config], pass_fds=[listener.fileno()]
+            )
+
+        program = start_program(make_program, Place)
+        first = start()
+        try:
+            program.open("a", echo(one_server))
+            program.event("open", name="a")
+            talk(program, "a", "one")
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait()
+            program.event("interrupted", name="a")
+            program.text("a", "two")
+            second = start()
+            try:
+                program.event("resumed", name="a")
+                assert program.event("message", name="a")["data"] == "two"
+                program.close("a", 1000)
+                program.event("close", name="a", clean=True)
+                program.finish()
+            finally:
+                second.end()
+        finally:
+            first.end()
+
+
+# --- the same daemon ---
+
+REPLAYING = """
+endpoint "feed" {{
+    url = "{url}"
+    share = yes
+    replay = 100
+}}
+"""
+
+
+def test_resumed_by_the_same_daemon(make_daemon, make_program, one_server):
+    """The connection to the daemon breaks, the feed goes on for others: the library gets what came meanwhile, each
+    message once, and there is no gap."""
+    path = new_path("tell")
+    daemon = make_daemon(REPLAYING.format(url=one_server.url(path)))
+    keeper = make_program(daemon)
+    keeper.open("k", "wsplex-endpoint:feed")
+    keeper.event("open", name="k")
+    connection = one_server.connection(path)
+    program = start_program(make_program, daemon)
+    program.open("a", "wsplex-endpoint:feed")
+    program.event("open", name="a")
+    for number in range(3):
+        connection.order("text", text=str(number))
+    program.event("message", data="2")
+    # Stopped, it does not read; its connection to the daemon is cut from outside.
+    os.kill(program.pid, signal.SIGSTOP)
+    cut(daemon, program)
+    for number in range(3, 10):
+        connection.order("text", text=str(number))
+    keeper.event("message", data="9")
+    os.kill(program.pid, signal.SIGCONT)
+    program.event("interrupted", name="a")
+    program.event("resumed", name="a")
+    program.event("message", data="9")
+    connection.order("text", text="10")
+    program.event("message", data="10")
+    told = [event for event in program.events("a") if event["event"] in ("message", "gap")]
+    assert [event.get("data") for event in told] == [str(number) for number in range(11)]
+    assert [event["replayed"] for event in told[-1:]] == [False]
+    assert any(event["replayed"] for event in told)
+    program.finish()
+    keeper.finish()
+
+
+def cut(daemon, program):
+    """Shuts the program's connection down, from within the program's own descriptor."""
+    peers = [client for client in daemon.request("clients") if client["pid"] == program.pid]
+    assert len(peers) == 1
+    for name in os.listdir(f"/proc/{program.pid}/fd"):
+        link = os.readlink(f"/proc/{program.pid}/fd/{name}")
+        if re.match("socket:", link):
+            take_and_shut(program.pid, int(name))
+
+
+def take_and_shut(pid, number):
+    """pidfd_getfd(2)."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    try:
+        taken = libc.syscall(438, pidfd, number, 0)
+        if taken < 0:
+            pytest.skip("pidfd_getfd is not allowed here")
+        with socket.socket(fileno=taken) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+    finally:
+        os.close(pidfd)
+
+
+def test_resumed_by_another_program(make_daemon, make_program, one_server):
+    """A position that was written down is where the next program goes on."""
+    path = new_path("tell")
+    daemon = make_daemon(REPLAYING.format(url=one_server.url(path)))
+    keeper = make_program(daemon)
+    keeper.open("k", "wsplex-endpoint:feed")
+    keeper.event("open", name="k")
+    connection = one_server.connection(path)
+    first = make_program(daemon)
+    first.open("a", "wsplex-endpoint:feed")
+    first.event("open", name="a")
+    connection.order("text", text="0")
+    first.event("message", data="0")
+    first.write("position a")
+    position = first.event("position")["position"]
+    first.finish()
+    for number in range(1, 5):
+        connection.order("text", text=str(number))
+    keeper.event("message", data="4")
+    second = make_program(daemon)
+    second.open("a", "wsplex-endpoint:feed", f"resume={position}")
+    second.event("message", data="4")
+    assert numbered(second, "a") == ["1", "2", "3", "4"]
+    assert all(event["replayed"] for event in second.events("a") if event["event"] == "message")
+    second.open("b", "wsplex-endpoint:feed", "resume=00112233445566778899aabbccddeeff:7")
+    gap = second.event("gap", name="b")
+    assert (GAPS[gap["gap"]], gap["counted"]) == ("unknown-epoch", False)
+    for program in (second, keeper):
+        program.finish()
