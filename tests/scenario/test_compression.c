@@ -358,6 +358,34 @@ START_TEST(messages_leave_as_they_are)
 }
 END_TEST
 
+/* What a program counts is what it gave, also where the server gets another id than that; to the byte at its end. */
+START_TEST(a_message_with_another_id_counts_as_it_was)
+{
+    static const char text[] = "{\"id\":1,\"method\":\"m\",\"params\":[1,2,3,4,5,6,7]}";
+    const uint64_t len = sizeof(text) - 1;
+    uint64_t half;
+
+    stage.routing = (struct routing_settings){.is_on = true, .timeout_ms = 1000, .max_pending = 1};
+    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
+    server.extensions = _i == 0 ? NULL : "permessage-deflate";
+    server_opens(&server, "");
+    ck_assert_str_eq(program_heard(&a), "open");
+    server_takes(&server, 40);
+    ck_assert_int_eq(program_sends(&a, text), 0);
+    server_run(&server);
+    half = a.channel.share->n_out_bytes;
+    ck_assert_uint_lt(half, len);
+    ck_assert_uint_eq(a.channel.outbox_bytes, len - half);
+    server_takes(&server, 100);
+    server_run(&server);
+    ck_assert_ptr_nonnull(strstr(server_heard(&server), ",\"params\":[1,2,3,4,5,6,7]}"));
+    ck_assert_uint_eq(a.channel.share->n_out_bytes, len);
+    ck_assert_uint_eq(a.channel.outbox_bytes, 0);
+    ck_assert_uint_eq(a.channel.share->n_out, 1);
+    leave();
+}
+END_TEST
+
 /* A deflater would remember it; and nothing of it is left where it was written from. */
 START_TEST(a_secret_is_not_packed)
 {
@@ -442,6 +470,7 @@ Suite *unit_suite(void)
     tcase_add_test(in, a_bomb_ends_at_the_limit);
     tcase_add_test(out, messages_leave_packed_and_count_in_full);
     tcase_add_loop_test(out, messages_leave_as_they_are, 0, 2);
+    tcase_add_loop_test(out, a_message_with_another_id_counts_as_it_was, 0, 2);
     tcase_add_test(out, a_secret_is_not_packed);
     tcase_add_test(out, packing_has_a_budget_per_turn);
     tcase_add_test(out, an_end_while_packing_drops_the_message);

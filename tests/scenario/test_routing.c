@@ -468,6 +468,66 @@ START_TEST(what_was_never_sent_waits_for_no_reply)
 }
 END_TEST
 
+/* --- an interruption --- */
+
+/* The connection is lost, and another one opens. */
+static void comes_back(void)
+{
+    unsigned n_peers = stage.n_peers;
+
+    peer->share->target->is_persistent = true;
+    peer_fails(peer, WSP_CAUSE_LOST);
+    while (stage.n_peers == n_peers)
+        stage_wait(&stage, 1000);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    stage_turn(&stage);
+    program_heard(&a);
+    program_heard(&b);
+}
+
+/* What was written waits for no reply any more; what was not goes again, as the request that it was. */
+START_TEST(an_interruption_ends_what_was_written)
+{
+    struct outgoing *half;
+    uint32_t written, id;
+
+    a_and_b_share();
+    written = asks(&a, "1");
+    ck_assert_int_eq(program_sends(&a, "{\"id\":2,\"method\":\"m\"}"), 0);
+    ck_assert_int_eq(program_sends(&b, "{\"id\":2,\"method\":\"n\"}"), 0);
+    half = peer_takes(peer);
+    peer_writes_part(peer, half, 7);
+    comes_back();
+    ck_assert_uint_eq(routing()->n_routes, 1);
+    ck_assert_uint_eq(routing()->n_timed_out, 0);
+    id = id_in(peer_receives(peer), 1); /* after what b had in its outbox */
+    ck_assert_uint_ne(id, written);
+    ck_assert_uint_eq(a.channel.outbox_bytes, 0);
+    ck_assert_uint_eq(routing()->n_routes, 2);
+    replies(id);
+    assert_heard("{\"id\":2,\"result\":0}", "");
+    replies(written);
+    stage_turn(&stage);
+    ck_assert_ptr_nonnull(strstr(program_heard(&b), "\"result\":0"));
+    leave();
+}
+END_TEST
+
+/* Nobody answers any more, so nobody waits for it. */
+START_TEST(an_interruption_lets_those_go_on_who_wait)
+{
+    a_and_b_share();
+    for (int i = 0; i < 3; i++)
+        asks(&a, "1");
+    ck_assert_str_eq(sent_by(&a, "{\"id\":4,\"method\":\"m\"}"), "");
+    comes_back();
+    replies(id_in(peer_receives(peer), 0));
+    assert_heard("{\"id\":4,\"result\":0}", "");
+    leave();
+}
+END_TEST
+
 /* --- how long --- */
 
 START_TEST(a_late_reply_is_for_all)
@@ -652,6 +712,8 @@ Suite *unit_suite(void)
     tcase_add_test(gone, a_reply_to_who_has_closed_is_dropped);
     tcase_add_test(gone, who_goes_while_it_asks_gets_nothing);
     tcase_add_test(gone, what_was_never_sent_waits_for_no_reply);
+    tcase_add_test(gone, an_interruption_ends_what_was_written);
+    tcase_add_test(gone, an_interruption_lets_those_go_on_who_wait);
     tcase_add_test(bound, a_late_reply_is_for_all);
     tcase_add_test(bound, a_request_that_is_not_sent_yet_has_time);
     tcase_add_test(bound, who_asks_too_much_waits_alone);
