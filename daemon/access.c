@@ -258,3 +258,11 @@ unsigned access_rights(const struct access *access, const struct access_peer *pe
             rights |= access->rules[i].rights;
     return rights;
 }
+
+bool access_lets_join(const struct access *access)
+{
+    for (size_t i = 0; i < access->n_rules; i++)
+        if (access->rules[i].rights & ACCESS_JOIN)
+            return true;
+    return false;
+}

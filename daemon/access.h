@@ -74,6 +74,9 @@ struct access_peer {
 /* Bits of enum access_right. */
 unsigned access_rights(const struct access *access, const struct access_peer *peer);
 
+/* Whether anybody is given the right to join. */
+bool access_lets_join(const struct access *access);
+
 /* Whether that is enough to open anything, that is to come to a connection and to do something there. */
 bool access_is_enough(unsigned rights);
 

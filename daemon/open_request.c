@@ -14,6 +14,7 @@
 
 #include "daemon/config.h"
 #include "daemon/destination.h"
+#include "daemon/endpoint_choice.h"
 #include "daemon/idna.h"
 #include "daemon/option_text.h"
 #include "daemon/options.h"
@@ -28,7 +29,7 @@
 /* What is being resolved. */
 struct request {
     const struct server *server;
-    const struct client_peer *peer;
+    const struct client_peer *peer; /* NULL: the daemon asks for itself */
     uid_t uid;
     const struct wsp_local_open *open;
     const struct endpoint *endpoint; /* NULL: a free URL */
@@ -44,6 +45,13 @@ static int refuse(struct request *request, enum wsp_cause cause, const char *tex
     return 1;
 }
 
+/* What the daemon may do, the program may as well: it is the daemon's own, or the daemon itself. */
+static bool is_of_daemon(const struct request *request)
+{
+    return !request->peer ||
+           (request->uid == geteuid() && !peer_is_unknown(request->peer, request->server->config));
+}
+
 /* ---- one option ---- */
 
 /* What would make the daemon do for a program what the program itself may not: read a file, or reach
@@ -54,7 +62,7 @@ static int check_own(struct request *request, const struct option_row *row)
     bool is_file = row->type == OPTION_FILE || row->type == OPTION_DIRECTORY;
     bool is_way = row->type == OPTION_PROXY || row->type == OPTION_HOSTS;
 
-    if (request->uid == geteuid() || (!is_file && !is_way))
+    if (is_of_daemon(request) || (!is_file && !is_way))
         return 0;
     failure_set(request->failure, WSP_CAUSE_OPTION, 0,
                 "%s: this daemon runs as another user and %s for a program; its administrator can "
@@ -92,66 +100,21 @@ static int refuse_choice(struct request *request, const char *option)
     return 1;
 }
 
-static bool strings_have(const struct strings *strings, const char *text)
-{
-    for (size_t i = 0; i < strings->n_items; i++)
-        if (strcmp(strings->items[i], text) == 0)
-            return true;
-    return false;
-}
-
-/* Less than the endpoint's number, or a word that it allows instead of its own. The value has been read; 0, or 1. */
-static int check_choice(struct request *request, const struct option_row *row)
-{
-    const struct option_table *table = endpoint_options_table();
-    const struct endpoint_options *decided = &request->endpoint->options;
-    const struct option_row *allowing = option_allowing(table, row);
-    char asked_text[OPTION_TEXT_LEN], bound_text[OPTION_TEXT_LEN];
-    uint64_t asked, bound;
-
-    option_number(row, &request->options, &asked);
-    option_number(row, decided, &bound);
-    option_format(row, asked, asked_text);
-    option_format(row, bound, bound_text);
-    if (row->type == OPTION_CHOICE) {
-        if (asked == bound ||
-            (allowing && strings_have(option_list(allowing, decided), asked_text)))
-            return 0;
-        failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
-                    "%s: %s is not what the endpoint %s allows; it has %s", row->name, asked_text,
-                    request->endpoint->name, bound_text);
-        return 1;
-    }
-    if (asked <= bound)
-        return 0;
-    failure_set(request->failure, WSP_CAUSE_CONFLICT, 0,
-                "%s: %s is more than the endpoint %s allows, which is %s", row->name, asked_text,
-                request->endpoint->name, bound_text);
-    return 1;
-}
-
-/* Policy of the channel alone, and a number that can be compared. */
-static bool is_choosable(const struct option_row *row)
-{
-    uint64_t fallback;
-
-    return row->place == OPTION_CHANNEL && row->type != OPTION_FLAG &&
-           option_number(row, &(struct endpoint_options){0}, &fallback);
-}
-
 static int read_choice(struct request *request, struct wsp_view name, struct wsp_view value)
 {
     const struct option_row *row = option_find(endpoint_options_table(), name);
     char quoted[OPTION_TEXT_LEN];
     int r;
 
-    if (!row || !is_choosable(row)) {
+    if (!row || !endpoint_choice_is_open(row)) {
         snprintf(quoted, sizeof(quoted), "%.*s", name.len > 60 ? 60 : (int)name.len,
                  (const char *)name.data);
         return refuse_choice(request, quoted);
     }
     r = read_option(request, row, value);
-    return r == 0 ? check_choice(request, row) : r;
+    return r == 0
+               ? endpoint_choice_check(request->endpoint, row, &request->options, request->failure)
+               : r;
 }
 
 /* Of an endpoint a program chooses among its subprotocols, and less than it grants of what is each channel's own. */
@@ -179,28 +142,12 @@ static int check_choices(struct request *request)
     return r;
 }
 
-/* The endpoint's options with what the program has chosen in place of its own. Lent: not to be deinited. */
-static void options_choose(const struct request *request, struct endpoint_options *ret_options)
-{
-    const struct option_table *table = endpoint_options_table();
-    uint64_t number;
-
-    *ret_options = request->endpoint->options;
-    for (size_t i = 0; i < table->n_rows; i++) {
-        if (!is_choosable(&table->rows[i]) || !option_is_given(request->options.given, (unsigned)i))
-            continue;
-        option_number(&table->rows[i], &request->options, &number);
-        option_set_number(&table->rows[i], ret_options, number);
-    }
-}
-
 /* ---- what a program may give with a free URL ---- */
 
 /* The same for the socket of a free URL. */
 static int check_socket(struct request *request)
 {
-    if (request->uid == geteuid() || request->endpoint ||
-        request->target->url.socket_path[0] == '\0')
+    if (is_of_daemon(request) || request->endpoint || request->target->url.socket_path[0] == '\0')
         return 0;
     return refuse(request, WSP_CAUSE_ACCESS,
                   "this daemon runs as another user and opens no Unix socket for a program; its "
@@ -413,9 +360,16 @@ static int check_access(struct request *request)
 {
     const struct config *config = request->server->config;
     struct target *target = request->target;
-    unsigned rights = peer_rights(request->peer, config, request->endpoint);
-    bool is_unknown = peer_is_unknown(request->peer, config);
+    unsigned rights;
+    bool is_unknown;
 
+    if (!request->peer) {
+        target->is_wide = access_lets_join(&request->endpoint->access);
+        target->scope = request->uid;
+        return 0;
+    }
+    rights = peer_rights(request->peer, config, request->endpoint);
+    is_unknown = peer_is_unknown(request->peer, config);
     target->is_wide = request->is_shared && (rights & ACCESS_JOIN) != 0;
     target->may_open = (rights & ACCESS_OPEN) != 0;
     target->scope = target->is_wide ? geteuid() : request->uid;
@@ -462,7 +416,7 @@ static int resolve(struct request *request)
     if (r != 0)
         return r;
     if (request->endpoint) {
-        options_choose(request, &chosen);
+        endpoint_choice_apply(request->endpoint, &request->options, &chosen);
         options = &chosen;
     }
     r = fill_options(request, options);
@@ -482,6 +436,22 @@ static bool names_endpoint(const struct server *server, struct wsp_view url,
     return true;
 }
 
+/* Makes request->target. Results as open_request_resolve. */
+static int request_resolve(struct request *request)
+{
+    int r;
+
+    request->target = target_new();
+    if (!request->target)
+        return -ENOMEM;
+    options_init(endpoint_options_table(), &request->options);
+    r = resolve(request);
+    options_deinit(endpoint_options_table(), &request->options);
+    if (r != 0)
+        request->target = target_free(request->target);
+    return r;
+}
+
 int open_request_resolve(const struct server *server, const struct client_peer *peer,
                          const struct wsp_local_open *open, struct target **ret_target,
                          bool *ret_is_shared, struct failure *ret_failure)
@@ -496,17 +466,27 @@ int open_request_resolve(const struct server *server, const struct client_peer *
     request.is_shared = open->sharing == WSP_SHARING_SHARED;
     if (request.endpoint && open->sharing == WSP_SHARING_DEFAULT)
         request.is_shared = request.endpoint->options.is_shared != 0;
-    request.target = target_new();
-    if (!request.target)
-        return -ENOMEM;
-    options_init(endpoint_options_table(), &request.options);
-    r = resolve(&request);
-    options_deinit(endpoint_options_table(), &request.options);
-    if (r != 0) {
-        target_free(request.target);
+    r = request_resolve(&request);
+    if (r != 0)
         return r;
-    }
     *ret_target = request.target;
     *ret_is_shared = request.is_shared;
     return 0;
+}
+
+int open_request_resolve_own(const struct server *server, const struct endpoint *endpoint,
+                             struct target **ret_target, struct failure *ret_failure)
+{
+    static const struct wsp_local_open nothing_more;
+    struct request request = {.server = server,
+                              .uid = geteuid(),
+                              .open = &nothing_more,
+                              .endpoint = endpoint,
+                              .is_shared = true,
+                              .failure = ret_failure};
+    int r = request_resolve(&request);
+
+    if (r == 0)
+        *ret_target = request.target;
+    return r;
 }

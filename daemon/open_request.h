@@ -18,6 +18,7 @@
 #include "daemon/target.h"
 #include "proto/local/message.h"
 
+struct endpoint;
 struct server;
 
 /* 0 with a target, which the caller owns, and whether it is to be shared; -ENOMEM; a positive
@@ -25,5 +26,10 @@ struct server;
 int open_request_resolve(const struct server *server, const struct client_peer *peer,
                          const struct wsp_local_open *open, struct target **ret_target,
                          bool *ret_is_shared, struct failure *ret_failure);
+
+/* The same for the daemon itself, which opens the endpoint for all who may use it: with each other where the
+ * configuration lets users join, else as the daemon's own user. It is to be shared. */
+int open_request_resolve_own(const struct server *server, const struct endpoint *endpoint,
+                             struct target **ret_target, struct failure *ret_failure);
 
 #endif

@@ -48,6 +48,14 @@ int strings_add(struct strings *strings, const char *text, size_t len)
     return 0;
 }
 
+bool strings_have(const struct strings *strings, const char *text)
+{
+    for (size_t i = 0; i < strings->n_items; i++)
+        if (strcmp(strings->items[i], text) == 0)
+            return true;
+    return false;
+}
+
 void strings_deinit(struct strings *strings)
 {
     for (size_t i = 0; i < strings->n_items; i++)

@@ -44,6 +44,7 @@ struct strings {
     size_t n_items;
 };
 int strings_add(struct strings *strings, const char *text, size_t len); /* copies; 0, -ENOMEM */
+bool strings_have(const struct strings *strings, const char *text);
 void strings_deinit(struct strings *strings);
 
 /* What holds where nothing is configured; daemon/options.def names them to people.
