@@ -13,7 +13,7 @@ from memory import found_in
 from process import DEADLINE, built
 from proxies import leads, read_connect, read_exactly
 from servers import RawServer, new_path
-from wsplex_client import Closed, Failed, Message, Opened
+from wsplex_client import Closed, Failed, Interrupted, Message, Opened, Resumed
 
 TOKEN = "tok_9f86d081 884c7d65/9a2f=ea"
 KEY = "q1;w2+e3 r4=t5&y6,u7?i8"  # no word of it is long enough to be masked by itself
@@ -173,6 +173,55 @@ def test_each_connection_reads_them_anew(make_daemon, credentials):
             daemon.wait_idle()
         assert seen == [f"Bearer {value}" for value in (TOKEN, "rotated-0123456789", "r" * 12000)]
         assert found_in(daemon.pid, forms(TOKEN, "rotated-0123456789") | {b"r" * 1000}) == []
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_each_reconnection_reads_them_anew(make_daemon, certificate, credentials, scheme):
+    """Also the greeting's; and none of either is left."""
+    values = ["first-4f1c-token", "second-77aa-token", "third-0be2-token"]
+    seen, greeted, go = [], [], threading.Semaphore(0)
+
+    def script(peer):
+        peer.read_request()
+        seen.append(peer.headers["x-token"])
+        peer.accept(told_back(peer))
+        opcode, payload = peer.read_frame()
+        greeted.append(payload.decode())
+        assert opcode == 0x81  # not compressed, which would leave it in the compressor's memory
+        peer.raw(b"\x81\x02ok")
+        assert go.acquire(timeout=DEADLINE)
+
+    with RawServer(script, certificate=certificate if scheme == "wss" else None) as raw:
+        daemon = make_daemon(
+            f"""
+            credentials-dir = "{credentials}"
+            endpoint "feed" {{
+                url = "{raw.url}"
+                headers = {{"X-Token: %{{credential:token}}"}}
+                greeting = {{'{{"login": "%{{credential:token}}", "fill": "{"x" * 200}"}}'}}
+                persist = yes backoff-min = 10ms backoff-max = 10ms linger = 0
+            }}
+            """
+        )
+        write(credentials, "token", values[0])
+        with daemon.client() as client:
+            channel = client.open("wsplex-endpoint:feed", sharing="default")
+            channel.wait(Opened)
+            for i in range(3):
+                assert channel.wait(Message).data == "ok"
+                assert found_in(daemon.pid, forms(*values)) == []
+                if i < 2:
+                    write(credentials, "token", values[i + 1])
+                    go.release()
+                    channel.wait(Interrupted)
+                    channel.wait(Resumed)
+            channel.close(1000)
+            channel.wait(Closed)
+            go.release()
+    assert seen == values
+    assert [json.loads(text)["login"] for text in greeted] == values
+    daemon.forgive("upstream-away")
+    daemon.forgive("upstream-failed")
 
 
 # --- files that will not do ---

@@ -8,7 +8,7 @@ import threading
 import pytest
 from process import DEADLINE, wait_until
 from rpc_server import RpcServer
-from wsplex_client import Closed, Failed, Message, Opened
+from wsplex_client import Closed, Failed, Gap, Interrupted, Message, Opened, Resumed
 
 FEED = "wsplex-endpoint:node"
 
@@ -202,6 +202,25 @@ def test_after_a_loss_the_same_ids_work_again(endpoint):
         for channel in (a, b):
             ask(channel, 1, "echo", "again")
             assert next_text(channel) == reply(1, "again")
+        leave(a, b)
+
+
+def test_after_an_interruption_the_same_ids_work_again(endpoint):
+    daemon = endpoint("persist = yes backoff-min = 10ms backoff-max = 10ms")
+    daemon.forgive("upstream-away")
+    with daemon.client() as one, daemon.client() as other:
+        a, b = joined(one), joined(other)
+        ask(a, 1, "never")
+        ask(b, 1, "hold", "before")
+        b.send('{"method": "cut"}')
+        for channel in (a, b):
+            channel.wait(Interrupted)
+            channel.wait(Gap)
+            channel.wait(Resumed)
+        for channel in (a, b):
+            ask(channel, 1, "echo", "again")
+            assert next_text(channel) == reply(1, "again")
+        assert details(daemon)["pending_requests"] == 0
         leave(a, b)
 
 

@@ -257,7 +257,7 @@ START_TEST(an_id_may_be_so_long_and_no_longer)
     a_and_b_share();
     replies(asks(&a, ID128));
     assert_heard("{\"id\":" ID128 ",\"result\":0}", "");
-    snprintf(text, sizeof(text), "{\"id\":\"1%s,\"method\":\"m\"}", ID128 + 1);
+    snprintf(text, sizeof(text), "{\"id\":\"1%s,\"method\":\"m\"}", &ID128[1]);
     ck_assert_str_eq(sent_by(&a, text), text);
     leave();
 }
