@@ -20,7 +20,7 @@ def rpc():
 
 
 @pytest.fixture
-def endpoint(make_daemon, rpc):
+def endpoint(rpc, make_daemon):  # the daemon ends first, in order
     """make(more) starts a daemon with an endpoint that routes."""
 
     def make(more=""):
