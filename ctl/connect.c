@@ -5,7 +5,7 @@
  * Neighbours: libwsplex below; stdin and stdout beside it. Reading stdin rests while much is waiting to be sent, and
  * writing to a slow stdout holds the reading of the WebSocket, so nothing piles up here.
  * Invariant: at the end of stdin all that was read is sent before the WebSocket is closed, and the exit status is 0
- * only if the close was clean.
+ * only if the close was clean and nothing was lost on the way there.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/follow.h"
 #include "ctl/text.h"
 #include "proto/limits.h"
 
@@ -38,6 +39,7 @@ struct session {
     char *line;
     size_t line_len, line_capacity;
     unsigned long n_lines;
+    struct follow *follow;
 };
 
 /* -- what comes -- */
@@ -181,6 +183,15 @@ static void read_input(struct session *session)
 
 /* -- the loop -- */
 
+/* What is not on stdout has not come. */
+static void keep_position(struct session *session)
+{
+    if (session->exit != CTL_DONE || !session->follow->file || fflush(stdout) != 0)
+        return;
+    if (follow_keep(session->follow, session->websocket) < 0)
+        session->exit = CTL_FAILED;
+}
+
 static int session_run(struct session *session)
 {
     struct wsplex *client = session->ctl->client;
@@ -201,8 +212,9 @@ static int session_run(struct session *session)
         int r = wsplex_dispatch(client);
         if (r < 0)
             return ctl_fail_library(session->ctl, r);
+        keep_position(session);
     }
-    return (int)session->exit;
+    return session->follow->has_lost ? CTL_FAILED : (int)session->exit;
 }
 
 /* -- the call -- */
@@ -212,7 +224,8 @@ struct call {
     const char *protocols[MAX_PROTOCOLS];
     size_t n_protocols;
     const char *url;
-    bool is_binary, is_input;
+    bool is_binary, is_input, is_reconnecting;
+    struct follow follow;
 };
 
 static int add_header(struct call *call, const struct verb *verb, char *text)
@@ -241,6 +254,35 @@ static int add_option(struct call *call, const struct verb *verb, char *text)
     return r < 0 ? ctl_usage(verb, "--option %s: %s", text, wsplex_strerror(r)) : CTL_DONE;
 }
 
+/* The value of an option of the daemon's that has an option here. */
+static int set_option(struct call *call, const struct verb *verb, const char *name,
+                      const char *value)
+{
+    int r = wsplex_options_set(call->options, name, value);
+    return r < 0 ? ctl_usage(verb, "--%s: %s", name, wsplex_strerror(r)) : CTL_DONE;
+}
+
+static int add_on_connect(struct call *call, const struct verb *verb, const char *text)
+{
+    struct follow *follow = &call->follow;
+    if (text[0] == '\0')
+        return ctl_usage(verb, "--on-connect: there is no text");
+    if (follow->n_subscriptions == FOLLOW_MAX_SUBSCRIPTIONS)
+        return ctl_usage(verb, "--on-connect: at most %d", FOLLOW_MAX_SUBSCRIPTIONS);
+    follow->subscriptions[follow->n_subscriptions++].on_connect = text;
+    return CTL_DONE;
+}
+
+/* Takes back the one before it. */
+static int add_on_leave(struct call *call, const struct verb *verb, const char *text)
+{
+    struct follow *follow = &call->follow;
+    if (follow->n_subscriptions == 0 || follow->subscriptions[follow->n_subscriptions - 1].on_leave)
+        return ctl_usage(verb, "--on-leave: it belongs behind the --on-connect that it takes back");
+    follow->subscriptions[follow->n_subscriptions - 1].on_leave = text;
+    return CTL_DONE;
+}
+
 static int add_protocol(struct call *call, const struct verb *verb, const char *name)
 {
     if (call->n_protocols == MAX_PROTOCOLS)
@@ -252,15 +294,25 @@ static int add_protocol(struct call *call, const struct verb *verb, const char *
 static int parse(struct call *call, const struct verb *verb, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"shared", no_argument, NULL, 's'},         {"private", no_argument, NULL, 'P'},
-        {"protocol", required_argument, NULL, 'p'}, {"header", required_argument, NULL, 'H'},
-        {"option", required_argument, NULL, 'o'},   {"binary", no_argument, NULL, 'b'},
-        {"no-input", no_argument, NULL, 'n'},       {NULL, 0, NULL, 0},
+        {"shared", no_argument, NULL, 's'},
+        {"private", no_argument, NULL, 'P'},
+        {"protocol", required_argument, NULL, 'p'},
+        {"header", required_argument, NULL, 'H'},
+        {"option", required_argument, NULL, 'o'},
+        {"binary", no_argument, NULL, 'b'},
+        {"no-input", no_argument, NULL, 'n'},
+        {"reconnect", no_argument, NULL, 'r'},
+        {"replay", required_argument, NULL, 'R'},
+        {"resume", required_argument, NULL, 'F'},
+        {"slow-consumer", required_argument, NULL, 'S'},
+        {"on-connect", required_argument, NULL, 'c'},
+        {"on-leave", required_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
     };
     int option, status = CTL_DONE;
     optind = 0;
     while (status == CTL_DONE &&
-           (option = getopt_long(argc, argv, ":sp:H:o:bn", options, NULL)) != -1) {
+           (option = getopt_long(argc, argv, ":sp:H:o:bnr", options, NULL)) != -1) {
         switch (option) {
         case 's': wsplex_options_set_sharing(call->options, WSPLEX_SHARING_SHARED); break;
         case 'P': wsplex_options_set_sharing(call->options, WSPLEX_SHARING_PRIVATE); break;
@@ -269,6 +321,12 @@ static int parse(struct call *call, const struct verb *verb, int argc, char **ar
         case 'o': status = add_option(call, verb, optarg); break;
         case 'b': call->is_binary = true; break;
         case 'n': call->is_input = false; break;
+        case 'r': call->is_reconnecting = true; break;
+        case 'R': status = set_option(call, verb, "replay", optarg); break;
+        case 'F': call->follow.file = optarg; break;
+        case 'S': status = set_option(call, verb, "slow-consumer", optarg); break;
+        case 'c': status = add_on_connect(call, verb, optarg); break;
+        case 'l': status = add_on_leave(call, verb, optarg); break;
         default:
             return ctl_usage(verb, "%s: no such option, or its value is missing", argv[optind - 1]);
         }
@@ -279,10 +337,11 @@ static int parse(struct call *call, const struct verb *verb, int argc, char **ar
     return status;
 }
 
-static int converse(struct ctl *ctl, const struct call *call)
+static int converse(struct ctl *ctl, struct call *call)
 {
     struct session session = {
         .ctl = ctl,
+        .follow = &call->follow,
         .is_binary = call->is_binary,
         .is_input = call->is_input,
         .is_terminal = isatty(STDOUT_FILENO) == 1,
@@ -290,14 +349,21 @@ static int converse(struct ctl *ctl, const struct call *call)
     int status = ctl_make_client(ctl);
     if (status != CTL_DONE)
         return status;
-    int r = wsplex_websocket_new(ctl->client, call->url, call->protocols, call->n_protocols,
+    if (follow_begin(&call->follow, call->options) < 0)
+        return CTL_FAILED;
+    int r = call->is_reconnecting
+                ? wsplex_set_reconnect(ctl->client, -1, MAX_WAITING + WSP_MAX_MAX_MESSAGE)
+                : 0;
+    if (r == 0)
+        r = wsplex_websocket_new(ctl->client, call->url, call->protocols, call->n_protocols,
                                  call->options, &session.websocket);
     if (r < 0)
         return ctl_fail_library(ctl, r);
     if ((r = wsplex_websocket_set_on_open(session.websocket, on_open, &session)) < 0 ||
         (r = wsplex_websocket_set_on_message(session.websocket, on_message, &session)) < 0 ||
         (r = wsplex_websocket_set_on_error(session.websocket, on_error, &session)) < 0 ||
-        (r = wsplex_websocket_set_on_close(session.websocket, on_close, &session)) < 0)
+        (r = wsplex_websocket_set_on_close(session.websocket, on_close, &session)) < 0 ||
+        (r = follow_attach(session.follow, session.websocket)) < 0)
         status = ctl_fail_library(ctl, r);
     else
         status = session_run(&session);

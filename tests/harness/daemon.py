@@ -151,6 +151,11 @@ class Daemon:
 
     # --- the end ---
 
+    def kill(self):
+        """As a crash would."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.process.wait()
+
     def stop(self):
         """SIGTERM; it must end by itself, with 0."""
         self.process.kill(signal.SIGTERM)

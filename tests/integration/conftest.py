@@ -106,6 +106,21 @@ def make_daemon(request, folder, authority):
 
 
 @pytest.fixture
+def again(request):
+    """again(daemon) starts one in the place of a daemon that has ended."""
+    daemons = []
+
+    def start(daemon, **more):
+        daemons.append(Daemon(daemon.folder, **more))
+        return daemons[-1]
+
+    yield start
+    has_failed = request.node.stash.get(FAILED, False)
+    for daemon in daemons:
+        daemon.__exit__(AssertionError if has_failed else None)
+
+
+@pytest.fixture
 def daemon(make_daemon):
     return make_daemon()
 

@@ -7,33 +7,11 @@ import signal
 import socket
 
 import pytest
-from conftest import FAILED
-from daemon import Daemon
 from process import Process, built
 from servers import new_path
 from wsplex_protocol import CAUSES, GAPS
 
 QUEUE = 1 << 20
-
-
-@pytest.fixture(name="again")
-def fixture_again(request):
-    """again(daemon) starts one in the place of a daemon that has ended."""
-    daemons = []
-
-    def start(daemon, **more):
-        daemons.append(Daemon(daemon.folder, **more))
-        return daemons[-1]
-
-    yield start
-    has_failed = request.node.stash.get(FAILED, False)
-    for daemon in daemons:
-        daemon.__exit__(AssertionError if has_failed else None)
-
-
-def kill(daemon):
-    os.kill(daemon.pid, signal.SIGKILL)
-    daemon.process.wait()
 
 
 def echo(server):
@@ -75,7 +53,7 @@ def test_killed_and_started_again(daemon, again, make_program, one_server):
     for name in "abc":
         program.event("open", name=name)
     talk(program, "c", "before")
-    kill(daemon)
+    daemon.kill()
     for name in "abc":
         event = program.event("interrupted", name=name)
         assert event["cause"] < 0
@@ -110,7 +88,7 @@ def test_nothing_is_sent_twice(daemon, again, make_program, one_server):
         for _ in range(20):
             program.text("a", f"m{n_given}")
             n_given += 1
-        kill(daemon)
+        daemon.kill()
         program.event("interrupted", name="a")
         for _ in range(5):
             program.text("a", f"m{n_given}")
@@ -140,7 +118,7 @@ def test_connecting_stays_connecting(daemon, again, make_program, one_server):
         program.open("a", f"ws://127.0.0.1:{port}/")
         silent.settimeout(30)
         with silent.accept()[0]:
-            kill(daemon)
+            daemon.kill()
         second = again(daemon)
         silent.accept()[0].close()
     cause, _ = program.failure("a")
@@ -156,7 +134,7 @@ def test_it_gives_up(daemon, make_program, one_server):
     program.write("reconnect 300 0")
     program.open("a", echo(one_server))
     program.event("open", name="a")
-    kill(daemon)
+    daemon.kill()
     program.event("interrupted", name="a")
     program.text("a", "x")
     assert "away" in program.event("refused", name="a")["text"]
