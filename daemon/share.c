@@ -428,6 +428,7 @@ int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view 
     if (share->log.is_interrupted && begin_epoch(share) < 0)
         return -ENOMEM;
     share->remote = REMOTE_OPEN;
+    share->ending = (struct ending){.code = 0}; /* of the connection before */
     share_set_state(share, SHARE_OPEN);
     reconnect_opened(share);
     share_tell_all(share, tell_opened);

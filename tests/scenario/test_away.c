@@ -104,6 +104,26 @@ START_TEST(who_gives_up_waiting_gives_the_place_back)
 }
 END_TEST
 
+/* What was wrong with a connection before it says nothing of how this one ends. */
+START_TEST(one_that_came_back_ends_in_order)
+{
+    struct upstream *peer = persistent_a_is_open(STAGE_SHARED);
+    struct share *share = peer->share;
+
+    persistent_cut(peer);
+    peer = persistent_again();
+    peer_opens(peer, "v1");
+    stage_turn(&p->stage);
+    ck_assert_str_eq(program_heard(&p->a), "interrupted(lost) resumed");
+    share_close(share, 1000, (struct wsp_view){0});
+    stage_turn(&p->stage);
+    peer_ends(peer, true, 1000, "");
+    stage_turn(&p->stage);
+    ck_assert_str_eq(program_heard(&p->a), "closing close(clean 1000)");
+    program_deinit(&p->a);
+}
+END_TEST
+
 START_TEST(the_end_of_the_daemon_while_one_waits_for_another)
 {
     persistent_a_is_open(STAGE_SHARED);
@@ -388,6 +408,7 @@ Suite *unit_suite(void)
     tcase_add_test(joining, who_joins_while_it_is_away_waits);
     tcase_add_test(joining, who_comes_while_it_closes_waits_for_its_end);
     tcase_add_test(joining, who_gives_up_waiting_gives_the_place_back);
+    tcase_add_test(leaving, one_that_came_back_ends_in_order);
     tcase_add_loop_test(joining, the_end_of_the_daemon_while_one_waits_for_another, 0, 2);
     tcase_add_loop_test(leaving, the_last_leaver_of_a_shared_one_leaves_clean, 0, N_AWAY);
     tcase_add_loop_test(leaving, linger_holds_while_it_is_away, 0, N_AWAY);
