@@ -7,7 +7,7 @@ import signal
 import socket
 
 import pytest
-from process import Process, built
+from process import Process, built, wait_until
 from servers import new_path
 from wsplex_protocol import CAUSES, GAPS
 
@@ -328,3 +328,58 @@ def test_resumed_by_another_program(make_daemon, make_program, one_server):
     assert (GAPS[gap["gap"]], gap["counted"]) == ("unknown-epoch", False)
     for program in (second, keeper):
         program.finish()
+
+
+# --- the example ---
+
+
+def test_the_example_of_a_resilient_feed(make_daemon, again, make_program, one_server, tmp_path):
+    """Killed and started, with the daemon there and gone: no message of one connection to the server is missing or
+    comes twice."""
+    path = new_path("tell")
+    config = REPLAYING.format(url=one_server.url(path))
+    daemon = make_daemon(config)
+    keeper = make_program(daemon)
+    keeper.open("k", "wsplex-endpoint:feed")
+    keeper.event("open", name="k")
+    connection = one_server.connection(path)
+    file = tmp_path / "position"
+
+    def follow():
+        return Process(
+            [built("examples/resilient_feed"), "wsplex-endpoint:feed", file, "sub", "unsub"],
+            env={"WSPLEX_SOCKET": daemon.socket},
+        )
+
+    def line(process, text):
+        process.out.wait(lambda found: found == text, text)
+
+    with follow() as first:
+        assert connection.event("message")["text"] == "sub"
+        for number in range(3):
+            connection.order("text", text=str(number))
+        line(first, "2")
+        wait_until(lambda: file.exists() and file.read_text().endswith(":3\n"), "position 3")
+        first.kill(signal.SIGKILL)
+    assert connection.event("message")["text"] == "unsub"
+    for number in range(3, 6):
+        connection.order("text", text=str(number))
+    keeper.event("message", data="5")
+    with follow() as second:
+        assert connection.event("message")["text"] == "sub"
+        line(second, "5")
+        assert (second.out.all(), second.err.all()) == (["3", "4", "5"], [])
+        wait_until(lambda: file.read_text().endswith(":6\n"), "position 6")
+        daemon.kill()
+        second.err.wait(lambda found: found.startswith("interrupted "), "interrupted")
+        again(daemon, config=config)
+        second.err.wait(lambda found: found.startswith("messages may be missing"), "gap")
+        connection = one_server.connections(path, 2)[1]
+        assert connection.event("message")["text"] == "sub"
+        connection.order("text", text="6")
+        line(second, "6")
+        connection.order("close", code=1000, reason="")
+        assert second.wait() == 0
+        assert second.err.all()[-1].startswith("resumed")
+    keeper.event("close", name="k")
+    keeper.finish()
