@@ -449,20 +449,20 @@ static void files_beside_read(const char *file)
     free(copy);
 }
 
-/* user_namespaces(7): what the kernel says of a uid that has no mapping here. */
-static uid_t overflow_uid(void)
+/* user_namespaces(7): what the kernel says of a uid or gid that has no mapping here. */
+static unsigned overflow_id(const char *path)
 {
-    FILE *file = fopen("/proc/sys/kernel/overflowuid", "re");
+    FILE *file = fopen(path, "re");
     char text[16];
-    unsigned uid = 65534;
+    unsigned id = 65534;
 
     if (!file)
-        return uid;
+        return id;
     if (fgets(text, sizeof(text), file))
         network_parse_number((struct wsp_view){(const uint8_t *)text, strcspn(text, "\n")},
-                             UINT32_MAX - 1, &uid);
+                             UINT32_MAX - 1, &id);
     fclose(file);
-    return uid;
+    return id;
 }
 
 int config_load(const char *file, bool is_required, enum config_kind kind,
@@ -480,7 +480,8 @@ int config_load(const char *file, bool is_required, enum config_kind kind,
         files_beside_read(file);
     }
     parse = NULL;
-    config->overflow_uid = overflow_uid();
+    config->overflow_uid = overflow_id("/proc/sys/kernel/overflowuid");
+    config->overflow_gid = overflow_id("/proc/sys/kernel/overflowgid");
     if (state.error == 0 && state.n_problems == 0)
         state.error = access_add(&config->free_access, &config->daemon.free_users,
                                  &config->daemon.free_groups);

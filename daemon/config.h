@@ -33,7 +33,8 @@ struct config {
     struct daemon_options daemon;
     struct destination *destination; /* where the URLs of programs may lead */
     struct access free_access;       /* who may open them */
-    uid_t overflow_uid;              /* that of all whom this system does not know */
+    uid_t overflow_uid;              /* that of all whom this system does not know, */
+    gid_t overflow_gid;              /* and of all such groups */
     struct endpoint *endpoints;      /* sorted by name */
     size_t n_endpoints;
 };

@@ -14,7 +14,8 @@
 #include "daemon/access.h"
 #include "daemon/config.h"
 
-bool peer_has_group(const struct client_peer *peer, gid_t group)
+/* The groups that it had when it connected. */
+static bool peer_has_group(const struct client_peer *peer, gid_t group)
 {
     gid_t some[64];
     gid_t *groups = some;
@@ -37,18 +38,29 @@ bool peer_has_group(const struct client_peer *peer, gid_t group)
     return found;
 }
 
+/* What a peer's groups are asked of. */
+struct membership {
+    const struct client_peer *peer;
+    const struct config *config;
+};
+
+/* What stands for groups that this system does not know is none that anybody could be given a right by. */
 static bool has_group(const void *context, gid_t group)
 {
-    return peer_has_group(context, group);
+    const struct membership *membership = context;
+
+    return group != membership->config->overflow_gid && peer_has_group(membership->peer, group);
 }
 
 unsigned peer_rights(const struct client_peer *peer, const struct config *config,
                      const struct endpoint *endpoint)
 {
     const struct access *access = endpoint ? &endpoint->access : &config->free_access;
+    const struct membership membership = {peer, config};
 
     return access_rights(
-        access, &(struct access_peer){.uid = peer->uid, .has_group = has_group, .context = peer});
+        access,
+        &(struct access_peer){.uid = peer->uid, .has_group = has_group, .context = &membership});
 }
 
 bool peer_is_unknown(const struct client_peer *peer, const struct config *config)
@@ -58,8 +70,9 @@ bool peer_is_unknown(const struct client_peer *peer, const struct config *config
 
 bool peer_is_admin(const struct client_peer *peer, const struct config *config)
 {
+    const struct membership membership = {peer, config};
     uint64_t group = config->daemon.admin_group;
 
     return peer->uid == 0 || (peer->uid == geteuid() && !peer_is_unknown(peer, config)) ||
-           (group != OPTION_NO_GROUP && peer_has_group(peer, (gid_t)group));
+           (group != OPTION_NO_GROUP && has_group(&membership, (gid_t)group));
 }

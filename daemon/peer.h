@@ -20,9 +20,6 @@ struct client_peer {
 struct config;
 struct endpoint;
 
-/* The groups that it had when it connected. */
-bool peer_has_group(const struct client_peer *peer, gid_t group);
-
 /* Bits of enum access_right, for an endpoint or, NULL, for URLs of its own. */
 unsigned peer_rights(const struct client_peer *peer, const struct config *config,
                      const struct endpoint *endpoint);

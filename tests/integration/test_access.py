@@ -5,12 +5,13 @@ import contextlib
 import errno
 import os
 import signal
+import threading
 
 import pytest
-from process import wait_until
-from servers import new_path
+from process import DEADLINE, wait_until
+from servers import CLOSE, TEXT, RawServer, frame, new_path
 from users import as_user, why_not
-from wsplex_client import Closed, Failed, Message, Opened, RequestError
+from wsplex_client import Closed, Failed, Gap, Interrupted, Message, Opened, RequestError, Resumed
 
 WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=f"no other users: {WHY_NOT}")
@@ -249,6 +250,42 @@ def test_a_channel_that_may_not_receive(make_daemon, client_of, one_server):
         assert channel.wait(Message, Closed) == Closed(True, 1000, "")
 
 
+def test_a_channel_that_may_not_receive_misses_nothing(make_daemon, client_of):
+    """Its upstream goes and comes back: it is told so, and of no gap."""
+    lose = threading.Event()
+
+    def script(peer):
+        peer.upgrade()
+        peer.raw(frame(TEXT, b"hello"))
+        if not lose.is_set():
+            assert lose.wait(DEADLINE)
+            return
+        peer.read_close()
+        peer.raw(frame(CLOSE))
+
+    with RawServer(script) as raw:
+        daemon = make_daemon(
+            f"""socket-mode = 0666
+            endpoint "desk" {{
+                url = "{raw.url}" persist = yes backoff-min = 10ms linger = 0
+                users = {{"{ALICE}: open join send receive", "{BOB}: open join send"}}
+            }}"""
+        )
+        alice, _ = opened(client_of(daemon, ALICE))
+        assert alice.wait(Message).data == "hello"
+        bob, _ = opened(client_of(daemon, BOB))
+        lose.set()
+        assert isinstance(bob.recv(), Interrupted)
+        assert isinstance(bob.recv(), Resumed)
+        assert [type(alice.recv()) for _ in range(4)] == [Interrupted, Gap, Resumed, Message]
+        for channel in (bob, alice):
+            channel.close(1000)
+        assert bob.wait(Message, Gap, Closed) == Closed(True, 1000, "")
+        alice.wait(Closed)
+        wait_until(lambda: not daemon.upstreams(), "it is closed")
+    daemon.forgive("upstream-away")
+
+
 def test_the_library_refuses_a_send_at_once(desk, make_program):
     """InvalidStateError, with the reason; the WebSocket goes on."""
     prefix = ["setpriv", f"--reuid={ALICE}", f"--regid={ALICE}", "--clear-groups"]
@@ -273,7 +310,7 @@ def test_rights_of_several_rules_add_up(make_daemon, client_of, one_server):
         endpoint "desk" {{
             url = "{one_server.url(new_path())}"
             users = {{"*: receive", "{BOB}: none", "{CAROL}: open"}}
-            groups = {{"{TRADERS}: send", "{READERS}: open"}}
+            groups = {{"{TRADERS}: send", "{READERS}: open", "{UNKNOWN}: open send"}}
             linger = 0
         }}"""
     )
@@ -281,6 +318,8 @@ def test_rights_of_several_rules_add_up(make_daemon, client_of, one_server):
         (ALICE, [], None), (BOB, [], None), (CAROL, [], MAY_NOT_SEND), (CAROL, [TRADERS], 0),
         (BOB, [READERS], MAY_NOT_SEND), (ALICE, [READERS, TRADERS], 0), (ALICE, list(range(50000, 50200)), None),
         (ALICE, [*range(50000, 50200), READERS], MAY_NOT_SEND),
+        # What stands for groups that the system does not know gives nobody anything.
+        (DAVE, [UNKNOWN], None),
     ]:  # fmt: skip
         client = client_of(daemon, uid, groups=groups)
         if denied is None:

@@ -297,6 +297,22 @@ static const struct {
     {IN_ENDPOINT("conflate-key = 'prefix:1025'"),
      "wsplexd.conf:3: conflate-key: \"prefix:1025\" is not understood; write a JSON pointer, as in "
      "\"/data/symbol\", or prefix:N with N from 1 to 1024\n"},
+    {IN_ENDPOINT("users = {'root: open joyn'}"),
+     "wsplexd.conf:3: users: \"joyn\" is not one of open|join|send|receive|monitor|control|none\n"},
+    {IN_ENDPOINT("users = {\"root: open\",\n  \"nobody-has-it: open\"}"),
+     "wsplexd.conf:4: users: \"nobody-has-it\" is not the name or the number of a user of this "
+     "machine, nor "
+     "* for everybody\n"},
+    {IN_ENDPOINT("groups = {'*: open'}"),
+     "wsplexd.conf:3: groups: \"*\" is not the name or the number of a group of this machine\n"},
+    {"free-users = {'root: join'}\n",
+     "wsplexd.conf:1: free-users: \"join\" is not one of open|send|receive|none\n"},
+    {"\nallow = {'public', '::1:443'}\n", "wsplexd.conf:2: allow: \"::1:443\" is not understood: "
+                                          "an IPv6 address stands in brackets, as in "
+                                          "[2001:db8::1]:443\n"},
+    {IN_ENDPOINT("deny = {'x:http'}"), "wsplexd.conf:3: deny: \"x:http\" is not understood: behind "
+                                       "the colon stands a port or a range of "
+                                       "ports, as in example.org:443 or public:8000-8100\n"},
     {IN_ENDPOINT("protocols = {'a b'}"),
      "wsplexd.conf:3: protocols: \"a b\" is not a subprotocol's name\n"},
     {IN_ENDPOINT("protocols = {a, b,\n  a}"), "wsplexd.conf:4: protocols: a stands there twice\n"},
