@@ -85,7 +85,7 @@ static void next_epoch(void *to, size_t len)
 
 static const char *const endpoint_texts[3][1 + 2 * 3] = {
     {"block", "slow-consumer", "block", "queue", "8KiB", "block-timeout", "100ms"},
-    {"feed", "linger", "50ms", "queue", "32KiB", "protocols", "p"},
+    {"feed", "linger", "50ms", "queue", "32KiB", "replay", "5"},
     {"own", "share", "no", "max-message", "4KiB", "headers", "X-A: b"},
 };
 
@@ -658,7 +658,7 @@ static struct stage *stage_new(unsigned flags)
     server_prepare(stage);
     for (size_t i = 0; i < N_SEATS; i++) {
         stage->seats[i].stage = stage;
-        local_frames_init(&stage->seats[i].frames);
+        local_frames_init(&stage->seats[i].frames, &stage->feed);
         if (flags & FLAG_GREETED)
             seat_greet(&stage->seats[i]);
     }

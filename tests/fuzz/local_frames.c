@@ -46,7 +46,31 @@ static const char *const options[][2] = {
      "\xc3\xa9",
      "1"},
     {"ca-file", "/etc/passwd"},
+    {"slow-consumer", "drop-oldest"},
+    {"slow-consumer", "drop-newest"},
+    {"slow-consumer", "conflate"},
+    {"queue-messages", "3"},
+    {"replay", "3"},
+    {"replay-bytes", "2000"},
 };
+
+/* The last run is run 0, the one before it run 1; beyond the first, an epoch that nobody has heard of. */
+static void put_position(struct local_frames *frames, struct script *script,
+                         struct wsp_local_open *open)
+{
+    unsigned n_back = script_u8(script);
+    const struct list *node = frames->feed->runs.prev;
+
+    open->resume_after = script_u8(script);
+    while (n_back > 0 && node != &frames->feed->runs) {
+        node = node->prev;
+        n_back--;
+    }
+    memset(open->resume_epoch.bytes, 0xff, sizeof(open->resume_epoch.bytes));
+    if (node != &frames->feed->runs)
+        memcpy(open->resume_epoch.bytes, LIST_ENTRY(node, struct feed_run, link)->epoch,
+               sizeof(open->resume_epoch.bytes));
+}
 
 static void put_open(struct local_frames *frames, struct script *script)
 {
@@ -70,6 +94,8 @@ static void put_open(struct local_frames *frames, struct script *script)
         (struct wsp_view){wsp_buffer_peek(&protocols), wsp_buffer_len(&protocols)};
     if (who & 0x40)
         message.open.headers = message.open.options;
+    if (who & 0x80)
+        put_position(frames, script, &message.open);
     frames->credit[message.channel] = 0;
     frames_put(frames, &message);
     wsp_buffer_deinit(&pairs);
@@ -158,9 +184,9 @@ static void put_empty(struct local_frames *frames, uint8_t type, struct script *
     frames_put(frames, &(struct wsp_message){.type = type, .channel = script_u8(script) & 7});
 }
 
-void local_frames_init(struct local_frames *frames)
+void local_frames_init(struct local_frames *frames, const struct feed *feed)
 {
-    *frames = (struct local_frames){0};
+    *frames = (struct local_frames){.feed = feed};
     wsp_buffer_init(&frames->bytes, SIZE_MAX);
 }
 

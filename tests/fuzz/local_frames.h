@@ -12,12 +12,14 @@
 
 #include "proto/buffer.h"
 #include "proto/local/message.h"
+#include "tests/fuzz/feed.h"
 #include "tests/fuzz/script.h"
 
 struct local_frames {
     struct wsp_buffer bytes; /* what was built and not taken yet */
     uint64_t credit[8];      /* given last, by channel number */
     size_t n_built;          /* bytes, ever */
+    const struct feed *feed; /* in whose runs an OPEN may resume */
 };
 
 /* Beyond so many bytes payloads are empty and floods are over, so that no input takes long. */
@@ -25,8 +27,10 @@ enum { LOCAL_FRAMES_MAX_BUILT = 4 << 20 };
 
 /* Arguments, one byte each unless they are a size; a channel number is the low three bits of the first. */
 enum local_frame {
-    LOCAL_FRAME_OPEN, /* number | sharing << 3 | protocols << 5 | headers << 6; URL | option << 3 */
-    LOCAL_FRAME_DATA, /* number | MORE << 3 | binary << 4 | seed << 5; size */
+    /* number | sharing << 3 | protocols << 5 | headers << 6 | resumes << 7; URL | option << 3; run and message number to
+     * resume after */
+    LOCAL_FRAME_OPEN,
+    LOCAL_FRAME_DATA,   /* number | MORE << 3 | binary << 4 | seed << 5; size */
     LOCAL_FRAME_CREDIT, /* number; size: so much more */
     LOCAL_FRAME_CLOSE, /* number | discard << 3 | code << 4 | has reason << 7; size of the reason */
     LOCAL_FRAME_RELEASE, /* number */
@@ -35,7 +39,7 @@ enum local_frame {
     LOCAL_FRAME_FLOOD, /* a fourth of a number of requests with an unknown verb */
 };
 
-void local_frames_init(struct local_frames *frames);
+void local_frames_init(struct local_frames *frames, const struct feed *feed);
 void local_frames_deinit(struct local_frames *frames);
 
 /* Magic and HELLO. */

@@ -109,12 +109,21 @@ static void given_credit(struct local_model *model, struct local_channel *channe
     channel->credit = total > channel->credit ? total : channel->credit;
 }
 
+static void given_position(struct local_channel *channel, const struct wsp_local_open *open)
+{
+    static const struct wsp_epoch none;
+
+    channel->is_resuming = memcmp(&open->resume_epoch, &none, sizeof(none)) != 0;
+    channel->resume_epoch = open->resume_epoch;
+    channel->resume_after = open->resume_after;
+}
+
 static void given_frame(struct local_model *model, const struct wsp_message *message)
 {
     struct local_channel *channel = local_model_find(model, message->channel);
 
     if (message->type == WSP_LOCAL_OPEN && message->channel != 0)
-        channel_new(model, message->channel);
+        given_position(channel_new(model, message->channel), &message->open);
     if (!channel || channel->is_released)
         return;
     switch (message->type) {
@@ -167,6 +176,22 @@ void local_channel_taken(struct local_channel *channel, bool is_binary, struct w
 
 /* --- what the daemon says --- */
 
+/* What the program must be told to be missing, given where it begins and where it wanted to. */
+static void expect_gap(struct local_channel *channel, const struct wsp_local_opened *opened)
+{
+    uint64_t after = channel->resume_after;
+
+    if (memcmp(&channel->resume_epoch, &opened->epoch, sizeof(opened->epoch)) != 0 ||
+        after >= opened->live_number) {
+        channel->gap_due = WSP_GAP_UNKNOWN_EPOCH;
+        return;
+    }
+    require(after + 1 <= opened->next_number);
+    channel->gap_count = opened->next_number - after - 1;
+    if (channel->gap_count > 0)
+        channel->gap_due = WSP_GAP_NOT_KEPT;
+}
+
 static void got_opened(const struct local_model *model, struct local_channel *channel,
                        const struct wsp_local_opened *opened)
 {
@@ -176,7 +201,29 @@ static void got_opened(const struct local_model *model, struct local_channel *ch
     channel->next_number = opened->next_number;
     require(channel->run != NULL);
     require(opened->max_message > 0 && opened->max_message <= WSP_MAX_MAX_MESSAGE);
-    require(opened->next_number >= 1 && opened->next_number <= channel->run->n_messages + 1);
+    require(opened->next_number >= 1 && opened->next_number <= opened->live_number);
+    require(opened->live_number <= channel->run->n_messages + 1);
+    if (channel->is_resuming)
+        expect_gap(channel, opened);
+}
+
+/* Where the messages would have stood, and as many as they were. */
+static void got_gap(struct local_channel *channel, const struct wsp_local_gap *gap)
+{
+    require(channel->is_opened && !channel->has_failed && !channel->is_amid);
+    require(memcmp(gap->epoch.bytes, channel->run->epoch, sizeof(gap->epoch.bytes)) == 0);
+    if (channel->gap_due != 0) {
+        require(gap->reason == channel->gap_due);
+        require(gap->is_counted == (gap->reason == WSP_GAP_NOT_KEPT));
+        require(gap->count == channel->gap_count);
+        require(gap->next_number == channel->next_number);
+        channel->gap_due = 0;
+        return;
+    }
+    require(gap->reason == WSP_GAP_SLOW_CONSUMER && gap->is_counted && gap->count > 0);
+    channel->next_number += gap->count;
+    require(gap->next_number == channel->next_number);
+    require(channel->next_number <= channel->run->n_messages + 1);
 }
 
 /* The frame's first byte came when all but the frame had. */
@@ -188,7 +235,7 @@ static void got_data(const struct local_model *model, struct local_channel *chan
     bool is_last = (message->flags & WSP_WIRE_MORE) == 0;
     uint64_t begin = model->n_bytes - payload.len - WSP_WIRE_HEADER_LEN;
 
-    require(channel->is_opened && !channel->has_failed);
+    require(channel->is_opened && !channel->has_failed && channel->gap_due == 0);
     require(!channel->is_amid || channel->is_binary == is_binary);
     require(channel->next_number <= channel->run->n_messages);
     require(channel->run->messages[channel->next_number - 1].is_binary == is_binary);
@@ -267,6 +314,7 @@ static void got_channel_frame(const struct local_model *model, const struct wsp_
         channel->offset = 0;
         channel->next_number++;
         break;
+    case WSP_LOCAL_GAP: got_gap(channel, &message->gap); break;
     case WSP_LOCAL_CREDIT: got_credit(channel, message->credit.total); break;
     case WSP_LOCAL_SENT: got_sent(channel, message->sent.total); break;
     case WSP_LOCAL_CLOSING:
@@ -349,7 +397,7 @@ static void check_settled(const struct local_channel *channel)
     require(!channel->is_amid && !channel->has_failed);
     if (!channel->is_opened)
         return;
-    require(channel->sent_total == channel->n_written);
+    require(channel->sent_total == channel->n_written && channel->gap_due == 0);
     if (channel->is_discard_sent)
         return;
     require(!run->is_ended);

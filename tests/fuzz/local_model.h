@@ -25,6 +25,9 @@ struct local_channel {
     uint64_t id; /* the daemon's, once the target has found it; 0 before */
     /* what the client has said */
     bool is_close_sent, is_discard_sent, is_released;
+    bool is_resuming; /* after this message of the run of this epoch */
+    struct wsp_epoch resume_epoch;
+    uint64_t resume_after;
     bool has_credit;
     uint64_t credit,
         credit_from;     /* credit_from: the daemon's byte after which the first CREDIT holds */
@@ -40,6 +43,8 @@ struct local_channel {
     size_t offset; /* in the message under way */
     struct feed_run *run;
     uint64_t next_number;
+    unsigned gap_due;   /* the reason of the GAP that must follow OPENED; 0: none must */
+    uint64_t gap_count; /* of that */
     uint64_t cost, credit_total, sent_total;
     uint16_t cause;
 };
