@@ -472,6 +472,8 @@ unsigned channel_due(const struct channel *channel)
 
     if (due & CHANNEL_NOTICE_OPENED)
         return CHANNEL_NOTICE_OPENED;
+    if (!channel->is_open_told)
+        return due & CHANNEL_NOTICE_END;
     if (channel->epoch != NULL)
         due |= place_due(channel);
     if (!has_reached(channel, channel->closing_number))
@@ -493,6 +495,8 @@ void channel_told(struct channel *channel, enum channel_notice notice)
         backlog_told_before(&channel->backlog, epoch_to_come(channel));
     if (notice == CHANNEL_NOTICE_DROPS)
         backlog_told_behind(&channel->backlog);
+    if (notice == CHANNEL_NOTICE_OPENED)
+        channel->is_open_told = true;
     if (notice == CHANNEL_NOTICE_INTERRUPTED)
         channel->is_interruption_told = true;
     if (notice == CHANNEL_NOTICE_RESUMED) {

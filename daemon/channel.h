@@ -127,6 +127,7 @@ struct channel {
     size_t offset;          /* of the message that is read first, so much of the payload is out */
     enum channel_state state;
     bool is_holding;       /* its share's upstream stays open for it */
+    bool is_open_told;     /* CHANNEL_NOTICE_OPENED was; before, nothing but the end is told */
     bool is_abandoned;     /* its client has gone */
     uint8_t denied;        /* bits of enum wsp_denied */
     bool is_close_asked;   /* by its program */

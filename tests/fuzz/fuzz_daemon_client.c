@@ -274,7 +274,7 @@ static void share_check(const struct share *share)
     for (const struct entry *entry = share->log.first; entry; entry = entry->next)
         cost += entry_cost(entry);
     require(cost == share->log.charge.amount);
-    if (share->state == SHARE_ENDED || !share->upstream->has_said)
+    if (share->upstream == NULL || !share->upstream->has_said)
         return;
     share->upstream->has_said = false;
     if (!user_is_over(share->owner, QUOTA_QUEUED_BYTES) || share->log.first == NULL)

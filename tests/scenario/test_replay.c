@@ -263,6 +263,24 @@ START_TEST(send_in_the_join_race)
 }
 END_TEST
 
+/* It was sent and written before the program has heard of open, and then does not hear of it any more. */
+START_TEST(close_in_the_race_of_open_and_send)
+{
+    struct upstream *peer;
+
+    opens(&a);
+    ck_assert_int_eq(program_sends(&a, "early"), 0);
+    peer = stage_peer(&stage);
+    peer_opens(peer, "");
+    ck_assert_str_eq(peer_receives(peer), "early");
+    program_closes(&a, 1000, "");
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
+    ck_assert_uint_eq(a.sent_told, 0);
+    program_deinit(&a);
+}
+END_TEST
+
 static void closes_itself(struct program *program, const struct entry *entry)
 {
     if (entry->number == *(uint64_t *)program->data)
@@ -639,6 +657,7 @@ Suite *unit_suite(void)
     tcase_add_test(joining, who_comes_when_it_closes_gets_nothing_of_it);
     tcase_add_loop_test(joining, join_and_last_leave_race, 0, 2);
     tcase_add_test(joining, send_in_the_join_race);
+    tcase_add_test(joining, close_in_the_race_of_open_and_send);
     tcase_add_loop_test(joining, leave_within_a_replayed_message, 1, 5);
     tcase_add_loop_test(joining, two_leaves, 0, 2);
     tcase_add_test(joining, end_before_anything_of_the_replay_was_read);
