@@ -54,7 +54,7 @@ static void reconnect_delay(struct wsp_reconnect *reconnect, int64_t now_ms)
     uint32_t random = (uint32_t)now_ms;
 
     if (reconnect->n_retries < 8)
-        max_ms = FIRST_MS << reconnect->n_retries++;
+        max_ms = (unsigned int)FIRST_MS << reconnect->n_retries++;
     if (max_ms > MAX_MS)
         max_ms = MAX_MS;
     (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);

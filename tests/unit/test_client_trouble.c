@@ -586,7 +586,7 @@ START_TEST(an_error_of_the_daemon_says_why)
         error.error.text = WSP_VIEW_LITERAL("kicked by root");
     ck_assert_int_eq(wsplex_websocket_add_event_listener(
                          f.websocket, "error", check_text,
-                         (void *)(_i == 0 ? "kicked by root" : "ended by request"), 0),
+                         (void *)(_i == 0 ? "kicked by root" : "connection: kicked"), 0),
                      0);
     fake_daemon_send(&f.daemon, &error);
     client_fixture_settle(&f);
