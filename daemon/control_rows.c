@@ -464,14 +464,17 @@ static json_t *rights_array(unsigned rights)
     return array;
 }
 
-/* Of headers only the names: a value may be a credential. */
+/* Of headers only the names, and of the greeting and the heartbeat only that there are some: a value may be a
+ * credential. */
 json_t *endpoint_row(const struct endpoint *endpoint, unsigned rights, bool is_admin)
 {
-    json_t *row = json_pack("{s:s, s:o, s:o, s:b, s:o}", "name", endpoint->name, "rights",
-                            rights_array(rights), "protocols",
-                            strings_array(&endpoint->options.protocols, 0, 1), "insecure_tls",
-                            endpoint->options.insecure_tls != NULL, "options",
-                            options_object(&endpoint->options, is_admin));
+    const struct endpoint_options *options = &endpoint->options;
+    json_t *row = json_pack(
+        "{s:s, s:o, s:o, s:b, s:i, s:b, s:b, s:o}", "name", endpoint->name, "rights",
+        rights_array(rights), "protocols", strings_array(&options->protocols, 0, 1), "insecure_tls",
+        options->insecure_tls != NULL, "greeting_messages", (int)options->greeting.n_items,
+        "heartbeat", options->heartbeat != NULL, "answers_heartbeat",
+        options->heartbeat_request != NULL, "options", options_object(options, is_admin));
 
     if (!row || !is_admin)
         return row;

@@ -12,8 +12,13 @@ TOPICS = ("news", "weather", "sport", "art")
 SOON = "persist = yes backoff-min = 50ms backoff-max = 100ms"
 
 
-def forgive_the_way_back(daemon):
-    """However often it took an attempt, and whatever lines that left out."""
+def finish(daemon, server, *programs):
+    """However often it took an attempt to come back, and whatever lines that left out."""
+    for program in programs:
+        program.kill()
+    daemon.wait_idle()
+    server.end()
+    assert not server.events("complaint")
     for name in ("upstream-away", "upstream-attempt", "left-out"):
         daemon.forgive(name)
 
@@ -22,7 +27,7 @@ def test_any_order_of_everything(make_daemon, follow):
     """Programs that come, change their minds, die, and a server that restarts, in any order."""
     chance = random.Random(4)
     server = TopicsServer()
-    daemon = make_daemon(endpoint(server.url, f"linger = 0s {SOON}"))
+    daemon = make_daemon(endpoint(server.url, SOON))
     programs = [follow(daemon) for _ in range(3)]
     for _ in range(60):
         what = chance.random()
@@ -42,8 +47,7 @@ def test_any_order_of_everything(make_daemon, follow):
         if chance.random() < 0.7:
             server.expect_topics(union(programs))
     server.expect_topics(union(programs))
-    server.end()
-    forgive_the_way_back(daemon)
+    finish(daemon, server, *programs)
 
 
 @pytest.fixture
@@ -74,10 +78,8 @@ def test_the_greeting_logs_in_before_anything_else(make_daemon, follow, secret):
     server.expect_topics({"news", "art", "sport"})
     for shown in (daemon.request("endpoints"), *(daemon.request("show", str(u["id"])) for u in daemon.upstreams())):
         assert "key-of-the-feed" not in json.dumps(shown)
-    program.kill()
-    server.end()
+    finish(daemon, server, program)
     assert "key-of-the-feed" not in "\n".join(daemon.process.err.all())
-    forgive_the_way_back(daemon)
 
 
 def test_a_server_that_does_not_answer_is_given_up(make_daemon, follow):
@@ -95,6 +97,4 @@ def test_a_server_that_does_not_answer_is_given_up(make_daemon, follow):
     server.order("mute")
     program.expect("Interrupted")
     program.expect("Resumed")
-    program.kill()
-    server.end()
-    forgive_the_way_back(daemon)
+    finish(daemon, server, program)

@@ -24,7 +24,7 @@ STEPS = [(0, "news"), (1, "news"), (1, "weather"), (2, "weather"), (0, "sport"),
 @pytest.mark.parametrize("death", range(len(STEPS)))
 def test_three_programs_with_overlapping_topics(feed, make_daemon, follow, death):
     """Whoever dies at whatever step, the server has what the living want, and is told nothing twice."""
-    daemon = make_daemon(endpoint(feed.url, "linger = 0s"))
+    daemon = make_daemon(endpoint(feed.url))
     programs = [follow(daemon) for _ in range(3)]
     dying = STEPS[death][0]
     for i, (who, topic) in enumerate(STEPS):
@@ -143,3 +143,18 @@ def test_what_the_server_asks_is_answered(feed, make_daemon, follow):
     for program in programs:
         program.expect('Message {"topic": "news", "data": 1}')
         assert program.out.all() == ["Opened", 'Message {"topic": "news", "data": 1}']
+
+
+def test_what_the_daemon_says_is_not_shown(make_daemon):
+    """Not to administrators either: whoever writes a secret there shall not find it in a terminal."""
+    daemon = make_daemon(
+        endpoint("ws://127.0.0.1:1/", "greeting = {'s3cr3t 1', 's3cr3t 2'} heartbeat = 's3cr3t 3'")
+        + endpoint("ws://127.0.0.1:1/", "heartbeat-request = 's3cr3t 4' heartbeat-reply = 's3cr3t 5'", "other")
+    )
+    endpoints = daemon.request("endpoints")
+    members = ("name", "greeting_messages", "heartbeat", "answers_heartbeat")
+    assert [tuple(row[member] for member in members) for row in endpoints] == [
+        ("feed", 2, True, False),
+        ("other", 0, False, True),
+    ]
+    assert "s3cr3t" not in json.dumps(endpoints)
