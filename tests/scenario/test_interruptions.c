@@ -16,12 +16,21 @@
 
 #define URL "ws://feed.test/"
 
+enum { BACKOFF_MS = 10 };
+
 static struct stage stage;
 static struct program a, b, c;
+
+static void persist(struct target *target)
+{
+    target->is_persistent = true;
+    target->backoff_min_ms = target->backoff_max_ms = BACKOFF_MS;
+}
 
 static void setup(void)
 {
     stage_init(&stage);
+    stage.adjust = persist;
 }
 
 static void teardown(void)
@@ -73,25 +82,30 @@ enum { N = 6 };
 
 /* --- interruptions --- */
 
+/* The connection breaks. */
 static void cut(struct upstream *peer)
 {
-    struct share *share = peer->share;
-
-    failure_set(&share->interruption, WSP_CAUSE_LOST, 0, "scripted");
-    log_interrupt(&share->log);
-    LIST_FOR_EACH (node, &share->channels)
-        channel_interrupted(LIST_ENTRY(node, struct channel, share_link));
+    peer_fails(peer, WSP_CAUSE_LOST);
 }
 
-static void again(struct upstream *peer)
+static void peer_ends_for_good(struct upstream *peer, uint16_t cause)
 {
-    struct share *share = peer->share;
-    static uint8_t epoch[LOG_EPOCH_LEN] = "another";
+    struct ending ending = {.code = 1006};
 
-    epoch[LOG_EPOCH_LEN - 1]++;
-    ck_assert_int_eq(log_begin_epoch(&share->log, epoch), 0);
-    LIST_FOR_EACH (node, &share->channels)
-        channel_resumed(LIST_ENTRY(node, struct channel, share_link));
+    failure_set(&ending.failure, cause, 0, "scripted");
+    ending.failure.is_lasting = true;
+    peer_ends_as(peer, &ending);
+}
+
+/* The daemon has connected once more: to another peer, which is the next connection. */
+static struct upstream *comes_again(void)
+{
+    unsigned n_peers = stage.n_peers;
+
+    while (stage.n_peers == n_peers)
+        stage_wait(&stage, BACKOFF_MS);
+    peer_opens(stage_peer(&stage), "");
+    return stage_peer(&stage);
 }
 
 START_TEST(who_has_caught_up_hears_each_interruption)
@@ -102,19 +116,26 @@ START_TEST(who_has_caught_up_hears_each_interruption)
     cut(peer);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 interrupted(lost)");
-    again(peer);
+    peer = comes_again();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed");
     cut(peer);
-    again(peer);
+    peer = comes_again();
     sends(peer, 2, 2);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "interrupted(lost) resumed 2");
     cut(peer);
     stage_turn(&stage);
-    cut(peer); /* an attempt that failed is no further interruption */
-    stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "interrupted(lost)");
+    while (stage_peer(&stage) == peer)
+        stage_wait(&stage, BACKOFF_MS);
+    peer_fails(stage_peer(&stage), WSP_CAUSE_CONNECT);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), ""); /* that is no further interruption */
+    peer = comes_again();
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "resumed 3");
     program_deinit(&a);
 }
 END_TEST
@@ -127,13 +148,13 @@ START_TEST(who_lags_hears_of_those_between_its_messages)
     program_stops_reading(&a);
     sends(peer, 1, 2);
     cut(peer);
-    again(peer);
+    peer = comes_again();
     cut(peer);
-    again(peer);
+    peer = comes_again();
     sends(peer, 3, 3);
     for (int i = 0; i < 1000; i++) {
         cut(peer);
-        again(peer);
+        peer = comes_again();
     }
     sends(peer, 4, 4);
     cut(peer);
@@ -143,7 +164,7 @@ START_TEST(who_lags_hears_of_those_between_its_messages)
     ck_assert_str_eq(program_heard(&a),
                      "1 2 interrupted(lost) resumed 3 interrupted(lost) resumed 4 "
                      "interrupted(lost)");
-    again(peer);
+    peer = comes_again();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed");
     program_deinit(&a);
@@ -163,7 +184,7 @@ START_TEST(an_interruption_at_every_point)
     cut(peer);
     if (_i % 2 == 0)
         stage_turn(&stage);
-    again(peer);
+    peer = comes_again();
     sends(peer, 4, 5);
     stage_turn(&stage);
     snprintf(heard, sizeof(heard), "%s", program_heard(&a));
@@ -187,7 +208,7 @@ static struct upstream *after_four_epochs(struct position before[4])
     for (int i = 0; i < 3; i++) {
         before[i] = a.position;
         cut(peer);
-        again(peer);
+        peer = comes_again();
         if (i != 1)
             sends(peer, i == 0 ? 3 : 4, i == 0 ? 3 : 4);
         stage_turn(&stage);
@@ -246,7 +267,7 @@ START_TEST(a_replay_over_a_reconnection)
     peer = after_four_epochs(before);
     opens(&b);
     cut(peer);
-    again(peer);
+    peer = comes_again();
     sends(peer, 5, 5);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b),
@@ -261,10 +282,10 @@ END_TEST
 START_TEST(end_after_an_interruption)
 {
     static const char *const heard[] = {
-        "1 interrupted(lost) error(lost) close(1006)",
-        "1 interrupted(lost) resumed 2 error(lost) close(1006)",
-        "1 error(lost) close(1006)",
-        "1 interrupted(lost) resumed 2 error(lost) close(1006)",
+        "1 interrupted(lost) error(tls) close(1006)",
+        "1 interrupted(lost) resumed 2 error(protocol) close(1006)",
+        "1 error(tls) close(1006)",
+        "1 interrupted(lost) resumed 2 error(protocol) close(1006)",
     };
     struct upstream *peer = a_is_open();
 
@@ -273,17 +294,102 @@ START_TEST(end_after_an_interruption)
         program_stops_reading(&a);
     stage_turn(&stage);
     cut(peer);
-    stage_turn(&stage);
     if (_i % 2 == 1) {
-        again(peer);
+        peer = comes_again();
         sends(peer, 2, 2);
+        peer_ends_for_good(peer, WSP_CAUSE_PROTOCOL);
+    } else {
+        while (stage_peer(&stage) == peer)
+            stage_wait(&stage, BACKOFF_MS);
+        peer_ends_for_good(stage_peer(&stage), WSP_CAUSE_TLS);
     }
-    peer_fails(peer, WSP_CAUSE_LOST);
     stage_turn(&stage);
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), heard[_i]);
     program_deinit(&a);
+}
+END_TEST
+
+/* --- joining while it is away --- */
+
+/* Loop test over whether it joins before or after the attempt that succeeds, and what it wants. */
+START_TEST(who_joins_while_it_is_away_gets_what_is_kept)
+{
+    static const char *const heard[] = {
+        "open (1) (2) interrupted(lost) resumed 3",
+        "open (2) interrupted(lost) resumed 3",
+        "open interrupted(lost) resumed 3",
+        "open gap(unknown-epoch ?) (1) (2) interrupted(lost) resumed 3",
+        "open 3",
+    };
+    struct upstream *peer;
+    struct position at;
+
+    keep(N);
+    peer = a_is_open();
+    sends(peer, 1, 2);
+    stage_turn(&stage);
+    at = a.position;
+    cut(peer);
+    stage_turn(&stage);
+    at.number = _i % 5 == 3 ? 3 : (uint64_t)_i % 5;
+    if (_i % 5 == 4)
+        stage.replay.messages = 0;
+    if (_i / 5 == 1) {
+        while (stage_peer(&stage) == peer)
+            stage_wait(&stage, BACKOFF_MS);
+        peer = stage_peer(&stage);
+    }
+    if (_i % 5 == 0 || _i % 5 == 4)
+        opens(&b);
+    else
+        resumes(&b, &at);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "");
+    if (_i / 5 == 1)
+        peer_opens(peer, "");
+    else
+        peer = comes_again();
+    sends(peer, 3, 3);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), heard[_i % 5]);
+    ck_assert_str_eq(program_heard(&a), "1 2 interrupted(lost) resumed 3");
+    program_deinit(&b);
+    program_deinit(&a);
+}
+END_TEST
+
+/* An upstream that nobody uses is kept by its anchor or linger, comes and goes, and what it heard is there for who comes
+ * back: of each connection what is left, with the interruptions between. */
+START_TEST(who_comes_back_after_interruptions_without_him)
+{
+    struct upstream *peer;
+    struct position at;
+
+    stage.linger_ms = 1000000;
+    keep(N);
+    peer = a_is_open();
+    sends(peer, 1, 2);
+    stage_turn(&stage);
+    at = a.position;
+    program_deinit(&a);
+    sends(peer, 3, 3);
+    cut(peer);
+    peer = comes_again();
+    sends(peer, 4, 4);
+    stage_turn(&stage);
+    resumes(&b, &at);
+    sends(peer, 5, 5);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&b), "open (3) interrupted(lost) resumed (4) 5");
+    at.number = 4; /* of the second connection, said of the first */
+    resumes(&c, &at);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&c), "open gap(unknown-epoch ?) (1) (2) (3) interrupted(lost) "
+                                        "resumed (4) (5)");
+    program_deinit(&c);
+    program_deinit(&b);
 }
 END_TEST
 
@@ -365,6 +471,7 @@ Suite *unit_suite(void)
 {
     Suite *suite = suite_create("interruptions");
     TCase *interruptions = unit_case(suite, "interruptions");
+    TCase *away = unit_case(suite, "away");
     TCase *only = unit_case(suite, "only");
 
     tcase_add_checked_fixture(interruptions, setup, teardown);
@@ -376,6 +483,9 @@ Suite *unit_suite(void)
     tcase_add_test(interruptions, a_position_of_an_epoch_that_has_gone);
     tcase_add_test(interruptions, a_replay_over_a_reconnection);
     tcase_add_loop_test(interruptions, end_after_an_interruption, 0, 4);
+    tcase_add_checked_fixture(away, setup, teardown);
+    tcase_add_loop_test(away, who_joins_while_it_is_away_gets_what_is_kept, 0, 10);
+    tcase_add_test(away, who_comes_back_after_interruptions_without_him);
     tcase_add_loop_test(only, others_pass_over_an_answer, 0, 4);
     tcase_add_test(only, resume_over_an_answer_to_another);
     return suite;
