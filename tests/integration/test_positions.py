@@ -8,7 +8,7 @@ import signal
 import pytest
 from process import wait_until
 from servers import Connection, new_path
-from wsplex_client import ChannelEnded, Closed, Failed, Gap, Message, Opened
+from wsplex_client import ChannelEnded, Closed, Failed, Gap, Interrupted, Message, Opened, Resumed
 
 
 @pytest.fixture
@@ -207,6 +207,88 @@ def test_a_free_url_keeps_what_programs_ask_for(daemon, one_server):
         assert opened.live_number - opened.next_number == 3
         _, opened = opens()
         assert opened.live_number - opened.next_number == 0
+
+
+@contextlib.contextmanager
+def persistent_feed(make_daemon, server, replay):
+    """A daemon with a feed that comes back, and its connections in the order in which they were made."""
+    path = new_path()
+    config = f'url = "{server.url(path)}" replay = {replay} linger = 0 persist = yes'
+    daemon = make_daemon(f'endpoint "feed" {{ {config} backoff-min = 10ms backoff-max = 10ms }}')
+
+    def connection(index):
+        def opened():
+            events = [json.loads(line) for line in server.out.all()]
+            mine = [event for event in events if (event["event"], event.get("path")) == ("open", path)]
+            return Connection(server, mine[index]) if len(mine) > index else None
+
+        return wait_until(opened, f"connection {index}")
+
+    yield daemon, connection
+    daemon.forgive("upstream-away")
+
+
+def test_positions_over_a_reconnection(make_daemon, one_server):
+    """Each connection is an epoch: its own positions are good as long as something of it is kept, and no other's are."""
+    with persistent_feed(make_daemon, one_server, 5) as (daemon, connection), daemon.client() as client:
+        channel, opened = open_feed(client)
+        burst(connection(0), 3)
+        messages = [channel.wait(Message) for _ in range(3)]
+        connection(0).order("terminate")
+        assert isinstance(channel.recv(), Interrupted)
+        gap = channel.recv()
+        assert (gap, gap.next_number) == (Gap("reconnected"), 4)
+        assert gap.epoch != opened.epoch
+        assert isinstance(channel.recv(), Resumed)
+        burst(connection(1), 3)
+        messages += [channel.wait(Message) for _ in range(3)]
+        assert [message.number for message in messages] == [1, 2, 3, 4, 5, 6]
+        assert [message.epoch for message in messages] == [opened.epoch] * 3 + [gap.epoch] * 3
+
+        def told(position):
+            """All that is told of what was before, shortly."""
+            back, again = open_feed(client, resume=position)
+            events = []
+            while back.next_number < again.live_number:
+                events.append(back.recv())
+            back.close(1000)
+            while not isinstance(event := back.recv(), Closed):
+                events.append(event)
+            return [event.number if isinstance(event, Message) else type(event).__name__ for event in events]
+
+        between = ["Interrupted", "Gap", "Resumed"]
+        assert told(messages[1].position) == [3, *between, 4, 5, 6]
+        assert told(messages[2].position) == [*between, 4, 5, 6]
+        assert told((opened.epoch, 0)) == ["Gap", 2, 3, *between, 4, 5, 6]
+        assert told((gap.epoch, 3)) == [4, 5, 6]
+        assert told((gap.epoch, 2)) == ["Gap", 2, 3, *between, 4, 5, 6]  # that was another epoch's
+        assert told((opened.epoch, 4)) == ["Gap", 2, 3, *between, 4, 5, 6]
+        assert told(messages[5].position) == []
+        burst(connection(1), 2)
+        channel.messages(2)
+        assert told(messages[1].position) == ["Gap", 4, 5, 6, 7, 8]  # nothing is left of the first
+
+
+def test_a_slow_channel_over_several_reconnections(make_daemon, one_server):
+    """It is told once for each connection that it still gets something of."""
+    with persistent_feed(make_daemon, one_server, 0) as (daemon, connection), daemon.client() as client:
+        quick, _ = open_feed(client)
+        slow, _ = open_feed(client)
+        slow.credit(0)
+        for i in range(5):
+            if i != 2:
+                burst(connection(i), 2, "x" * 100)
+                quick.messages(2)
+            connection(i).order("terminate")
+            quick.wait(Resumed)
+        slow.credit(1 << 30)
+        events = []
+        while sum(isinstance(event, Resumed) for event in events) < 4:
+            events.append(slow.recv())
+        names = "".join(type(event).__name__[0] for event in events)
+        assert names == "MM" + "IGRMM" * 3 + "IGR"
+        assert [event.number for event in events if isinstance(event, Message)] == list(range(1, 9))
+        assert {event.reason for event in events if isinstance(event, Gap)} == {"reconnected"}
 
 
 def test_ctl_shows_positions(feed, one_server):
