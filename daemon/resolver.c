@@ -6,7 +6,7 @@
  *
  * A name is looked up in /etc/hosts first, for both families together: what stands there is all there is, so that a
  * name that somebody has pinned to an IPv4 address is not reached by IPv6 elsewhere. Names that end in localhost are the
- * loopback also where it does not stand there. Only then both questions go to the name servers, each answered by
+ * loopback, whatever stands there. Only then both questions go to the name servers, each answered by
  * itself, as RFC 8305 (section 3) wants it.
  */
 #include "daemon/resolver.h"
@@ -499,10 +499,10 @@ static bool lookup_is_local(struct lookup *lookup, const char *host)
     if (address_parse(&address, host, lookup->port) == 0)
         side_add(&lookup->sides[address.any.sa_family == AF_INET ? RACE_IPV4 : RACE_IPV6],
                  &address);
+    else if (is_localhost(host)) /* c-ares 1.18 leaks where the file does not have it */
+        lookup_add_loopback(lookup);
     else
         ares_getaddrinfo(lookup->resolver->hosts, host, NULL, &hints, hosts_answered, lookup);
-    if (!lookup_has_addresses(lookup) && is_localhost(host))
-        lookup_add_loopback(lookup);
     return lookup_has_addresses(lookup);
 }
 

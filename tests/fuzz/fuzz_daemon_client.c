@@ -109,6 +109,7 @@ static void config_init(struct stage *stage)
     for (size_t i = 0; i < stage->config.n_endpoints; i++)
         endpoint_init(&stage->endpoints[i], endpoint_texts[i]);
     options_init(daemon_options_table(), &stage->config.daemon);
+    stage->config.overflow_uid = stage->config.overflow_gid = 65534;
 }
 
 static void config_deinit(struct stage *stage)

@@ -480,6 +480,46 @@ static void check_manual(const struct option_table *table, const char *section)
     }
 }
 
+/* One of the remarks "Program" and "each", in a sentence of its own, as the page says what they mean. */
+static bool has_remark(const char *begin, const char *end, const char *remark)
+{
+    for (const char *at = begin; (at = strstr(at, remark)) != NULL && at < end; at++)
+        if ((at[-1] == '\n' || (at[-1] == ' ' && at[-2] == ';')) &&
+            strchr(".;,", at[strlen(remark)]) != NULL)
+            return true;
+    return false;
+}
+
+/* Who may set an option beside the administrator stands in its row, and on the page. */
+START_TEST(the_manual_page_says_of_every_option_who_may_set_it)
+{
+    const struct option_table *table = endpoint_options_table();
+    char *text = manual_read();
+    char *endpoints = strstr(text, "\n.Ss Endpoints");
+
+    ck_assert_ptr_nonnull(endpoints);
+    for (size_t i = 0; i < table->n_rows; i++) {
+        const struct option_row *row = &table->rows[i];
+        bool is_own_field = row->type == OPTION_LIST || row->type == OPTION_HEADERS ||
+                            row == &table->rows[ENDPOINT_OPTION_url];
+        bool is_free = row->place != OPTION_ENDPOINT && !is_own_field;
+        bool is_each = row->place == OPTION_CHANNEL;
+        char entry[64];
+        const char *begin, *end;
+
+        snprintf(entry, sizeof(entry), "\n.It Cm %s = ", row->name);
+        begin = strstr(endpoints, entry) + 1;
+        end = strstr(begin, "\n.It Cm ");
+        if (end == NULL)
+            end = strstr(begin, "\n.El");
+        ck_assert_msg(has_remark(begin, end, "Program") == is_free, "%s: Program", row->name);
+        ck_assert_msg((has_remark(begin, end, "each") || has_remark(begin, end, "Each")) == is_each,
+                      "%s: each", row->name);
+    }
+    free(text);
+}
+END_TEST
+
 START_TEST(the_manual_page_names_every_option_and_its_default)
 {
     char *text = manual_read();
@@ -513,5 +553,6 @@ Suite *unit_suite(void)
     tcase_add_loop_test(options, numbers_are_written_as_they_are_read, 0,
                         sizeof(formats) / sizeof(formats[0]));
     tcase_add_test(options, the_manual_page_names_every_option_and_its_default);
+    tcase_add_test(options, the_manual_page_says_of_every_option_who_may_set_it);
     return suite;
 }
