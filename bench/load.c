@@ -27,131 +27,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/line.h"
 #include "bench/remote.h"
 #include "proto/local/message.h"
 #include "proto/websocket/message.h"
 
-enum { CHANNEL = 1, READ_LEN = 256 << 10, MAX_CONSUMERS = 256, WARMUP = 200 };
+enum { MAX_CONSUMERS = 256, WARMUP = 200 };
 
-static uint8_t scratch[READ_LEN];
-
-static double now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static unsigned long number(const char *text)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*end || end == text)
-        die("not a number");
-    return value;
-}
-
-static void write_all(int fd, const uint8_t *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
-        if (n <= 0)
-            die("the daemon went away");
-        data += n;
-        len -= (size_t)n;
-    }
-}
-
-/* -- a channel -- */
-
-struct line {
-    int fd;
-    struct wsp_wire_reader reader;
-};
-
-static void line_write(struct line *line, const struct wsp_message *message)
-{
-    struct wsp_buffer out;
-    wsp_buffer_init(&out, WSP_WIRE_MAX_FRAME);
-    if (wsp_message_encode(&out, message) != 0)
-        die("memory");
-    write_all(line->fd, wsp_buffer_peek(&out), wsp_buffer_len(&out));
-    wsp_buffer_deinit(&out);
-}
-
-static void line_connect(struct line *line, const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct wsp_message hello = {.type = WSP_LOCAL_HELLO};
-    if (strlen(path) >= sizeof(address.sun_path))
-        die("the socket's path is too long");
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    line->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (line->fd < 0 || connect(line->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-        die(path);
-    write_all(line->fd, (const uint8_t *)WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN);
-    line_write(line, &hello);
-    wsp_wire_reader_init(&line->reader);
-}
-
-static void line_open_channel(struct line *line, uint32_t channel, enum wsp_sharing sharing,
-                              const char *url)
-{
-    const struct wsp_message open = {
-        .type = WSP_LOCAL_OPEN,
-        .channel = channel,
-        .open = {.sharing = (uint8_t)sharing, .url = wsp_view_of_string(url)},
-    };
-    line_write(line, &open);
-}
-
-static void line_open(struct line *line, const char *path, const char *url,
-                      enum wsp_sharing sharing)
-{
-    line_connect(line, path);
-    line_open_channel(line, CHANNEL, sharing, url);
-}
-
-static void line_close(struct line *line)
-{
-    wsp_wire_reader_deinit(&line->reader);
-    close(line->fd);
-}
-
-/* Reads until n frames have come that end a message (or are of the type asked for); any sign of failure ends the
- * program. */
-static void line_await(struct line *line, uint8_t type, unsigned long n)
-{
-    struct wsp_wire_frame frame;
-    int r = WSP_MORE;
-    while (n > 0) {
-        if (r == WSP_MORE) {
-            ssize_t len = recv(line->fd, scratch, sizeof(scratch), 0);
-            if (len <= 0)
-                die("the daemon went away");
-            wsp_wire_reader_feed(&line->reader, (struct wsp_view){scratch, (size_t)len});
-        }
-        while (n > 0 && (r = wsp_wire_reader_next(&line->reader, &frame)) == 0) {
-            if (frame.type == type && !(frame.flags & WSP_WIRE_MORE))
-                n--;
-            else if (frame.type == WSP_LOCAL_FAILED || frame.type == WSP_LOCAL_CLOSED ||
-                     frame.type == WSP_LOCAL_ERROR)
-                die("the channel failed");
-        }
-        if (r != 0 && r != WSP_MORE)
-            die("the daemon broke the protocol");
-    }
-}
-
-static void line_send(struct line *line, const uint8_t *payload, size_t len)
-{
-    static uint8_t frame[WSP_WIRE_MAX_FRAME];
-    if (len > WSP_MAX_LOCAL_PAYLOAD)
-        die("the size is larger than a frame");
-    wsp_wire_header_write(frame, WSP_LOCAL_TEXT, 0, CHANNEL, len);
-    memcpy(frame + WSP_WIRE_HEADER_LEN, payload, len);
-    write_all(line->fd, frame, WSP_WIRE_HEADER_LEN + len);
-}
+static uint8_t scratch[LINE_READ_LEN];
 
 /* -- flood -- */
 
@@ -159,7 +42,7 @@ static void consume(const char *path, const char *url, unsigned long count, int 
 {
     struct line line;
     char byte = 1;
-    line_open(&line, path, url, WSP_SHARING_SHARED);
+    line_open(&line, path, url, WSP_SHARING_SHARED, LINE_NO_OPTIONS);
     line_await(&line, WSP_LOCAL_OPENED, 1);
     if (write(ready, &byte, 1) != 1)
         die("pipe");
@@ -204,7 +87,7 @@ static void flood(char **argv)
     close(go[0]);
     await_bytes(ready[0], n_consumers);
     /* The one who gives the order is one more channel of the same upstream. */
-    line_open(&line, argv[0], argv[1], WSP_SHARING_SHARED);
+    line_open(&line, argv[0], argv[1], WSP_SHARING_SHARED, LINE_NO_OPTIONS);
     line_await(&line, WSP_LOCAL_OPENED, 1);
     int len = snprintf(order, sizeof(order), "%lu %lu", count, number(argv[4]));
     double start = now_us();
@@ -234,7 +117,7 @@ static void idle(char **argv)
         die("connections");
     memset(payload, 'x', sizeof(payload));
     for (unsigned long i = 0; i < n_lines; i++) {
-        line_open(&lines[i], argv[0], argv[1], WSP_SHARING_DEFAULT);
+        line_open(&lines[i], argv[0], argv[1], WSP_SHARING_DEFAULT, LINE_NO_OPTIONS);
         line_await(&lines[i], WSP_LOCAL_OPENED, 1);
         line_send(&lines[i], payload, len);
         line_await(&lines[i], WSP_LOCAL_TEXT, 1);
@@ -352,7 +235,8 @@ static void open_many(char **argv)
     for (unsigned long i = 0; i < count; i++) {
         snprintf(url, sizeof(url), "%.*s127.0.0.%lu:%s", (int)(host - argv[1]), argv[1],
                  1 + i % n_addresses, host + sizeof(first) - 1);
-        line_open_channel(&line, CHANNEL + (uint32_t)i, WSP_SHARING_PRIVATE, url);
+        line_open_channel(&line, LINE_CHANNEL + (uint32_t)i, WSP_SHARING_PRIVATE, url,
+                          LINE_NO_OPTIONS);
     }
     line_await(&line, WSP_LOCAL_OPENED, count);
     printf("{\"seconds\": %.6f}\n", (now_us() - start) / 1e6);
@@ -362,7 +246,7 @@ static void open_many(char **argv)
 static void echo(char **argv)
 {
     trip_size(argv[3]);
-    line_open(&trip.line, argv[0], argv[1], WSP_SHARING_SHARED);
+    line_open(&trip.line, argv[0], argv[1], WSP_SHARING_SHARED, LINE_NO_OPTIONS);
     line_await(&trip.line, WSP_LOCAL_OPENED, 1);
     measure(number(argv[2]), echo_once, NULL);
     line_close(&trip.line);

@@ -6,6 +6,8 @@
  *   /feed    {"n":1}, {"n":2} ... at a steady interval (?interval=MS, 100 by default; ?count=N closes after N)
  *   /echo    every message back as it came
  *   /flood   for each text "COUNT SIZE" so many messages of that size, as fast as the connection takes them
+ *   /paced   for each text "COUNT SIZE RATE" the same, RATE in a second (0: as above); each begins with its number from 1
+ *            on and the time at which it was made, in microseconds of CLOCK_MONOTONIC
  * With ?deflate messages are compressed (RFC 7692) if the client offers it.
  *
  * Its first line on stdout is its URL, "wss://127.0.0.1:PORT". It ends when its stdin ends or on SIGTERM.
@@ -192,6 +194,45 @@ static bool flood(struct visitor *visitor, struct wsp_view order)
     return is_fine && visitor_flush(visitor);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* When it is late, as the connection took nothing, it catches up. */
+static bool paced(struct visitor *visitor, struct wsp_view order)
+{
+    char text[64] = "";
+    memcpy(text, order.data, order.len < sizeof(text) ? order.len : sizeof(text) - 1);
+    unsigned long count = 0, size = 0, rate = 0;
+    if (sscanf(text, "%lu %lu %lu", &count, &size, &rate) != 3 || size < sizeof(text) ||
+        size > MAX_FLOOD_SIZE)
+        return say_close(visitor, 1008, WSP_VIEW_LITERAL("say COUNT SIZE RATE"));
+    uint8_t *payload = malloc(size);
+    if (!payload)
+        return false;
+    fill(payload, size);
+    uint64_t start = now_us();
+    bool is_fine = true;
+    for (unsigned long i = 0; is_fine && i < count; i++) {
+        uint64_t now = now_us(), due = rate > 0 ? start + i * 1000000 / rate : 0;
+        if (now < due) {
+            struct timespec rest = {.tv_sec = (time_t)((due - now) / 1000000),
+                                    .tv_nsec = (long)((due - now) % 1000000) * 1000};
+            is_fine = visitor_flush(visitor);
+            nanosleep(&rest, NULL);
+            now = now_us();
+        }
+        int len = snprintf(text, sizeof(text), "%lu %llu ", i + 1, (unsigned long long)now);
+        memcpy(payload, text, (size_t)len);
+        is_fine = is_fine && say(visitor, false, (struct wsp_view){payload, size});
+    }
+    free(payload);
+    return is_fine && visitor_flush(visitor);
+}
+
 static bool answer(struct visitor *visitor, const struct wsp_ws_event *event)
 {
     switch (event->type) {
@@ -205,6 +246,8 @@ static bool answer(struct visitor *visitor, const struct wsp_ws_event *event)
             return say(visitor, event->is_binary, event->payload);
         if (strcmp(visitor->path, "/flood") == 0)
             return flood(visitor, event->payload);
+        if (strcmp(visitor->path, "/paced") == 0)
+            return paced(visitor, event->payload);
         return true; /* the feed listens to nobody */
     case WSP_WS_PONG: return true;
     }
@@ -297,14 +340,13 @@ static bool listen_once(struct visitor *visitor)
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return now_us() / 1000;
 }
 
 static void converse(struct visitor *visitor)
 {
-    bool is_feed = strcmp(visitor->path, "/echo") != 0 && strcmp(visitor->path, "/flood") != 0;
+    bool is_feed = strcmp(visitor->path, "/echo") != 0 && strcmp(visitor->path, "/flood") != 0 &&
+                   strcmp(visitor->path, "/paced") != 0;
     uint64_t due = now_ms() + visitor->interval_ms;
     if (!hear(visitor, visitor->early))
         return;
