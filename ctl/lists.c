@@ -20,6 +20,7 @@ enum kind {
     KIND_BYTES,    /* 1.5 MiB */
     KIND_DURATION, /* of milliseconds: 3m 20s */
     KIND_ALARM,    /* text; red if it is true */
+    KIND_BUDGETS,  /* connect 3 of 300 per 5min */
 };
 
 struct column {
@@ -91,7 +92,8 @@ static const struct list {
       {"SLOW CONSUMER", "options.slow-consumer", KIND_TEXT},
       {"QUEUE", "options.queue", KIND_TEXT},
       {"INSECURE", "insecure_tls", KIND_ALARM},
-      {"PROTOCOLS", "protocols", KIND_TEXT}}},
+      {"PROTOCOLS", "protocols", KIND_TEXT},
+      {"BUDGETS", "budgets", KIND_BUDGETS}}},
 };
 
 /* -- one value -- */
@@ -122,8 +124,15 @@ static void format_duration(long long ms, char *to, size_t len)
         snprintf(to, len, "%lldd %lldh", s / 86400, s / 3600 % 24);
 }
 
+static void print_budget(FILE *to, const json_t *budget)
+{
+    fprintf(to, "%s %lld of %s", json_string_value(json_object_get(budget, "kind")),
+            (long long)json_integer_value(json_object_get(budget, "used")),
+            json_string_value(json_object_get(budget, "rate")));
+}
+
 /* "one, two"; a new string, NULL: no memory. */
-static char *join(const json_t *items)
+static char *join(const json_t *items, enum kind kind)
 {
     char *text = NULL;
     size_t len, index;
@@ -135,6 +144,8 @@ static char *join(const json_t *items)
         fputs(index ? ", " : "", memory);
         if (json_is_string(item))
             fputs(json_string_value(item), memory);
+        else if (kind == KIND_BUDGETS)
+            print_budget(memory, item);
         else
             json_dumpf(item, memory, JSON_ENCODE_ANY | JSON_COMPACT);
     }
@@ -161,7 +172,7 @@ static char *format_value(const json_t *value, enum kind kind)
     if (json_is_string(value))
         return strdup(json_string_value(value)[0] ? json_string_value(value) : "-");
     if (json_is_array(value) && json_array_size(value) > 0)
-        return join(value);
+        return join(value, kind);
     if (json_is_boolean(value))
         return strdup(json_is_true(value) ? "yes" : "no");
     if (json_is_integer(value) && kind == KIND_BYTES)
@@ -232,6 +243,7 @@ static int print_list(const struct list *list, const json_t *rows)
     for (; n_columns < MAX_COLUMNS && list->columns[n_columns].title; n_columns++) {
         titles[n_columns] = list->columns[n_columns].title;
         is_right[n_columns] = list->columns[n_columns].kind != KIND_TEXT &&
+                              list->columns[n_columns].kind != KIND_BUDGETS &&
                               list->columns[n_columns].kind != KIND_ALARM;
     }
     struct table *table = table_new(n_columns, titles, is_right);

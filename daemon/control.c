@@ -219,8 +219,9 @@ static int answer_endpoints(struct request *request)
 
         if (!is_admin && rights == 0)
             continue;
-        r = text_append_row(&request->text, request->has_rows ? "," : "",
-                            endpoint_row(endpoint, rights, is_admin));
+        r = text_append_row(
+            &request->text, request->has_rows ? "," : "",
+            endpoint_row(endpoint, &request->client->server->budgets, rights, is_admin));
         request->has_rows = true;
     }
     return r < 0 ? r : wsp_buffer_append(&request->text, "]", 1);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/budget_rows.h"
 #include "daemon/client.h"
 #include "daemon/client_channel.h"
 #include "daemon/history.h"
@@ -221,7 +222,7 @@ json_t *upstream_row(struct list *node, uint64_t now_ms)
             "bytes_in", number(share->n_in_bytes), "messages_out", number(share->n_out),
             "bytes_out", number(share->n_out_bytes), "held_bytes",
             number(share->log.charge.amount)),
-        reconnect_members(share));
+        merge(reconnect_members(share), budget_wait_members(share)));
 }
 
 /* Without its credentials. */
@@ -290,6 +291,8 @@ json_t *upstream_details(struct list *node, bool is_owner)
     }
     if (share->upstream)
         opening_describe(upstream_opening(share->upstream), progress, sizeof(progress));
+    else
+        budget_wait_describe(share, progress, sizeof(progress));
     return merge(
         merge(
             json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:o}",
@@ -405,7 +408,8 @@ static const struct strings *shown_list(const struct option_row *row,
                                         const struct endpoint_options *options, bool is_admin)
 {
     switch (row->type) {
-    case OPTION_WORDS: return option_list(row, options);
+    case OPTION_WORDS:
+    case OPTION_RATES: return option_list(row, options);
     case OPTION_RULES:
     case OPTION_USERS:
     case OPTION_GROUPS: return is_admin ? option_list(row, options) : NULL;
@@ -466,7 +470,8 @@ static json_t *rights_array(unsigned rights)
 
 /* Of headers only the names, and of the greeting and the heartbeat only that there are some: a value may be a
  * credential. */
-json_t *endpoint_row(const struct endpoint *endpoint, unsigned rights, bool is_admin)
+json_t *endpoint_row(const struct endpoint *endpoint, const struct budgets *budgets,
+                     unsigned rights, bool is_admin)
 {
     const struct endpoint_options *options = &endpoint->options;
     json_t *row = json_pack(
@@ -478,9 +483,11 @@ json_t *endpoint_row(const struct endpoint *endpoint, unsigned rights, bool is_a
 
     if (!row || !is_admin)
         return row;
-    return merge(row, json_pack("{s:o, s:o, s:s, s:i}", "origin", origin_string(&endpoint->url),
-                                "headers", strings_array(&endpoint->options.headers, 0, 2), "file",
-                                endpoint->file, "line", endpoint->line));
+    return merge(row,
+                 json_pack("{s:o, s:o, s:o, s:s, s:i}", "origin", origin_string(&endpoint->url),
+                           "headers", strings_array(&endpoint->options.headers, 0, 2), "budgets",
+                           budget_array(budgets, endpoint->name), "file", endpoint->file, "line",
+                           endpoint->line));
 }
 
 static json_t *user_object(const struct user *user)

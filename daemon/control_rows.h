@@ -17,6 +17,7 @@
 #include "daemon/config.h"
 #include "daemon/list.h"
 
+struct budgets;
 struct client;
 struct server;
 
@@ -36,7 +37,8 @@ json_t *failed_row(struct list *node, uint64_t now_ms);
 json_t *failed_details(struct list *node, bool is_owner);
 
 /* The URL is the administrators' to see. */
-json_t *endpoint_row(const struct endpoint *endpoint, unsigned rights, bool is_admin);
+json_t *endpoint_row(const struct endpoint *endpoint, const struct budgets *budgets,
+                     unsigned rights, bool is_admin);
 
 /* For an administrator of the whole daemon, else of what is the client's user's. */
 json_t *status_row(struct server *server, const struct client *client, bool is_admin);

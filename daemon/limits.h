@@ -88,7 +88,7 @@
 
 /* How soon it is tried again when nothing can be written down: as soon as people look whether what
  * they have mended was it. */
-#define LEDGER_RETRY_MS 5000
+#define LEDGER_RETRY_MS 2000
 
 /* A budget with a period of at least so much survives a power cut as well: no machine is up again
  * sooner. */

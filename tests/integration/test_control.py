@@ -158,8 +158,9 @@ def members(value, inside="options"):
     return set(value) | set().union(*(members(item) for key, item in value.items() if key != inside))
 
 
-def test_the_manual_page_names_every_member_and_no_other(make_daemon, one_server):
-    daemon = make_daemon('endpoint "feed" { url = "ws://feed.example/" }')
+def test_the_manual_page_names_every_member_and_no_other(make_daemon, one_server, folder):
+    endpoint = 'endpoint "feed" { url = "ws://feed.example/" connect-rate = {"1/s"} }'
+    daemon = make_daemon(f'state-dir = "{folder}/state"\n{endpoint}')
     with open(os.path.join(TOP, "doc", "wsplexctl.1"), encoding="utf-8") as page:
         section = page.read().split("\n.Ss JSON\n")[1].split("\n.Sh ")[0]
     documented = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:\.It |\.)Va (.*)$", section, re.M))))
