@@ -10,7 +10,7 @@ import urllib.parse
 
 import pytest
 from memory import found_in
-from process import DEADLINE, built
+from process import DEADLINE, IS_SANITIZED, built
 from proxies import leads, read_connect, read_exactly
 from servers import RawServer, new_path
 from wsplex_client import Closed, Failed, Interrupted, Message, Opened, Resumed
@@ -440,6 +440,7 @@ def test_a_name_in_the_wrong_place(folder, name):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer reads the memory of its process")
 def test_processes_of_its_user_cannot_read_it(make_daemon, folder):
     os.chmod(folder, 0o777)
     daemon = make_daemon()
