@@ -300,7 +300,8 @@ static void server_ends(uint32_t number)
 /* What the program has understood of a channel. */
 struct seen {
     bool is_open, is_amid, has_failed, is_closed;
-    unsigned n_messages, n_aborted;
+    unsigned n_messages, n_aborted; /* messages with those that were missed */
+    unsigned n_missed;
     size_t offset;
     size_t lengths[64];
     /* Where it counts itself, and where it has counted each message. */
@@ -350,6 +351,15 @@ static void see(struct seen seen[N_CHANNELS + 1], const struct wsp_message *mess
         own->is_interrupted = true;
         break;
     case WSP_LOCAL_GAP:
+        ck_assert(!own->is_amid);
+        if (message->gap.reason == WSP_GAP_SLOW_CONSUMER) {
+            ck_assert(message->gap.is_counted && message->gap.count > 0);
+            ck_assert_uint_eq(message->gap.next_number, own->next_number + message->gap.count);
+            own->n_messages += (unsigned)message->gap.count;
+            own->n_missed += (unsigned)message->gap.count;
+            own->next_number = message->gap.next_number;
+            break;
+        }
         ck_assert(own->is_interrupted);
         ck_assert_uint_eq(message->gap.reason, WSP_GAP_RECONNECTED);
         ck_assert_uint_ge(message->gap.next_number, own->next_number);
@@ -529,6 +539,42 @@ START_TEST(what_stands_between_messages_is_told_where_it_stands)
     }
     ck_assert_uint_eq(channel->n_received, N_LENGTHS);
     cursor_leave(&other);
+    stage_deinit();
+}
+END_TEST
+
+/* Loop test over how much is taken at once and policies. A message comes in each turn; three may wait. */
+START_TEST(what_is_dropped_is_told_where_it_stood)
+{
+    static const enum slow_consumer policies[] = {SLOW_DROP_OLDEST, SLOW_DROP_NEWEST,
+                                                  SLOW_CONFLATE};
+    size_t taken = takes[_i / 3], divisor = taken < 100 ? 64 : 1;
+    enum { N = 3 * N_LENGTHS };
+    struct seen seen[N_CHANNELS + 1];
+    struct channel *channel;
+
+    stage_init();
+    program_opens();
+    servers_open();
+    channel = channel_numbered(1);
+    channel->slow_consumer = policies[_i % 3];
+    channel->queue_messages = 3;
+    for (unsigned i = 0; i < N; i++) {
+        server_sends(1, i, lengths[i % N_LENGTHS] / divisor);
+        stage.pipe.room = taken;
+        turn_run();
+        ck_assert_uint_le(channel_lag_messages(channel), 4);
+    }
+    server_ends(1);
+    socket_takes(taken);
+    program_reads(seen);
+    ck_assert(seen[1].is_closed && !seen[1].has_failed);
+    ck_assert_uint_eq(seen[1].n_aborted, 0);
+    ck_assert_uint_eq(seen[1].n_messages, N);
+    ck_assert_uint_eq(channel->n_received, N - seen[1].n_missed);
+    ck_assert_uint_eq(channel->backlog.n_dropped, seen[1].n_missed);
+    /* Who takes as much as comes misses nothing. */
+    ck_assert((seen[1].n_missed > 0) == (taken < 65547));
     stage_deinit();
 }
 END_TEST
@@ -731,6 +777,8 @@ Suite *unit_suite(void)
                         sizeof(takes) / sizeof(takes[0]));
     tcase_add_loop_test(taken, what_stands_between_messages_is_told_where_it_stands, 0,
                         2 * sizeof(takes) / sizeof(takes[0]));
+    tcase_add_loop_test(taken, what_is_dropped_is_told_where_it_stood, 0,
+                        3 * sizeof(takes) / sizeof(takes[0]));
     tcase_add_test(taken, a_socket_that_takes_all_needs_few_writes);
     tcase_add_loop_test(cut, a_channel_that_is_cut_off_ends_its_frame_and_aborts_its_message, 0,
                         sizeof(cuts) / sizeof(cuts[0]));

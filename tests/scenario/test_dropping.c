@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/shedding.h"
+#include "tests/harness/allocation.h"
 #include "tests/harness/stage.h"
 #include "tests/harness/unit.h"
 
@@ -390,6 +391,41 @@ START_TEST(without_a_key_the_oldest_go_first)
 }
 END_TEST
 
+/* Loop test over policies: each allocation of keeping fails in turn. */
+START_TEST(without_memory_a_channel_ends_and_says_so)
+{
+    unsigned n_ended = 0;
+    bool has_failed = true;
+
+    for (size_t n = 0; has_failed; n++) {
+        a_and_b_share((enum slow_consumer)_i);
+        n_sent = 0;
+        sends_messages(1);
+        channel_began(&a.channel, 1);
+        sends_messages(3);
+        peer_sends(peer, "5");
+        allocation_fail_after(n);
+        stage_turn(&stage);
+        has_failed = allocation_disarm();
+        ck_assert(has_failed == (a.channel.state == CHANNEL_ENDED));
+        if (has_failed) {
+            ck_assert_str_eq(a_hears_all(), "error(internal) close(1006)");
+            n_ended++;
+        } else {
+            a_hears_all();
+            ck_assert_uint_eq(a.n_heard + a.n_missed, 5);
+        }
+        ck_assert_uint_eq(b.n_heard, 5);
+        all_deinit();
+        stage_turn(&stage);
+        peer_ends(peer, true, 1000, "");
+        stage_turn(&stage);
+        ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
+    }
+    ck_assert_uint_gt(n_ended, 0);
+}
+END_TEST
+
 /* --- ends, with messages waiting --- */
 
 START_TEST(the_end_comes_behind_everything)
@@ -668,6 +704,8 @@ Suite *unit_suite(void)
     tcase_add_test(bound, gaps_stand_where_the_messages_stood);
     tcase_add_test(bound, the_newest_of_a_key_is_never_lost);
     tcase_add_test(bound, without_a_key_the_oldest_go_first);
+    tcase_add_loop_test(end, without_memory_a_channel_ends_and_says_so, SLOW_DROP_OLDEST,
+                        SLOW_CONFLATE + 1);
     tcase_add_loop_test(end, the_end_comes_behind_everything, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
     tcase_add_test(end, closing_is_told_behind_what_was_lost);
     tcase_add_loop_test(end, who_has_left_gets_what_came_before, SLOW_DROP_OLDEST,
