@@ -56,12 +56,19 @@ static int judge_proxy(const struct option_row *row, struct wsp_view text,
     return r;
 }
 
+/* Besides url, of which only parts may. */
+static bool names_credentials(const struct option_row *row)
+{
+    return row->type == OPTION_HEADERS || row->type == OPTION_PROXY ||
+           row->type == OPTION_MESSAGES || row->type == OPTION_MESSAGE;
+}
+
 int credential_places_judge(const struct option_row *row, struct wsp_view text,
                             const struct wsp_url *parsed, char ret_problem[OPTION_TEXT_LEN])
 {
     const char *flaw;
 
-    if (parsed == NULL && row->type != OPTION_HEADERS && row->type != OPTION_PROXY)
+    if (parsed == NULL && !names_credentials(row))
         return 0;
     flaw = credential_flaw(text);
     if (flaw != NULL)
@@ -120,6 +127,9 @@ static void check_endpoint(struct check *check, const struct endpoint *endpoint)
     for (size_t i = 1; i < options->headers.n_items; i += 2)
         check_text(check, options->headers.items[i], CREDENTIAL_HEADER);
     check_text(check, options->proxy, CREDENTIAL_PLAIN);
+    for (size_t i = 0; i < options->greeting.n_items; i++)
+        check_text(check, options->greeting.items[i], CREDENTIAL_TEXT);
+    check_text(check, options->heartbeat, CREDENTIAL_TEXT);
 }
 
 int credential_places_check(const struct config *config, const char *file, const char *directory,

@@ -290,6 +290,27 @@ def check(daemon):
     )  # fmt: skip
 
 
+def test_every_text_is_tried_beforehand(folder, credentials):
+    """Each of those that name one is told, with its endpoint."""
+    texts = (
+        'url = "ws://h/?%{credential:n}"',
+        'url = "ws://a:%{credential:n}@h/"',
+        'url = "ws://h/" headers = {"A: b", "C: %{credential:n}"}',
+        'url = "ws://h/" proxy = "socks5://a:%{credential:n}@p"',
+        """url = "ws://h/" greeting = {"a", '{"%{credential:n}"}'}""",
+        'url = "ws://h/" heartbeat = "%{credential:n}"',
+    )
+    text = "".join(f'endpoint "e{i}" {{ {text} }}\n' for i, text in enumerate(texts))
+    path = write(folder, "wsplexd.conf", f'credentials-dir = "{credentials}"\n{text}')
+    command = [built("wsplexd"), "--config", path, "--check-config"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 1
+    assert [f'endpoint "e{i}": the credential n ' in line for i, line in enumerate(done.stderr.splitlines())] == [True] * 6
+    write(credentials, "n", "now")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_daemon_starts_without_them_and_warns(make_daemon, credentials):
     rewrite(credentials)
     daemon = make_daemon(config(credentials, "ws://127.0.0.1:1"))
@@ -420,6 +441,8 @@ PLACES = {
     "name of a header": ('url = "ws://h/"\nheaders = {"%{credential:a}: b"}', 3, "headers"),
     "bad name": ('url = "ws://h/"\nheaders = {"A: %{credential:../a}"}', 3, "headers: the name in a %{credential:NAME}"),
     "user name of a proxy": ('url = "ws://h/"\nproxy = "http://%{credential:a}@p:1"', 3, "in the password alone"),
+    "greeting": ('url = "ws://h/"\ngreeting = {"a", "%{credential:a"}', 3, "greeting: a %{credential:NAME} has no"),
+    "heartbeat": ('url = "ws://h/"\nheartbeat = "%{a}"', 3, "heartbeat: %{ begins the name of a credential"),
     "subprotocol": ('url = "ws://h/"\nprotocols = {"%{credential:a}"}', 3, "subprotocol"),
 }
 
