@@ -3,7 +3,7 @@
  * and is there again.
  *
  * Between client_fixture and a test. The delay before a client tries again is random; where a test does
- * not look at it, hurry() cuts it short. Invariant: nothing here waits.
+ * not look at it, hold() and hurry() decide.  Invariant: nothing here waits.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -119,11 +119,18 @@ static inline void init(struct client_fixture *f)
     client_fixture_assert_events(f, "open p\ntext 5\n");
 }
 
-/* The daemon is gone, and the client has noticed. */
+/* The client does not come back before hurry(). */
+static inline void hold(struct client_fixture *f)
+{
+    f->client->reconnect.retry_ms = wsp_clock_ms() + 1000000;
+}
+
+/* The daemon is gone, and the client has noticed, and waits. */
 static inline void die(struct client_fixture *f)
 {
     fake_daemon_hang_up(&f->daemon);
     ck_assert_int_eq(wsplex_dispatch(f->client), 0);
+    hold(f);
     ck_assert_int_eq(wsplex_dispatch(f->client), 0);
 }
 

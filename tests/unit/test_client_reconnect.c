@@ -395,7 +395,8 @@ START_TEST(the_delay_grows_and_has_an_end)
 
     init(&f);
     fake_daemon_stop_listening(&f.daemon);
-    die(&f);
+    fake_daemon_hang_up(&f.daemon);
+    ck_assert_int_eq(wsplex_dispatch(f.client), 0);
     for (int i = 0; i < N_OF(max_ms); i++) {
         int64_t left_ms = f.client->reconnect.retry_ms - wsp_clock_ms();
 

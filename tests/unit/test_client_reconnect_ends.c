@@ -106,6 +106,7 @@ START_TEST(a_daemon_that_stops_interrupts)
     say_sent(&f, 3, 1);
     stop_in_order(&f);
     ck_assert_int_eq(wsplex_websocket_ready_state(f.websocket), WSPLEX_OPEN);
+    hold(&f);
     client_fixture_assert_events(&f, "interrupted 36\nunsent 1 3\n");
     send_text(&f, "three");
     say_error(&f, WSP_FATAL_SHUTDOWN);
@@ -349,14 +350,14 @@ static void live(size_t die_after)
     for (int i = 0; i < N_OF(types); i++)
         wsplex_websocket_add_event_listener(f->websocket, types[i], count_event, NULL, 0);
     wsplex_websocket_subscribe(f->websocket, "sub", NULL);
-    for (int i = 0; i < 300 && wsplex_websocket_ready_state(f->websocket) != WSPLEX_CLOSED; i++) {
+    for (int i = 0; i < 140 && wsplex_websocket_ready_state(f->websocket) != WSPLEX_CLOSED; i++) {
         f->client->reconnect.retry_ms = 0;
         fake_daemon_serve(&f->daemon);
         wsplex_dispatch(f->client);
-        if (i % 10 == 0 && life.n_given < 20 &&
+        if (i % 5 == 0 && life.n_given < 20 &&
             wsplex_websocket_send_text(f->websocket, "hello", 5) == 0)
             life.n_given++;
-        if (i == 200)
+        if (i == 90)
             f->daemon.die_after = SIZE_MAX;
     }
 }
@@ -364,7 +365,7 @@ static void live(size_t die_after)
 /* The fake daemon says SENT without messages, so what was echoed may be counted as in doubt too. */
 START_TEST(a_daemon_that_dies_again_and_again)
 {
-    for (size_t n = 0; n < 300; n++) {
+    for (size_t n = 0; n < 300; n += 3) {
         memset(&life, 0, sizeof(life));
         fake_daemon_init(&life.f.daemon);
         live(n);
@@ -405,6 +406,8 @@ Suite *unit_suite(void)
     TCase *shutdown = unit_case(suite, "shutdown");
     TCase *gone = unit_case(suite, "freed");
     TCase *trouble = unit_case(suite, "trouble");
+
+    tcase_set_timeout(trouble, 60);
 
     tcase_add_test(closing, a_closing_one_fails_if_nothing_waits);
     tcase_add_loop_test(closing, a_closing_one_comes_back_for_what_waits, 0, 2);
