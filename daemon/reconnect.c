@@ -49,6 +49,7 @@ static bool failure_heals(const struct failure *failure)
     case WSP_CAUSE_LOST:
     case WSP_CAUSE_TOO_BIG:
     case WSP_CAUSE_CREDENTIAL:
+    case WSP_CAUSE_DESTINATION: /* a name leads elsewhere now, and may come back */
     case WSP_CAUSE_INTERNAL: return true;
     case WSP_CAUSE_HANDSHAKE:
     case WSP_CAUSE_PROXY:
