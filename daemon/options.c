@@ -99,6 +99,33 @@ static void *option_value(const struct option_row *row, void *values)
     return (char *)values + row->offset;
 }
 
+static bool texts_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool lists_equal(const struct strings *a, const struct strings *b)
+{
+    if (a->n_items != b->n_items)
+        return false;
+    for (size_t i = 0; i < a->n_items; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+bool option_equals(const struct option_row *row, const void *a, const void *b)
+{
+    const void *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
+
+    switch (option_kind(row)) {
+    case KIND_NUMBER: return *(const uint64_t *)x == *(const uint64_t *)y;
+    case KIND_TEXT: return texts_equal(*(char *const *)x, *(char *const *)y);
+    case KIND_LIST: break;
+    }
+    return lists_equal(x, y);
+}
+
 void options_init(const struct option_table *table, void *values)
 {
     *(uint64_t *)values = 0;

@@ -159,6 +159,9 @@ enum { OPTION_TEXT_LEN = 240 };
 int option_set(const struct option_table *table, const struct option_row *row, struct wsp_view text,
                void *values, char ret_problem[OPTION_TEXT_LEN]);
 
+/* Whether two structs of values have the same value of a row. */
+bool option_equals(const struct option_row *row, const void *a, const void *b);
+
 /* The value of a row whose values are numbers; false for texts and lists. */
 bool option_number(const struct option_row *row, const void *values, uint64_t *ret_number);
 

@@ -236,6 +236,7 @@ void reconnect_opened(struct share *share)
 
     share->reconnect.n_troubles = 0;
     share->reconnect.n_failed = 0;
+    share->reconnect.away_ms = 0;
     /* Earlier by up to a tenth, never later: the server's own cut is not waited for, and those who began together do not
      * go on together. */
     if (rotate_ms > 0)

@@ -124,12 +124,11 @@ static int credentials_check(struct server *server)
     return r < 0 ? r : 0;
 }
 
-/* From now on this one holds; the old one is freed. */
+/* From now on this one holds. */
 static void config_adopt(struct server *server, struct config *config)
 {
     const struct daemon_options *options = &config->daemon;
 
-    config_free(server->config);
     server->config = config;
     server->journal.level = server->options.has_log_level ? server->options.log_level
                                                           : (enum journal_level)options->log_level;
@@ -194,10 +193,14 @@ uint64_t server_max_message(const struct server *server)
 
 static void server_reload(struct server *server)
 {
+    struct config *before = server->config;
+
     notify_reloading(&server->notify);
     if (config_read(server) == 0) {
         dialer_forget(server->dialer);
         server_budgets_configure(server);
+        autostart_apply(server, before);
+        config_free(before);
         journal_log(&server->journal, JOURNAL_RELOADED, 0,
                     "%zu endpoints; what is open stays as it is, and so does the socket",
                     server->config->n_endpoints);
@@ -433,6 +436,7 @@ int server_init(struct server *server, const struct server_options *options)
     list_init(&server->clients);
     list_init(&server->channels);
     list_init(&server->shares.all);
+    autostart_init(&server->autostart, server);
     history_init(&server->history);
     quota_init(&server->quota);
     journal_init(&server->journal,
@@ -450,7 +454,10 @@ int server_init(struct server *server, const struct server_options *options)
     r = remote_prepare(server);
     if (r < 0)
         return cannot_start(server, "resolver and TLS", r);
-    return socket_prepare(server);
+    r = socket_prepare(server);
+    if (r == 0)
+        autostart_apply(server, NULL);
+    return r;
 }
 
 int server_run(struct server *server)
@@ -476,6 +483,7 @@ void server_deinit(struct server *server)
             client_drop(LIST_ENTRY(node, struct client, link));
         if (server->shares.clock)
             shares_deinit(&server->shares);
+        autostart_deinit(&server->autostart);
         /* Buries clients, and lets abandoned channels go that waited for their upstreams. */
         LIST_FOR_EACH (node, &server->channels)
             client_channel_discard(LIST_ENTRY(node, struct client_channel, all_link));

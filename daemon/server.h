@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/budgets.h"
+#include "daemon/autostart.h"
 #include "daemon/config.h"
 #include "daemon/dial.h"
 #include "daemon/history.h"
@@ -49,6 +50,7 @@ struct server {
     struct shares shares;
     struct history history;
     struct output *output; /* where clients plan their writes */
+    struct autostart autostart;
     struct listener listener;
     struct notify notify;
     struct list clients;  /* struct client, in the order of their ids */

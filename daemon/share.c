@@ -200,6 +200,14 @@ void share_drain(struct share *share)
     }
 }
 
+void share_outdate(struct share *share)
+{
+    share->is_outdated = true;
+    if (is_not_open(share) && (share->state == SHARE_RECONNECTING || share->reconnect.n_failed > 0))
+        give_up(share, WSP_CAUSE_CANCELLED,
+                "the configuration of its endpoint has changed while it was away");
+}
+
 /* Nobody wants it any more. */
 static void let_go(struct share *share, uint16_t code)
 {

@@ -168,6 +168,10 @@ struct share {
  * it is closing. */
 void share_close(struct share *share, uint16_t code, struct wsp_view reason);
 
+/* The configuration says otherwise by now: if it is lost it does not come back, and if it is, it ends. An attempt that
+ * is its first goes on. */
+void share_outdate(struct share *share);
+
 /* --- for the upstream --- */
 /* 0 or -ENOMEM (the upstream then fails). */
 int share_opened(struct share *share, struct wsp_view protocol, struct wsp_view extensions);

@@ -53,7 +53,7 @@ static void log_end(struct journal *journal, const struct share *share, const ch
 static void log_back(struct journal *journal, const struct share *share, const char *display)
 {
     const struct reconnect *reconnect = &share->reconnect;
-    bool is_away = share->log.is_interrupted;
+    bool is_away = reconnect->away_ms > 0;
     uint64_t since_ms = is_away ? reconnect->away_ms : share->created_ms;
 
     journal_log(journal, JOURNAL_UPSTREAM_BACK, share->id,
