@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/budgets.h"
 #include "daemon/autostart.h"
+#include "daemon/budgets.h"
 #include "daemon/config.h"
 #include "daemon/dial.h"
 #include "daemon/history.h"

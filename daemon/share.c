@@ -171,6 +171,7 @@ static void close_open(struct share *share, uint16_t code, struct wsp_view reaso
 static void give_up(struct share *share, uint16_t cause, const char *text)
 {
     share_set_state(share, SHARE_CLOSING);
+    share->is_given_up = true;
     share->ending = (struct ending){.code = 1006};
     failure_set(&share->ending.failure, cause, 0, "%s", text);
     share_tell_all(share, tell_ended);
@@ -413,6 +414,7 @@ static void fail_for_protocol(struct share *share, struct wsp_view protocol)
 
     snprintf(shown, sizeof(shown), "%.*s", (int)protocol.len, (const char *)protocol.data);
     share_set_state(share, SHARE_CLOSING);
+    share->is_given_up = true;
     share->ending = (struct ending){.code = 1006};
     failure_set(&share->ending.failure, WSP_CAUSE_HANDSHAKE, 0,
                 "the server has come back with the subprotocol \"%s\" instead of \"%.64s\"", shown,
@@ -518,8 +520,7 @@ void share_ended(struct share *share, const struct ending *ending)
     turn_schedule(share->shares->turn, TURN_BURY, &share->burial);
     upstream_gone(share);
     take_sends_back(share);
-    /* Why it is closed has been decided, and told. */
-    if (share->state != SHARE_CLOSING || share->ending.failure.cause == 0)
+    if (!share->is_given_up)
         share->ending = *ending;
     share->ending.is_shutdown = share->is_drained;
     if (reconnect_is_wanted(share) && (is_renewed || reconnect_heals(share->target, ending)))

@@ -148,6 +148,7 @@ struct share {
     /* TURN_BURY: upstream once it is OVER, the share once it is ENDED and the last channel has left. */
     struct task burial;
     bool is_lingering;
+    bool is_given_up;      /* CLOSING, and ending says why: everybody has been told */
     bool is_outdated;      /* the configuration says otherwise by now: it does not come back */
     unsigned pauses;       /* bits of enum share_pause */
     bool is_paused;        /* as the upstream was told last */

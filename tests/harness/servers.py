@@ -80,7 +80,9 @@ class Connection:
 
 
 class Server(Process):
-    def __init__(self, kind, certificate, deflate=None):
+    """With ports, which another one had, it listens there."""
+
+    def __init__(self, kind, certificate, deflate=None, ports=None):
         self.kind = kind
         here = os.path.join(TOP, "tests", "harness")
         if kind == "ws":
@@ -89,8 +91,9 @@ class Server(Process):
             command = ["/usr/bin/python3", os.path.join(here, "websockets_server.py")]
         modules = os.environ.get("WSPLEX_NODE_MODULES", "")
         super().__init__(
-            [*command, certificate.chain, certificate.key, json.dumps(deflate)], env={"NODE_PATH": modules}
-        )
+            [*command, certificate.chain, certificate.key, json.dumps(deflate), json.dumps(ports or {})],
+            env={"NODE_PATH": modules},
+        )  # fmt: skip
         self.name = kind
         self._urls = self._wait_event("listening")["urls"]
 
@@ -104,6 +107,9 @@ class Server(Process):
 
     def url(self, path, scheme="ws", host="127.0.0.1"):
         return self._urls[f"{scheme} {host}"] + path
+
+    def ports(self):
+        return {place: int(url.rsplit(":", 1)[1]) for place, url in self._urls.items()}
 
     def connection(self, path):
         """The connection that asks, or has asked, for that path."""

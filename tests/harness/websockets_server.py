@@ -83,7 +83,7 @@ async def run(order):
         await obey(order)
 
 
-async def main(chain, key, deflate):
+async def main(chain, key, deflate, ports="{}"):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(chain, key)
     options = {"max_size": None, "ping_interval": None, "subprotocols": PROTOCOLS}
@@ -93,7 +93,7 @@ async def main(chain, key, deflate):
     urls = {}
     for scheme, context in (("ws", None), ("wss", tls)):
         for host, written in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
-            server = await websockets.serve(serve, host, 0, ssl=context, **options)
+            server = await websockets.serve(serve, host, json.loads(ports).get(f"{scheme} {host}", 0), ssl=context, **options)
             port = server.sockets[0].getsockname()[1]
             urls[f"{scheme} {host}"] = f"{scheme}://{written}:{port}"
     tell("listening", urls=urls)

@@ -75,7 +75,7 @@ function compression(deflate) {
   return options;
 }
 
-async function main(chain, key, deflate) {
+async function main(chain, key, deflate, ports = '{}') {
   const perMessageDeflate = compression(JSON.parse(deflate));
   const tls = { cert: fs.readFileSync(chain), key: fs.readFileSync(key) };
   const handleProtocols = (asked) => PROTOCOLS.find((protocol) => asked.has(protocol)) || false;
@@ -84,7 +84,7 @@ async function main(chain, key, deflate) {
     for (const [host, written] of [['127.0.0.1', '127.0.0.1'], ['::1', '[::1]']]) {
       const server = scheme === 'wss' ? https.createServer(tls) : http.createServer();
       new WebSocketServer({ server, handleProtocols, perMessageDeflate, maxPayload: 0 }).on('connection', serve);
-      await new Promise((resolve) => server.listen(0, host, resolve));
+      await new Promise((resolve) => server.listen(JSON.parse(ports)[`${scheme} ${host}`] || 0, host, resolve));
       urls[`${scheme} ${host}`] = `${scheme}://${written}:${server.address().port}`;
     }
   }
