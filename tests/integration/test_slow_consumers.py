@@ -3,9 +3,10 @@
 it would have stood."""
 
 import json
+import subprocess
 
 import pytest
-from process import wait_until
+from process import built, wait_until
 from servers import new_path
 from wsplex_client import Closed, Failed, Gap, Message, Opened
 
@@ -182,3 +183,33 @@ def test_the_end_comes_behind_what_was_lost(daemon, feed):
         assert len(heard) + n_missed == count and n_missed > 0
         closed = two.slow.wait(Closed)
         assert (closed.was_clean, closed.code, closed.reason) == (True, 4001, "enough")
+
+
+@pytest.fixture(name="paced", scope="module")
+def fixture_paced():
+    """The URL of the project's own server, for what ours alone says fast enough."""
+    with subprocess.Popen(
+        [built("tests/harness/feed_server")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield server.stdout.readline().strip() + "/paced"
+        server.stdin.close()
+
+
+@pytest.mark.parametrize("policy", ("disconnect", *POLICIES))
+def test_thirty_go_on_beside_one_that_is_stopped(make_daemon, paced, policy):
+    """By SIGSTOP, twice, in a stream as fast as thirty programs take it; bench/slow fails if anybody loses anything
+    that it is not told of."""
+    daemon = make_daemon(
+        f'endpoint "paced" {{ url = "{paced}" linger = 0s slow-consumer = block block-timeout = 1h queue = 256KiB '
+        f'allow-slow-consumer = {{"{policy}"}} }}'
+    )
+    # What one program can be ahead of another is some thousands.
+    length, phases = 20000, 4
+    argv = [built("bench/slow"), daemon.socket, "wsplex-endpoint:paced", 30, 100, 0, length, phases, policy, QUEUE]
+    result = json.loads(subprocess.run([str(a) for a in argv], check=True, stdout=subprocess.PIPE, timeout=300).stdout)
+    if policy == "disconnect":
+        assert result["is_cut_off"]
+        daemon.expect("channel-cut", "behind; its bound is 65536 bytes")
+    else:
+        assert result["received"] + result["missed"] == length * phases
+        assert result["missed"] > 0 and result["gaps"] > 0

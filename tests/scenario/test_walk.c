@@ -5,7 +5,7 @@
  * its upstream from the one after it joined, in order, whole, without a hole, up to where the upstream stood when its
  * WebSocket ended; only a slow consumer that is cut off, or one that wants no more, may miss the rest. Where messages
  * are dropped by its policy, they stand in exactly one gap where they would have stood; and of those that conflation
- * drops a newer one with the same key comes later. What it sends arrives in order, and all of it if it left in peace.
+ * drops a newer one with the same key comes later. One that has begun is not dropped. What it sends arrives in order, and all of it if it left in peace.
  * At the end nothing is charged to anybody.
  *
  * Each loop index is a seed.
@@ -43,6 +43,7 @@ struct walker {
     uint64_t last;         /* of the last one before its end */
     /* Of each key, the last that it missed; 0: it has had a later one. */
     uint64_t missed[N_KEYS + 1];
+    uint64_t begun;     /* of the message of which it has had a part */
     uint64_t n_sent;    /* messages that it gave */
     uint64_t n_arrived; /* of these, that reached the server */
 };
@@ -129,6 +130,7 @@ static void misses(struct program *program, uint64_t n)
     const char *keys = server_of(walker->peer)->keys;
 
     ck_assert_uint_gt(n, 0);
+    ck_assert(walker->begun < walker->next || walker->begun >= walker->next + n);
     for (; n > 0; n--, walker->next++)
         walker->missed[keys[walker->next] - '0'] = walker->next;
     ck_assert_uint_le(walker->next - 1, server_of(walker->peer)->n_sent);
@@ -385,14 +387,27 @@ static void someone_leaves(struct walker *walker)
     }
 }
 
+/* It gets a part of its next message: what stands before it has been told. */
+static void someone_begins(struct walker *walker)
+{
+    struct channel *channel = &walker->program.channel;
+
+    if (walker->program.appetite > 0 || channel_due(channel) != 0 || channel_peek(channel) == NULL)
+        return;
+    channel_began(channel, 1);
+    walker->begun = walker->next;
+}
+
 static void someone_does_something(void)
 {
     struct walker *walker = walkers[random_below(N_WALKERS)];
 
     if (walker == NULL || walker->program.channel.is_abandoned)
         return;
-    switch (random_below(12)) {
+    switch (random_below(14)) {
     case 0: program_stops_reading(&walker->program); break;
+    case 12:
+    case 13: someone_begins(walker); break;
     case 1: program_reads(&walker->program, (unsigned)random_below(5)); break;
     case 2:
     case 3:
