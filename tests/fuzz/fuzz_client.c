@@ -3,8 +3,9 @@
  *
  * The input is one of chunks.h. Flag 1: the greeting goes ahead of it. Flag 2: handlers act on what
  * comes (send, close, free, open anew), as the first byte of a message says. Without flag 2 the
- * events must not depend on how the bytes are cut. In any case every WebSocket that is not freed is
- * CLOSED in the end, by one `close` that is its last event.
+ * events must not depend on how the bytes are cut. Flag 4: the client would come back, to a daemon that
+ * is not there. In any case every WebSocket that is not freed is CLOSED in the end, by one `close` that
+ * is its last event.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,12 +26,13 @@ enum {
     MAX_OPENED_ANEW = 3,
     FLAG_GREETING = 1,
     FLAG_ACTS = 2,
+    FLAG_RECONNECT = 4,
 };
 
 struct run {
     struct wsplex *client;
     uint64_t hash; /* of all events */
-    bool acts;
+    bool acts, reconnects;
     int n_new;
     int n_open; /* objects that are neither freed nor told of their close */
 };
@@ -62,6 +64,8 @@ static void act(struct run *run, struct wsplex_websocket *websocket, uint8_t wha
         wsplex_websocket_free(websocket);
         break;
     case 4: open_one(run); break;
+    case 5: wsplex_websocket_subscribe(websocket, "on", "off"); break;
+    case 6: wsplex_websocket_unsubscribe(websocket, "on"); break;
     default: break;
     }
 }
@@ -78,7 +82,11 @@ static void on_event(const struct wsplex_event *event, void *userdata)
     hash_add(run, event->reason, event->reason_length);
     hash_add(run, &event->code, sizeof(event->code));
     hash_add(run, &event->cause, sizeof(event->cause));
-    hash_add(run, event->cause_text, strlen(event->cause_text));
+    hash_add(run, &event->count, sizeof(event->count));
+    hash_add(run, &event->position, sizeof(event->position));
+    /* Of how often it was tried in vain, chance decides. */
+    if (!run->reconnects || event->cause >= 0)
+        hash_add(run, event->cause_text, strlen(event->cause_text));
     if (is_last)
         run->n_open--;
     if (run->acts && event->length > 0)
@@ -97,6 +105,7 @@ static void on_reply(struct wsplex *client, int status, const char *json, size_t
 
 static void open_one(struct run *run)
 {
+    static const char *const types[] = {"interrupted", "resumed", "gap", "unsent"};
     struct wsplex_websocket *websocket;
 
     if (run->n_new == N_WEBSOCKETS + MAX_OPENED_ANEW)
@@ -109,6 +118,8 @@ static void open_one(struct run *run)
     require(wsplex_websocket_set_on_message(websocket, on_event, run) == 0);
     require(wsplex_websocket_set_on_error(websocket, on_event, run) == 0);
     require(wsplex_websocket_set_on_close(websocket, on_event, run) == 0);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        require(wsplex_websocket_add_event_listener(websocket, types[i], on_event, run, 0) == 0);
 }
 
 /* Connects the client to a socket that nobody else can find, and returns the other end of it. */
@@ -174,6 +185,8 @@ static uint64_t converse(struct chunks *chunks)
     struct wsp_view piece;
     int fd = connect_client(&run);
 
+    run.reconnects = (chunks->flags & FLAG_RECONNECT) != 0;
+    require(wsplex_set_reconnect(run.client, run.reconnects ? -1 : 0, 100) == 0);
     for (int i = 0; i < N_WEBSOCKETS; i++)
         open_one(&run);
     require(wsplex_request(run.client, "status", NULL, 0, on_reply, &run) == 0);
@@ -182,6 +195,8 @@ static uint64_t converse(struct chunks *chunks)
     while (chunks_next(chunks, &piece))
         feed(&run, fd, piece);
     close(fd);
+    require(wsplex_dispatch(run.client) == 0);
+    require(wsplex_set_reconnect(run.client, 0, 0) == 0);
     for (int i = 0; i < 100000 && wsplex_get_n_pending(run.client) > 0; i++)
         require(wsplex_dispatch(run.client) == 0);
     require(wsplex_get_n_pending(run.client) == 0);
