@@ -212,17 +212,6 @@ static struct outgoing *greet(struct share *share, const char *text)
     return outgoing;
 }
 
-static struct outgoing *say_subscription(struct share *share, struct wsp_view text)
-{
-    struct outgoing *outgoing = say(share, text);
-
-    if (outgoing == NULL)
-        return NULL;
-    subscriptions_said(&share->sending.subscriptions);
-    pace_said(&share->sending.pace);
-    return outgoing;
-}
-
 static struct outgoing *beat(struct share *share, const char *text)
 {
     struct outgoing *outgoing = say_configured(share, text);
@@ -235,14 +224,13 @@ static struct outgoing *beat(struct share *share, const char *text)
     return outgoing;
 }
 
-/* NULL: nothing now; *ret_is_first says whether the channels have to wait for more. */
-static struct outgoing *next_own(struct share *share, bool *ret_is_first)
+/* NULL: nothing now; *ret_is_all says that nothing else may go either. */
+static struct outgoing *next_own(struct share *share, bool *ret_is_all)
 {
     struct sending *sending = &share->sending;
-    struct wsp_view subscription;
     const char *text;
 
-    *ret_is_first = true;
+    *ret_is_all = true;
     if (sending->trouble.cause != 0)
         return NULL;
     if ((text = heartbeat_reply(&sending->heartbeat)) != NULL)
@@ -251,12 +239,9 @@ static struct outgoing *next_own(struct share *share, bool *ret_is_first)
         text = greeting_next(&sending->greeting);
         return text == NULL ? NULL : greet(share, text);
     }
-    if (pace_is_free(&sending->pace) &&
-        subscriptions_next(&sending->subscriptions, &subscription) && budget_take(&sending->claim))
-        return say_subscription(share, subscription);
     if ((text = heartbeat_next(&sending->heartbeat)) != NULL)
         return beat(share, text);
-    *ret_is_first = subscriptions_are_beginning(&sending->subscriptions);
+    *ret_is_all = false;
     return NULL;
 }
 
@@ -299,16 +284,51 @@ static struct outgoing *next_of_channels(struct share *share)
     return outgoing;
 }
 
+static struct outgoing *next_subscription(struct share *share)
+{
+    struct sending *sending = &share->sending;
+    struct outgoing *outgoing;
+    struct wsp_view text;
+
+    if (!pace_is_free(&sending->pace) || !subscriptions_next(&sending->subscriptions, &text) ||
+        !budget_take(&sending->claim))
+        return NULL;
+    outgoing = say(share, text);
+    if (outgoing == NULL)
+        return NULL;
+    subscriptions_said(&sending->subscriptions);
+    pace_said(&sending->pace);
+    return outgoing;
+}
+
+/* Who subscribes again and again does not keep the messages of others waiting, nor these a subscription. */
+static struct outgoing *next_by_turns(struct share *share)
+{
+    struct sending *sending = &share->sending;
+    bool is_beginning = subscriptions_are_beginning(&sending->subscriptions);
+    bool is_channels_turn = sending->is_channels_turn && !is_beginning;
+    struct outgoing *outgoing = is_channels_turn ? next_of_channels(share) : NULL;
+
+    sending->is_channels_turn = outgoing == NULL;
+    if (outgoing == NULL)
+        outgoing = next_subscription(share);
+    if (outgoing == NULL && !is_channels_turn && !is_beginning) {
+        outgoing = next_of_channels(share);
+        sending->is_channels_turn = false;
+    }
+    return outgoing;
+}
+
 struct outgoing *share_next_outgoing(struct share *share)
 {
+    bool is_own_all = !greeting_is_through(&share->sending.greeting);
     struct outgoing *own = NULL;
-    bool is_own_first = !greeting_is_through(&share->sending.greeting);
 
     if (!takes_sends(share))
         return NULL;
     if (share->state == SHARE_OPEN)
-        own = next_own(share, &is_own_first);
-    return own != NULL || is_own_first ? own : next_of_channels(share);
+        own = next_own(share, &is_own_all);
+    return own != NULL || is_own_all ? own : next_by_turns(share);
 }
 
 void share_has_outgoing(struct share *share, struct channel *channel)
@@ -366,8 +386,6 @@ int sending_subscribe(struct share *share, struct channel *channel, struct wsp_v
     if (on_connect.len <= max && on_leave.len <= max)
         r = subscriptions_add(&share->sending.subscriptions, &channel->subscriber, channel->user,
                               on_connect, on_leave, place_of(channel));
-    if (subscriber_is_waiting(&channel->subscriber))
-        list_remove(&channel->sender_link);
     return r > 0 ? refuse(share, channel->user, r, ret_failure) : r;
 }
 

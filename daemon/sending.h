@@ -13,9 +13,10 @@
  *  subscriptions to be said again,    | yes   | waits
  *  and nothing but a heartbeat before |       |
  *  all of them have been said         |       |
- *  other subscriptions, withdrawals   | yes   | waits
  *  the heartbeat                      |       | never waits
- *  channels in turn                   |       | waits
+ *  other subscriptions, withdrawals,  | yes   | waits
+ *  by turns with a message of         |       |
+ *  the channels, they too in turn     |       | waits
  */
 #ifndef WSPLEX_DAEMON_SENDING_H
 #define WSPLEX_DAEMON_SENDING_H
@@ -40,6 +41,7 @@ struct sending {
     struct greeting greeting;
     struct heartbeat heartbeat;
     struct subscriptions subscriptions;
+    bool is_channels_turn; /* a subscription has gone last */
     /* Something of the daemon's own could not be made: the upstream is to fail. */
     struct failure trouble;
 };

@@ -137,6 +137,20 @@ START_TEST(said_anew_at_the_pace_while_all_messages_wait)
 }
 END_TEST
 
+/* The new one has not been told anything yet. */
+START_TEST(the_pace_of_a_connection_ends_with_it)
+{
+    stage.greeting[0] = "login";
+    stage.greeting_interval_ms = 3600000;
+    a_and_b_share();
+    ck_assert_str_eq(receives(), "login");
+    comes_back();
+    peer_opens(peer, "");
+    ck_assert_str_eq(receives(), "login");
+    both_deinit();
+}
+END_TEST
+
 START_TEST(what_has_changed_while_it_was_away)
 {
     a_and_b_share();
@@ -418,6 +432,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(again, setup, teardown);
     tcase_add_test(again, all_is_said_anew_before_anything_else);
     tcase_add_test(again, said_anew_at_the_pace_while_all_messages_wait);
+    tcase_add_test(again, the_pace_of_a_connection_ends_with_it);
     tcase_add_test(again, what_has_changed_while_it_was_away);
     tcase_add_test(again, what_was_on_its_way_is_said_again);
     tcase_add_test(again, a_withdrawal_that_was_due_is_not_owed_to_the_next);

@@ -367,6 +367,25 @@ START_TEST(among_its_own_messages_each_has_its_place)
 }
 END_TEST
 
+/* Or one that changes its mind all the time would have the rate for itself. */
+START_TEST(subscriptions_and_messages_take_turns)
+{
+    a_and_b_share();
+    for (int i = 0; i < 3; i++) {
+        char text[3] = {'+', (char)('1' + i)};
+
+        subscribes(&a, text);
+        text[0] = 'b';
+        program_sends(&b, text);
+    }
+    ck_assert_str_eq(receives(), "+1 b1 +2 b2 +3 b3");
+    subscribes(&a, "+4");
+    program_sends(&a, "a4"); /* has nothing else to wait for than its own */
+    ck_assert_str_eq(receives(), "+4 a4");
+    both_deinit();
+}
+END_TEST
+
 START_TEST(only_who_has_subscribed_waits_for_the_pace)
 {
     stage.greeting_interval_ms = PACE;
@@ -673,6 +692,7 @@ Suite *unit_suite(void)
     tcase_add_test(turns, of_a_private_channel_they_go_too);
     tcase_add_checked_fixture(places, setup, teardown);
     tcase_add_test(places, among_its_own_messages_each_has_its_place);
+    tcase_add_test(places, subscriptions_and_messages_take_turns);
     tcase_add_test(places, only_who_has_subscribed_waits_for_the_pace);
     tcase_add_test(places, who_has_closed_may_wait_for_its_subscription);
     tcase_add_test(places, withdrawals_keep_to_the_pace_and_may_be_spared_by_it);
