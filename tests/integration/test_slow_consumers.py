@@ -3,6 +3,7 @@
 it would have stood."""
 
 import json
+import signal
 import subprocess
 
 import pytest
@@ -183,6 +184,34 @@ def test_the_end_comes_behind_what_was_lost(daemon, feed):
         assert len(heard) + n_missed == count and n_missed > 0
         closed = two.slow.wait(Closed)
         assert (closed.was_clean, closed.code, closed.reason) == (True, 4001, "enough")
+
+
+def test_a_program_on_the_library_is_told(daemon, feed, make_program):
+    """Each message once, in order, or within one gap that says how many and up to which number."""
+    count, fill = 3000, "x" * 2000
+    fast, slow = make_program(daemon), make_program(daemon)
+    fast.open("a", feed.url, "shared", "option=linger=0s", "option=queue=64MiB")
+    slow.open("a", feed.url, "shared", f"option=queue={QUEUE}", "option=slow-consumer=drop-oldest")
+    for program in (fast, slow):
+        program.event("open")
+    slow.kill(signal.SIGSTOP)
+    feed.burst(count, fill)
+    fast.event("message", data=f"{count - 1} {fill}")
+    slow.kill(signal.SIGCONT)
+    slow.event("message", data=f"{count - 1} {fill}")
+    next_index, n_missed = 0, 0
+    for event in slow.events():
+        if event["event"] == "message":
+            assert event["data"] == f"{next_index} {fill}"
+            next_index += 1
+        elif event["event"] == "gap":
+            assert event["counted"]
+            next_index += event["count"]
+            n_missed += event["count"]
+            assert event["number"] == next_index
+    assert next_index == count and n_missed > 0
+    got = [event["data"] for event in fast.events() if event["event"] == "message"]
+    assert got == [f"{i} {fill}" for i in range(count)]
 
 
 @pytest.fixture(name="paced", scope="module")
