@@ -433,6 +433,8 @@ static json_t *options_object(const struct endpoint_options *options, bool is_ad
             shown = option_json(row, value);
         else if (list)
             shown = strings_array(list, 0, 1);
+        else if (i == ENDPOINT_OPTION_conflate_key && options->conflate_key)
+            shown = json_string(options->conflate_key);
         else
             continue;
         if (json_object_set_new(object, row->name, shown) < 0) {

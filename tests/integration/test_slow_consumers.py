@@ -104,6 +104,8 @@ def test_the_newest_of_each_key_comes(make_daemon, feed):
         feed.send(*texts)
         assert two.fast.messages(len(texts)) == texts
         assert slow_row(daemon)["messages_dropped"] > 0
+        (endpoint,) = daemon.request("endpoints")
+        assert endpoint["options"]["conflate-key"] == "/d/s"
         heard, n_missed = account(two.slow, len(texts))
         assert n_missed > 0
         newest = {}
