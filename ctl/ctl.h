@@ -64,5 +64,6 @@ int ctl_request(struct ctl *ctl, const char *verb, const char *const *arguments,
 /* The verbs (see the table in main.c). */
 int ctl_connect_websocket(struct ctl *ctl, const struct verb *verb, int argc, char **argv);
 int ctl_list(struct ctl *ctl, const struct verb *verb, int argc, char **argv);
+int ctl_metrics(struct ctl *ctl, const struct verb *verb, int argc, char **argv);
 
 #endif

@@ -31,6 +31,10 @@ static const struct verb verbs[] = {
      "control it.\n",
      true, ctl_list},
     {"history", "", "the remote connections that failed lately, and why", NULL, true, ctl_list},
+    {"metrics", "", "what the daemon does, in numbers, as OpenMetrics text",
+     "For Prometheus and its kin, through the textfile collector or whatever serves it. Only for "
+     "administrators.\n",
+     false, ctl_metrics},
     {"endpoints", "", "the endpoints of the daemon's configuration", NULL, true, ctl_list},
     {"connect", "[OPTION ...] URL", "a terminal, or a pipe, on a WebSocket",
      "Each line of stdin goes out as a text message, each message that comes is a line on stdout.\n"

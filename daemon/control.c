@@ -349,11 +349,34 @@ static int act_close(struct client *client, const char *argument)
 
 /* ---- the table ---- */
 
+static int act_metrics(struct client *client, const char *argument)
+{
+    (void)argument;
+    return client_is_admin(client) ? 0 : WSP_STATUS_ACCESS;
+}
+
+/* All of it at once: it is of one moment, and its length is the configuration's. */
+static int answer_metrics(struct request *request)
+{
+    struct wsp_buffer text;
+    json_t *reply = NULL;
+    int r;
+
+    wsp_buffer_init(&text, SIZE_MAX);
+    r = metrics_write(request->client->server, &text);
+    if (r == 0)
+        reply = json_pack("{s:s%}", "openmetrics", (const char *)wsp_buffer_peek(&text),
+                          wsp_buffer_len(&text));
+    wsp_buffer_deinit(&text);
+    return r == 0 ? text_append_row(&request->text, "", reply) : r;
+}
+
 static const struct verb verbs[] = {
-    {"status", 0, answer_status, NULL},       {"upstreams", 0, answer_upstreams, NULL},
-    {"clients", 0, answer_clients, NULL},     {"channels", 0, answer_channels, NULL},
-    {"endpoints", 0, answer_endpoints, NULL}, {"show", 1, answer_show, NULL},
-    {"history", 0, answer_history, NULL},     {"close", 1, answer_show, act_close},
+    {"status", 0, answer_status, NULL},          {"upstreams", 0, answer_upstreams, NULL},
+    {"clients", 0, answer_clients, NULL},        {"channels", 0, answer_channels, NULL},
+    {"endpoints", 0, answer_endpoints, NULL},    {"show", 1, answer_show, NULL},
+    {"history", 0, answer_history, NULL},        {"close", 1, answer_show, act_close},
+    {"metrics", 0, answer_metrics, act_metrics},
 };
 
 static const struct verb *verb_find(struct wsp_view name)
@@ -388,6 +411,8 @@ static int request_refuse(struct client *client, uint32_t id, unsigned status, c
         return reply_refuse(client, id, status,
                             "nothing has the number %.60s, or it is another user's", argument);
     case WSP_STATUS_ACCESS:
+        if (!argument)
+            return reply_refuse(client, id, status, "only an administrator may ask for that");
         return reply_refuse(client, id, status, "this user may see %.60s, and not close it",
                             argument);
     default:

@@ -245,6 +245,8 @@ static void share_changed(struct shares *shares, struct share *share)
     share_journal_changed(&server->journal, share);
     if (share_has_failed(share))
         history_add(&server->history, share, clock_now_ms(server->clock));
+    if (share->state == SHARE_ENDED)
+        metrics_share_ended(&server->metrics, share);
     server_changed(server);
     if (server->is_stopping && shares->n_upstreams == 0)
         turn_schedule(server->turn, TURN_CHECK, &server->emptied);
@@ -438,6 +440,7 @@ int server_init(struct server *server, const struct server_options *options)
     list_init(&server->shares.all);
     autostart_init(&server->autostart, server);
     history_init(&server->history);
+    metrics_init(&server->metrics);
     quota_init(&server->quota);
     journal_init(&server->journal,
                  options->has_log_level ? options->log_level : JOURNAL_LEVEL_NOTICE);
@@ -499,6 +502,7 @@ void server_deinit(struct server *server)
     config_paths_deinit(&server->paths);
     quota_deinit(&server->quota);
     history_deinit(&server->history);
+    metrics_deinit(&server->metrics);
     journal_flush(&server->journal);
     if (was_running)
         journal_log(&server->journal, JOURNAL_STOPPED, 0, "wsplexd " PACKAGE_VERSION);

@@ -20,6 +20,7 @@
 #include "daemon/journal.h"
 #include "daemon/listener.h"
 #include "daemon/loop.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/quota.h"
 #include "daemon/shares.h"
@@ -49,6 +50,7 @@ struct server {
     struct budgets budgets;
     struct shares shares;
     struct history history;
+    struct metrics metrics;
     struct output *output; /* where clients plan their writes */
     struct autostart autostart;
     struct listener listener;

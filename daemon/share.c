@@ -566,6 +566,7 @@ void share_leave(struct share *share, struct channel *channel)
     share_let_go(share, channel);
     channel_orphan_sends(channel);
     routing_leave(share, channel);
+    share->n_dropped += channel->backlog.n_dropped;
     channel_leave_log(channel);
     flow_moved(share, channel);
     list_remove(&channel->share_link);

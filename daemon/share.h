@@ -163,6 +163,7 @@ struct share {
     uint64_t created_ms, opened_ms;
     uint64_t n_unsent, n_unsent_bytes; /* given by channels, and told them as not sent */
     uint64_t n_in, n_in_bytes, n_out, n_out_bytes;
+    uint64_t n_dropped; /* messages that channels which have left did not get */
 };
 
 /* The administrator's or owner's close of one upstream, with a code for the server. Harmless when
