@@ -367,10 +367,10 @@ END_TEST
 START_TEST(an_anchor_is_told_of_the_end)
 {
     anchored();
-    peer_fails(stage_peer(&p->stage), WSP_CAUSE_DESTINATION);
+    peer_fails(stage_peer(&p->stage), WSP_CAUSE_ACCESS);
     stage_turn(&p->stage);
     ck_assert_uint_eq(n_ended, 1);
-    ck_assert_uint_eq(ended_with, WSP_CAUSE_DESTINATION);
+    ck_assert_uint_eq(ended_with, WSP_CAUSE_ACCESS);
     anchor_let_go(&anchor);
     anchored();
     shares_deinit(&p->stage.shares);
