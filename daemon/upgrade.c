@@ -385,7 +385,8 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
 
 static void mask(struct wsp_buffer *body, struct wsp_view secret)
 {
-    excerpt_mask(body->data + body->start, wsp_buffer_len(body), secret);
+    if (wsp_buffer_len(body) > 0)
+        excerpt_mask(body->data + body->start, wsp_buffer_len(body), secret);
 }
 
 /* 0, -ENOMEM. */

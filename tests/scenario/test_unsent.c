@@ -196,7 +196,7 @@ START_TEST(who_leaves_does_not_wait_for_ever)
     p->bits = MAX_MS;
     for (int i = 0; i < 3; i++) {
         peer_fails(stage_peer(&p->stage), WSP_CAUSE_LOST);
-        stage_wait(&p->stage, MIN_MS << i);
+        stage_wait(&p->stage, (uint64_t)MIN_MS << i);
     }
     (void)peer;
     ck_assert_str_eq(program_heard(&p->a), "interrupted(lost) error(timeout) close(1006)");
