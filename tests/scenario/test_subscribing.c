@@ -202,6 +202,24 @@ START_TEST(no_memory_for_the_greeting_ends_the_connection)
 }
 END_TEST
 
+START_TEST(a_credential_that_cannot_be_read_ends_the_connection)
+{
+    stage.greeting[0] = "hello";
+    stage.greeting[1] = "login %{credential:key}";
+    opens(&a, STAGE_SHARED);
+    peer = stage_peer(&stage);
+    peer->share->target->credentials_dir = strdup("/nowhere");
+    ck_assert_ptr_nonnull(peer->share->target->credentials_dir);
+    program_sends(&a, "a1");
+    peer_opens(peer, "");
+    ck_assert_str_eq(receives(), "hello");
+    ck_assert_str_eq(receives(), "");
+    ck_assert_uint_eq(peer->failed, WSP_CAUSE_CREDENTIAL);
+    peer_fails(peer, WSP_CAUSE_CREDENTIAL);
+    program_deinit(&a);
+}
+END_TEST
+
 /* --- subscriptions: the turn in which they come and go --- */
 
 START_TEST(what_was_asked_for_while_it_connects_goes_first)
@@ -681,6 +699,7 @@ Suite *unit_suite(void)
     tcase_add_test(greeting, who_has_closed_amid_a_paced_greeting_still_has_its_sends_sent);
     tcase_add_test(greeting, nothing_is_said_while_it_closes);
     tcase_add_test(greeting, no_memory_for_the_greeting_ends_the_connection);
+    tcase_add_test(greeting, a_credential_that_cannot_be_read_ends_the_connection);
     tcase_add_checked_fixture(turns, setup, teardown);
     tcase_add_test(turns, what_was_asked_for_while_it_connects_goes_first);
     tcase_add_test(turns, counted_over_channels);
