@@ -142,6 +142,27 @@ def test_who_may_only_join_opens_nothing(desk, client_of, one_server, server_pat
     assert refused(carol, sharing="private")[0] == "conflict"
 
 
+def test_what_the_daemon_opens_by_itself_is_for_those_who_may_join(make_daemon, client_of, one_server):
+    """With nobody who could open it; and where nobody is let join, it is the daemon's own user's alone."""
+    wide, narrow = new_path("echo"), new_path("echo")
+    daemon = make_daemon(
+        f"""socket-mode = 0666
+        endpoint "desk" {{ url = "{one_server.url(wide)}" autostart = yes users = {{"{BOB}: join receive"}} }}
+        endpoint "plain" {{ url = "{one_server.url(narrow)}" autostart = yes linger = 0 }}"""
+    )
+    wait_until(lambda: [row["state"] for row in daemon.upstreams()] == ["open", "open"], "both are open")
+    assert opened(client_of(daemon, BOB))[1].denied == MAY_NOT_SEND
+    assert refused(client_of(daemon, CAROL))[0] == "access"
+    opened(client_of(daemon, os.geteuid()), "wsplex-endpoint:plain")
+    one_server.expect_connections(wide, 1)
+    one_server.expect_connections(narrow, 1)
+    opened(client_of(daemon, CAROL), "wsplex-endpoint:plain")
+    one_server.expect_connections(narrow, 2)
+    daemon.configure("socket-mode = 0666\n")
+    daemon.process.kill(signal.SIGHUP)
+    daemon.expect("reloaded")
+
+
 def test_one_cannot_tell_whether_others_are_there(desk, client_of):
     """The same answers, word for word, with another's connection and without."""
 
