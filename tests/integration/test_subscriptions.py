@@ -91,6 +91,21 @@ def test_another_way_to_leave_is_refused(feed, daemon):
     feed.expect_topics(set())
 
 
+@pytest.mark.parametrize("linger, told", [("0s", [["news"]]), ("1h", [["news"], []])])
+def test_taken_back_when_the_last_leaves_and_not_with_the_connection(feed, daemon, linger, told):
+    with daemon.client() as client:
+        channel = client.open(feed.url, sharing="shared", options={"linger": linger})
+        channel.subscribe(subscribing("news"), unsubscribing("news"))
+        channel.wait(Opened)
+        feed.expect_topics({"news"})
+        channel.close()
+        channel.wait(Closed)
+    feed.expect_topics(set())
+    daemon.stop()
+    wait_until(lambda: feed.events("close"), "the end of the connection")
+    assert [event["topics"] for event in feed.events("topics")] == told
+
+
 def test_a_private_channel_subscribes_too(feed, daemon):
     with daemon.client() as client:
         one, other = (client.open(feed.url) for _ in range(2))
