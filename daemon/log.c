@@ -273,7 +273,9 @@ static void log_add(struct log *log, struct entry *entry)
 {
     log_link(log, entry);
     wake_caught_up(log);
-    log_trim(log);
+    /* The usual case is a reader at the front. */
+    if (log->first != NULL && log->first->n_cursors == 0)
+        log_trim(log);
 }
 
 int log_append(struct log *log, bool is_binary, struct wsp_view payload)
