@@ -8,9 +8,9 @@
  * channel; each message that the channel should have had is read, an item, at or behind the cursor,
  * or in exactly one count.
  *
- *     read            backlog                                        log
- *     ..., 4    |  7      (2 dropped: 5, 6)   9    (1: 8)  |  (30: 10-39)    40  41  42
- *               |  first item, its drops      second       |  drops behind   ^ cursor
+ *     read      | backlog                                                 | log
+ *     ..., 3, 4 | (2 dropped: 5, 6)  7  (1 dropped: 8)  9  (30: 10 to 39) | 40  41  42
+ *               |  drops of item     7   of item        9   of the backlog  | ^ cursor
  *
  * A count is in two parts, because an interruption may lie between: same counts the messages of the
  * epoch of what comes behind it (of the last one dropped, where that is the cursor), earlier those of
@@ -49,9 +49,9 @@ struct backlog {
     uint64_t n_items;
     uint64_t cost;      /* of their entries */
     struct drops drops; /* behind the last item */
-    struct epoch
-        *drops_epoch; /* that drops.same is about; counted; NULL: nothing is dropped there */
-    bool is_begun;    /* what is read first has been written in part: it is not dropped */
+    /* That drops.same is about, a reference; NULL: nothing is dropped there. */
+    struct epoch *drops_epoch;
+    bool is_begun; /* what is read first has been written in part: it is not dropped */
     /* counters, of all its life */
     uint64_t n_dropped, n_dropped_bytes; /* messages, and their payload */
 };

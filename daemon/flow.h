@@ -6,12 +6,17 @@
  * which says when too much waits. Invariant: only cursors that lag are looked at, and an upstream
  * is read exactly when no pause is left.
  *
- *  the channel lags by more than     | policy     | what happens
- *  queue_bytes behind the message    | disconnect | it ends: slow-consumer, with numbers
- *  that it is reading                | block      | SHARE_PAUSE_LAG until it is down to half; on a shared upstream it ends
- *                                    |            | when that takes longer than block_timeout_ms
- *  its owner has too many queued     | private    | SHARE_PAUSE_QUOTA until that is over, or it has read everything
- *  bytes                             | shared     | those that lag most end, until enough has been let go
+ *  a channel lags further than it may | disconnect  | it ends: slow-consumer, with numbers
+ *                                     | drop-oldest | shedding drops
+ *                                     | drop-newest | shedding drops
+ *                                     | conflate    | shedding drops; it ends where that does not help
+ *                                     | block       | SHARE_PAUSE_LAG until it is down to half; on a shared upstream
+ *                                     |             | it ends when that takes longer than block_timeout_ms
+ *  the owner has too much queued      | private     | SHARE_PAUSE_QUOTA until that is over, or all is read
+ *                                     | shared      | those that lag most lose all that they wait for, or end where
+ *                                     |             | their policy drops nothing, until enough has been let go
+ *  a channel's own user, who is not   | shared      | the same, among his channels
+ *  the owner, has too many            |             |
  *
  * SHARE_PAUSE_TURN is reception's. A message that has its turn there is read to its end, whatever
  * other reason there is to pause: it holds room that others wait for.

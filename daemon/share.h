@@ -94,7 +94,7 @@ const char *share_state_to_string(enum share_state state);
 /* Why the upstream is not read at the moment.
  *   LAG    a channel whose policy is block is over its bound; until none is over half of it
  *   QUOTA  private, and its owner has more queued bytes than allowed; until that is over or its own log is empty.
- *          (Of a shared one, the channels that lag most are disconnected instead.)
+ *          (Of a shared one, the channels that lag most lose what they wait for instead.)
  *   TURN   the message that arrives is long, and waits until its owner has room for it; see reception.h */
 enum share_pause { SHARE_PAUSE_LAG = 1, SHARE_PAUSE_QUOTA = 2, SHARE_PAUSE_TURN = 4 };
 
