@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import socket
+import threading
 
 import pytest
 from process import Process, built, wait_until
-from servers import new_path
+from servers import TEXT, RawServer, frame, new_path
 from wsplex_protocol import CAUSES, GAPS
 
 QUEUE = 1 << 20
@@ -383,3 +384,92 @@ def test_the_example_of_a_resilient_feed(make_daemon, again, make_program, one_s
         assert second.err.all()[-1].startswith("resumed")
     keeper.event("close", name="k")
     keeper.finish()
+
+
+# --- an endpoint that persists ---
+
+PERSISTENT = """
+endpoint "feed" {{
+    url = "{url}"
+    share = yes
+    persist = yes
+    backoff-min = 1ms
+    backoff-max = 20ms
+    linger = 0
+}}
+"""
+
+
+def test_server_daemon_and_program_come_back(make_daemon, again, make_program, one_server):
+    """The daemon makes the connection again where the server ends it, the library where the daemon ends: the program
+    sees the same events, and its subscription is made each time."""
+    path = new_path("tell")
+    config = PERSISTENT.format(url=one_server.url(path))
+    daemon = make_daemon(config)
+    program = start_program(make_program, daemon)
+    program.open("a", "wsplex-endpoint:feed")
+    program.write("subscribe a sub unsub")
+    program.event("open", name="a")
+
+    def cut_by_server(connection):
+        connection.order("close", code=1012, reason="restart")
+        daemon.expect("upstream-away")
+        assert CAUSES[program.event("interrupted", name="a")["cause"]] == "server-closed"
+
+    def stop_daemon(_connection):
+        daemon.stop()
+        assert CAUSES[program.event("interrupted", name="a")["cause"]] == "shutdown"
+        again(daemon, config=config)
+
+    reasons = []
+    for number, end in enumerate((cut_by_server, stop_daemon, None), 1):
+        connection = one_server.connections(path, number)[-1]
+        assert connection.event("message")["text"] == "sub"
+        connection.order("text", text=str(number))
+        program.event("message", name="a", data=str(number))
+        if end:
+            end(connection)
+            reasons.append(GAPS[program.event("gap", name="a")["gap"]])
+            program.event("resumed", name="a")
+    assert reasons == ["reconnected", "unknown-epoch"]
+    assert program.amount("a") == (0, 1)
+    program.close("a", 1000)
+    program.event("close", name="a", clean=True)
+    program.finish()
+
+
+def test_both_are_away(make_daemon, again, make_program):
+    """The daemon stops while the server is away: one interruption for the program, until both are there again."""
+    is_there = threading.Event()
+    is_there.set()
+    peers = []
+
+    def script(peer):
+        if is_there.is_set():
+            peer.upgrade()
+            peer.raw(frame(TEXT, b"there"))
+            peers.append(peer)
+            while peer.read_frame() is not None:
+                pass
+
+    with RawServer(script) as server:
+        config = PERSISTENT.format(url=server.url)
+        daemon = make_daemon(config)
+        program = start_program(make_program, daemon)
+        program.open("a", "wsplex-endpoint:feed")
+        program.event("message", name="a", data="there")
+        is_there.clear()
+        peers[0].socket.shutdown(socket.SHUT_RDWR)
+        program.event("interrupted", name="a")
+        daemon.expect("upstream-away")
+        daemon.stop()
+        is_there.set()
+        second = again(daemon, config=config)
+        program.event("resumed", name="a")
+        program.event("message", name="a", data="there")
+        kinds = [event["event"] for event in program.events("a")]
+        assert kinds == ["open", "message", "interrupted", "gap", "resumed", "message"]
+        program.close("a", 1000)
+        second.kill()
+        program.event("close", name="a")
+        program.finish()
