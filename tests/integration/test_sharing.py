@@ -56,7 +56,8 @@ def test_fifty_processes_get_all_in_order(daemon, server, tmp_path):
     for i in range(n_messages):
         data = f"{i} {fill}"
         expected.append(
-            f'{{"event": "message", "name": "a", "binary": false, "length": {len(data)}, "data": "{data}"}}'
+            f'{{"event": "message", "name": "a", "binary": false, "length": {len(data)}, "number": {i + 1}, '
+            f'"replayed": false, "data": "{data}"}}'
         )
     for output in outputs:
         lines = output.read_text("utf-8").splitlines()
