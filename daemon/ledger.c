@@ -251,12 +251,12 @@ static int directory_open(struct ledger *ledger, const char *path,
     }
     if (r < 0)
         return cannot(ret_problem, r, "the state directory %s: %s", path, strerror(-r));
-    if (flock(ledger->directory, LOCK_EX | LOCK_NB) == 0)
+    /* Where a directory cannot be locked (NFS) nobody else is known to be there. */
+    if (flock(ledger->directory, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return 0;
-    r = -errno;
-    return cannot(ret_problem, r, "the state directory %s %s", path,
-                  r == -EWOULDBLOCK ? "is another wsplexd's; each needs a state-dir of its own"
-                                    : strerror(-r));
+    return cannot(ret_problem, -EWOULDBLOCK,
+                  "the state directory %s is another wsplexd's; each needs a state-dir of its own",
+                  path);
 }
 
 /* What cannot be understood is kept for people to look at, one of them at a time. */

@@ -25,7 +25,10 @@ class Counting:
         self.server = RawServer(self.script)
 
     def script(self, peer):
-        peer.upgrade()
+        try:
+            peer.upgrade()
+        except AssertionError:
+            return  # killed in the midst of it
         with self.lock:
             self.n_connections += 1
         peer.raw(frame(TEXT, b"here"))

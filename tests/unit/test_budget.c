@@ -134,6 +134,9 @@ START_TEST(nobody_goes_before_the_line)
     ck_assert(!spender_asks(&s, 0));
     spenders_pass(&s, 1049);
     ck_assert(!spender_asks(&s, 1));
+    /* There are some again, and nobody has been told yet. */
+    s.clock.now_ms += 5;
+    ck_assert(!spender_asks(&s, 2));
     spender_waits(&s, 0);
     ck_assert(spender_asks(&s, 0));
     spender_waits(&s, 1);

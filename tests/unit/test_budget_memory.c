@@ -171,6 +171,40 @@ START_TEST(a_crash_counts_what_was_reserved)
 }
 END_TEST
 
+/* What was sent of a block late counts from then on, and not from when the block was written down. */
+START_TEST(a_crash_counts_it_as_spent_at_the_end_of_its_block)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "1000 per h");
+    ck_assert_uint_eq(spender_asks_for(&s, 0, 2), 2);
+    spenders_pass(&s, 900);
+    ck_assert(spender_asks(&s, 0));
+    ck_assert_uint_eq(s.all[0].claim.budget->n_reserved, 0);
+    spenders_kill(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_SEND, "1000 per h");
+    ck_assert_uint_eq(spending_last(&s.all[0].claim.budget->spending), budgets_now(&s.budgets));
+    spenders_end(&s);
+}
+END_TEST
+
+/* The disk, or whoever was granted it, has taken half a minute. */
+START_TEST(an_attempt_that_was_late_counts_from_when_it_was_made)
+{
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "10 per day");
+    ck_assert(!spender_asks(&s, 0));
+    spenders_pass(&s, 30000);
+    ck_assert(s.all[0].is_ready);
+    ck_assert(spender_asks(&s, 0));
+    spenders_kill(&s);
+    spenders_begin(&s, true);
+    spenders_have(&s, BUDGET_CONNECT, "10 per day");
+    ck_assert_uint_eq(spending_last(&s.all[0].claim.budget->spending), budgets_now(&s.budgets));
+    spenders_end(&s);
+}
+END_TEST
+
 static unsigned lines_of_file(void)
 {
     FILE *from = fopen(s.file, "r");
@@ -445,6 +479,8 @@ Suite *unit_suite(void)
     tcase_add_test(memory, what_was_written_down_is_spent);
     tcase_add_test(memory, an_end_in_order_gives_back_what_was_reserved);
     tcase_add_test(memory, a_crash_counts_what_was_reserved);
+    tcase_add_test(memory, an_attempt_that_was_late_counts_from_when_it_was_made);
+    tcase_add_test(memory, a_crash_counts_it_as_spent_at_the_end_of_its_block);
     tcase_add_test(memory, the_file_stays_small);
     tcase_add_test(memory, what_has_come_back_goes_from_the_file);
     tcase_add_test(memory, a_budget_survives_its_endpoint);
