@@ -385,8 +385,7 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
 
 static void mask(struct wsp_buffer *body, struct wsp_view secret)
 {
-    if (wsp_buffer_len(body) > 0)
-        excerpt_mask(body->data + body->start, wsp_buffer_len(body), secret);
+    excerpt_mask(body->data + body->start, wsp_buffer_len(body), secret);
 }
 
 /* 0, -ENOMEM. */
@@ -451,7 +450,7 @@ char *upgrade_excerpt(const struct upgrade *upgrade)
     wsp_buffer_init(&body, WSP_MAX_ANSWER_EXCERPT);
     wsp_buffer_keep_secret(&body);
     r = wsp_buffer_append(&body, said.data, said.len);
-    if (r == 0 && upgrade->target->endpoint != NULL)
+    if (r == 0 && said.len > 0 && upgrade->target->endpoint != NULL)
         r = mask_secrets(&body, &upgrade->words);
     if (r == 0)
         text = excerpt_new(view_of(&body));

@@ -151,6 +151,21 @@ def test_who_is_refused_is_told_no_secret(make_daemon, certificate, credentials,
         assert not [word for word in words if word.decode() in text], text
 
 
+def test_a_refusal_without_a_word(make_daemon, credentials):
+    def script(peer):
+        asks(peer)
+        peer.raw("HTTP/1.1 403 no\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(script) as raw:
+        daemon = make_daemon(config(credentials, raw.url))
+        with daemon.client() as client:
+            channel = client.open("wsplex-endpoint:feed", sharing="default")
+            assert channel.wait(Failed).excerpt == ""
+            channel.wait(Closed)
+            assert found_in(daemon.pid, forms(*SECRETS.values())) == []
+    daemon.expect("upstream-failed", "403")
+
+
 def test_each_connection_reads_them_anew(make_daemon, credentials):
     seen = []
 
