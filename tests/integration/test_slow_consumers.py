@@ -66,6 +66,9 @@ def test_what_is_lost_is_counted_and_others_get_all(daemon, feed, policy):
         assert row["lag_bytes"] <= QUEUE + 2 * 11000
         (upstream,) = daemon.upstreams()
         assert upstream["held_bytes"] <= QUEUE + 2 * 11000
+        lines = daemon.ctl("metrics", check=0).stdout.decode().splitlines()
+        dropped = [line.split()[-1] for line in lines if line.startswith("wsplex_dropped_messages_total")]
+        assert sum(map(int, dropped)) == row["messages_dropped"]
         heard, n_missed = account(two.slow, count)
         assert [event.data for event in heard] == [f"{event.number - 1} {fill}" for event in heard]
         assert len(heard) + n_missed == count and n_missed == row["messages_dropped"] > 0
