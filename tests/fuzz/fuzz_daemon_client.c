@@ -130,6 +130,7 @@ static void server_prepare(struct stage *stage)
         [QUOTA_UPSTREAMS] = 6,
         [QUOTA_QUEUED_BYTES] = 100 * 1024,
         [QUOTA_SENDING_BYTES] = 200 * 1024,
+        [QUOTA_SUBSCRIPTION_BYTES] = 2000,
     };
     static char nowhere[] = "/nonexistent";
 
@@ -290,6 +291,7 @@ static void user_check(const struct stage *stage, const struct user *user)
     require(user->used[QUOTA_CLIENTS] <= limits[QUOTA_CLIENTS]);
     require(user->used[QUOTA_CHANNELS] <= limits[QUOTA_CHANNELS]);
     require(user->used[QUOTA_UPSTREAMS] <= limits[QUOTA_UPSTREAMS]);
+    require(user->used[QUOTA_SUBSCRIPTION_BYTES] <= limits[QUOTA_SUBSCRIPTION_BYTES]);
     /* A message that has its turn is charged for all that it may come to. */
     require(user->used[QUOTA_SENDING_BYTES] <= WSP_DEFAULT_MAX_MESSAGE + outgoing_overhead());
     /* What each channel is reading when the limit is met. */
@@ -502,6 +504,7 @@ enum op {
     OP_SERVER_STARTS_CLOSING,
     OP_SERVER_ENDS,
     OP_DAEMON_CLOSES,
+    OP_SUBSCRIBE, /* of a program */
 };
 
 static void run_program(struct seat *seat, uint8_t op, struct script *script)
@@ -515,6 +518,7 @@ static void run_program(struct seat *seat, uint8_t op, struct script *script)
     case OP_RELEASE: put_frame(seat, LOCAL_FRAME_RELEASE, script); break;
     case OP_ABORT: put_frame(seat, LOCAL_FRAME_ABORT, script); break;
     case OP_REQUEST: put_frame(seat, LOCAL_FRAME_REQUEST, script); break;
+    case OP_SUBSCRIBE: put_frame(seat, LOCAL_FRAME_SUBSCRIBE, script); break;
     case OP_FLOOD: put_frame(seat, LOCAL_FRAME_FLOOD, script); break;
     case OP_RAW: put_raw(seat, script); break;
     case OP_CONNECT: seat_connect(seat); break;
@@ -553,7 +557,7 @@ static void run_op(struct stage *stage, struct script *script)
 {
     uint8_t op = script_u8(script);
 
-    if ((op & 0x1f) < OP_WAIT)
+    if ((op & 0x1f) < OP_WAIT || (op & 0x1f) == OP_SUBSCRIBE)
         run_program(&stage->seats[op >> 5 & 1], op, script);
     else
         run_server(stage, op, script);

@@ -141,6 +141,26 @@ static void put_close(struct local_frames *frames, struct script *script)
     frames_put(frames, &message);
 }
 
+static void put_subscribe(struct local_frames *frames, struct script *script)
+{
+    uint8_t what = script_u8(script);
+    char on_connect[] = LOCAL_FRAMES_TOPIC "+0", on_leave[] = LOCAL_FRAMES_TOPIC "-0!";
+    struct wsp_message message = {.type = WSP_LOCAL_SUBSCRIBE, .channel = what & 7};
+
+    on_connect[sizeof(on_connect) - 2] = (char)('0' + (what >> 4 & 7));
+    on_leave[sizeof(on_leave) - 3] = (char)('0' + (what >> 4 & 7));
+    if (!(what & 0x80))
+        on_leave[sizeof(on_leave) - 2] = '\0';
+    if (what & 8) {
+        message.type = WSP_LOCAL_UNSUBSCRIBE;
+        message.unsubscribe.on_connect = wsp_view_of_string(on_connect);
+    } else {
+        message.subscribe.on_connect = wsp_view_of_string(on_connect);
+        message.subscribe.on_leave = wsp_view_of_string(on_leave);
+    }
+    frames_put(frames, &message);
+}
+
 static void put_request(struct local_frames *frames, struct script *script)
 {
     static const char *const verbs[] = {
@@ -213,6 +233,7 @@ void local_frames_build(struct local_frames *frames, enum local_frame frame, str
     case LOCAL_FRAME_RELEASE: put_empty(frames, WSP_LOCAL_RELEASE, script); break;
     case LOCAL_FRAME_ABORT: put_empty(frames, WSP_LOCAL_ABORT, script); break;
     case LOCAL_FRAME_REQUEST: put_request(frames, script); break;
+    case LOCAL_FRAME_SUBSCRIBE: put_subscribe(frames, script); break;
     case LOCAL_FRAME_FLOOD: put_flood(frames, script); break;
     }
 }

@@ -22,6 +22,9 @@ struct local_frames {
     const struct feed *feed; /* in whose runs an OPEN may resume */
 };
 
+/* What a subscription says begins with this; then "+" or "-", and a digit. */
+#define LOCAL_FRAMES_TOPIC "topic of a fuzzed program "
+
 /* Beyond so many bytes payloads are empty and floods are over, so that no input takes long. */
 enum { LOCAL_FRAMES_MAX_BUILT = 4 << 20 };
 
@@ -36,7 +39,8 @@ enum local_frame {
     LOCAL_FRAME_RELEASE, /* number */
     LOCAL_FRAME_ABORT,   /* number */
     LOCAL_FRAME_REQUEST, /* verb | id << 3; from 0xc0 on: length of a verb or argument, and its bytes */
-    LOCAL_FRAME_FLOOD, /* a fourth of a number of requests with an unknown verb */
+    LOCAL_FRAME_SUBSCRIBE, /* number | UNSUBSCRIBE << 3 | topic << 4 | another on_leave << 7 */
+    LOCAL_FRAME_FLOOD,     /* a fourth of a number of requests with an unknown verb */
 };
 
 void local_frames_init(struct local_frames *frames, const struct feed *feed);

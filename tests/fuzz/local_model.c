@@ -278,6 +278,7 @@ static bool is_own_end(const struct local_channel *channel)
     case WSP_CAUSE_SLOW_CONSUMER:
     case WSP_CAUSE_TOO_BIG:
     case WSP_CAUSE_QUOTA:
+    case WSP_CAUSE_CONFLICT: /* of subscriptions */
     case WSP_CAUSE_CANCELLED:
     case WSP_CAUSE_INTERNAL: return true;
     case WSP_CAUSE_TIMEOUT: return channel->is_close_sent;

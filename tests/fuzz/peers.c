@@ -15,6 +15,7 @@
 #include "daemon/upstream.h"
 #include "proto/local/errors.h"
 #include "tests/fuzz/chunks.h"
+#include "tests/fuzz/local_frames.h"
 
 /* More than what the daemon counts beside the bytes of a message. */
 enum { PER_MESSAGE = 256 };
@@ -215,6 +216,27 @@ void peer_fails(struct upstream *peer, uint16_t cause)
     peer_is_over(peer, &ending);
 }
 
+/* Of a subscription; it is told none twice, and untold none that it was not told. */
+static void peer_is_told(struct upstream *peer, struct wsp_view text)
+{
+    const size_t prefix_len = strlen(LOCAL_FRAMES_TOPIC);
+    unsigned topic;
+    bool has;
+
+    if (text.len < prefix_len + 2 || memcmp(text.data, LOCAL_FRAMES_TOPIC, prefix_len) != 0)
+        return;
+    topic = 1u << (text.data[prefix_len + 1] & 7);
+    has = (peer->topics & topic) != 0;
+    require(has == (text.data[prefix_len] == '-'));
+    peer->topics = (uint8_t)(peer->topics ^ topic);
+}
+
+static struct wsp_view payload_of(const struct outgoing *outgoing)
+{
+    return (struct wsp_view){wsp_buffer_peek(&outgoing->payload),
+                             wsp_buffer_len(&outgoing->payload)};
+}
+
 void peer_takes(struct upstream *peer, unsigned n_messages)
 {
     struct peers *peers = peer->peers;
@@ -225,16 +247,18 @@ void peer_takes(struct upstream *peer, unsigned n_messages)
 
         if (outgoing == NULL)
             return;
-        require(outgoing->channel != NULL && outgoing->share == peer->share);
+        require(outgoing->share == peer->share);
         hold = calloc(1, sizeof(*hold));
         require(hold != NULL);
         hold->outgoing = outgoing;
-        hold->channel_id = outgoing->channel->id;
         list_init(&hold->link);
         list_append(&peer->in_flight, &hold->link);
-        peers->taken(peers->owner, hold->channel_id, outgoing->is_binary,
-                     (struct wsp_view){wsp_buffer_peek(&outgoing->payload),
-                                       wsp_buffer_len(&outgoing->payload)});
+        if (outgoing->channel == NULL) {
+            peer_is_told(peer, payload_of(outgoing));
+            continue;
+        }
+        hold->channel_id = outgoing->channel->id;
+        peers->taken(peers->owner, hold->channel_id, outgoing->is_binary, payload_of(outgoing));
     }
 }
 

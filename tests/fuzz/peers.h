@@ -23,8 +23,9 @@ struct upstream {
     struct feed_run *run;
     struct list in_flight; /* struct peer_hold, the oldest first */
     bool is_opened, is_paused, is_close_asked, is_closing;
-    bool is_ended; /* has told so, and waits to be freed */
-    bool has_said; /* a message; the target forgets it */
+    bool is_ended;  /* has told so, and waits to be freed */
+    bool has_said;  /* a message; the target forgets it */
+    uint8_t topics; /* bits: what it has been told and not untold */
 };
 
 struct peers {
