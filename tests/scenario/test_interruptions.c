@@ -225,8 +225,8 @@ START_TEST(a_position_of_before_a_reconnection)
         "open interrupted(lost) resumed (3) interrupted(lost) resumed (4)",
         "open interrupted(lost) resumed (4)",
         /* Nothing is left of the third epoch, so it is not known any more. */
-        "open gap(unknown-epoch ?) (1) (2) interrupted(lost) resumed (3) interrupted(lost) resumed "
-        "(4)",
+        ("open gap(unknown-epoch ?) (1) (2) interrupted(lost) resumed (3) interrupted(lost) "
+         "resumed (4)"),
         "open",
     };
     struct position before[4];
