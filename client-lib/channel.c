@@ -146,13 +146,23 @@ bool wsp_channel_take_piece(struct wsp_channel *channel, struct wsp_piece *ret_p
 void wsp_channel_count_unknown(const struct wsp_channel *channel, uint64_t *ret_n_messages,
                                uint64_t *ret_n_bytes)
 {
-    const struct wsp_outgoing *first = channel_first(channel);
-    uint64_t n_bytes = channel->n_taken - (first ? first->offset : 0);
+    uint64_t n_bytes = channel->n_taken;
     uint64_t n_known = channel->n_sent + channel->n_unsent;
+    const struct wsp_chain *link;
 
+    /*
+     * Of a message that the daemon did not have whole, nothing can be on the network. It need not be the
+     * first: others may have been taken back before it.
+     */
+    for (link = channel->queue.next; link != &channel->queue; link = link->next) {
+        const struct wsp_outgoing *outgoing =
+            WSP_CHAIN_ENTRY(link, const struct wsp_outgoing, link);
+
+        if (outgoing_is_message(outgoing))
+            n_bytes -= outgoing->offset;
+    }
     *ret_n_messages =
         channel->n_messages_done - channel->n_messages_sent - channel->n_messages_unsent;
-    /* Of a message that the daemon did not have whole, nothing can be on the network. */
     *ret_n_bytes = n_bytes > n_known ? n_bytes - n_known : 0;
 }
 

@@ -7,8 +7,10 @@
 #include "tests/harness/reconnect_story.h"
 #include "tests/harness/unit.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "proto/limits.h"
 
@@ -346,6 +348,63 @@ START_TEST(what_the_socket_did_not_take_is_sent)
         n_sent++;
     }
     client_fixture_settle(&f);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
+/*
+ * The same with a message in pieces behind those that are taken back whole: what was taken of it counts as
+ * waiting, like all else that is sent by the next daemon.
+ */
+START_TEST(what_was_begun_behind_what_the_socket_did_not_take_is_sent)
+{
+    enum {
+        SMALL_LEN = 10,
+        N_PAIRS = 40,
+    };
+    static uint8_t big[WSP_MAX_LOCAL_PAYLOAD + SMALL_LEN];
+    unsigned n_in_doubt = 0;
+    uint64_t given = 0, in_doubt = 0, waiting, come = 0, n_come = 0;
+    const struct wsp_output *output;
+    const int room =
+        1; /* the kernel makes the least of it that it allows, which is less than a piece */
+    struct client_fixture f;
+
+    init(&f);
+    fake_daemon_send_credit(&f.daemon, 1, UINT64_MAX);
+    client_fixture_settle(&f);
+    for (int i = 0; i < N_PAIRS; i++) {
+        ck_assert_int_eq(wsplex_websocket_send_binary(f.websocket, big, SMALL_LEN), 0);
+        ck_assert_int_eq(wsplex_websocket_send_binary(f.websocket, big, sizeof(big)), 0);
+        given += SMALL_LEN + sizeof(big);
+    }
+    ck_assert_int_eq(
+        setsockopt(wsplex_get_fd(f.client), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+    for (int i = 0; i < 10; i++)
+        wsplex_dispatch(f.client);
+    /* The socket is full, and the last piece that was taken for it is not the last of its message. */
+    output = &f.client->connection.output;
+    ck_assert_uint_gt(output->n_pieces, output->first + 1);
+    ck_assert(output->pieces[output->n_pieces - 1].has_more);
+    die(&f);
+    ck_assert_int_eq(sscanf(recorder_take(&f.recorder), "interrupted -104\nunsent %u %" SCNu64,
+                            &n_in_doubt, &in_doubt),
+                     2);
+    waiting = wsplex_websocket_buffered_amount(f.websocket);
+    ck_assert_uint_eq(waiting, given - in_doubt);
+    come_back(&f);
+    say_opened(&f, 1, "p", &epoch_a, 6);
+    fake_daemon_send_credit(&f.daemon, 1, UINT64_MAX);
+    while (n_come < 2 * N_PAIRS - n_in_doubt) {
+        struct wsp_message message = client_fixture_expect(&f, WSP_LOCAL_BINARY);
+
+        come += message.binary.payload.len;
+        n_come += !(message.flags & WSP_WIRE_MORE);
+    }
+    ck_assert_uint_eq(come, waiting);
+    say_sent(&f, come, n_come);
+    client_fixture_settle(&f);
+    ck_assert_uint_eq(wsplex_websocket_buffered_amount(f.websocket), 0);
     client_fixture_deinit(&f);
 }
 END_TEST
@@ -698,6 +757,7 @@ Suite *unit_suite(void)
     tcase_add_test(sent, what_may_wait_is_bounded);
     tcase_add_test(sent, a_message_that_had_begun_is_sent_from_its_beginning);
     tcase_add_test(sent, what_the_socket_did_not_take_is_sent);
+    tcase_add_test(sent, what_was_begun_behind_what_the_socket_did_not_take_is_sent);
     tcase_add_test(sent, subscriptions_are_sent_again_before_what_waits);
     tcase_add_test(when, the_delay_grows_and_has_an_end);
     tcase_add_test(when, after_so_long_it_gives_up);
