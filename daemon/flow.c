@@ -314,6 +314,7 @@ void flow_leaving(struct share *share)
     if (share->is_leaving_watched)
         return;
     share->is_leaving_watched = true;
+    share->was_held_back = false;
     share->leaving_mark = share->n_out_bytes;
     timer_start(&share->leaving, share->target->close_timeout_ms);
 }
@@ -321,7 +322,8 @@ void flow_leaving(struct share *share)
 void flow_leaving_over(void *owner)
 {
     struct share *share = owner;
-    bool has_moved = share->n_out_bytes != share->leaving_mark;
+    bool may_wait = share->n_out_bytes != share->leaving_mark || share->was_held_back ||
+                    sending_holds_back(share);
     struct list examined;
     struct list *node;
 
@@ -334,7 +336,7 @@ void flow_leaving_over(void *owner)
         list_append(&share->channels, node);
         if (channel->state != CHANNEL_LEAVING)
             continue;
-        if (has_moved || sending_holds_back(share, channel))
+        if (may_wait)
             flow_leaving(share);
         else
             end_for_silence(share, channel);

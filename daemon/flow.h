@@ -38,7 +38,7 @@ void flow_moved(struct share *share, struct channel *channel);
 void flow_block_over(void *owner);
 
 /* A channel is LEAVING and waits until its sends have gone. As long as the server takes something within each
- * close_timeout_ms it may wait; otherwise it ends, with the cause timeout. */
+ * close_timeout_ms, or is not to be given anything yet, it may wait; otherwise it ends, with the cause timeout. */
 void flow_leaving(struct share *share);
 
 /* Such a time is over; the owner is a share. */

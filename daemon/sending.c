@@ -27,6 +27,7 @@ static void allowed(void *owner)
 {
     struct share *share = owner;
 
+    share->was_held_back = true;
     if (takes_sends(share))
         share->shares->ops->wake(share->upstream);
 }
@@ -37,6 +38,12 @@ static void wake(void *owner)
 
     if (share->state == SHARE_OPEN)
         share->shares->ops->wake(share->upstream);
+}
+
+static void pace_is_over(void *owner)
+{
+    ((struct share *)owner)->was_held_back = true;
+    wake(owner);
 }
 
 static void review_later(void *owner)
@@ -75,7 +82,8 @@ int sending_init(struct share *share)
     r = budget_claim_on(&sending->claim, share->shares->budgets, BUDGET_SEND, target);
     if (r < 0)
         return r;
-    r = pace_init(&sending->pace, share->shares->clock, target->greeting_interval_ms, wake, share);
+    r = pace_init(&sending->pace, share->shares->clock, target->greeting_interval_ms, pace_is_over,
+                  share);
     if (r < 0)
         return r;
     return heartbeat_init(&sending->heartbeat, share->shares->clock, &target->heartbeat, wake, lost,
@@ -400,13 +408,11 @@ void sending_leave(struct share *share, struct channel *channel)
     subscriptions_leave(&share->sending.subscriptions, &channel->subscriber);
 }
 
-bool sending_holds_back(const struct share *share, const struct channel *channel)
+bool sending_holds_back(const struct share *share)
 {
     const struct sending *sending = &share->sending;
 
-    return !greeting_is_through(&sending->greeting) || budget_wait_ms(&sending->claim) > 0 ||
-           subscriptions_are_beginning(&sending->subscriptions) ||
-           subscriber_is_waiting(&channel->subscriber);
+    return sending->claim.state == CLAIM_WAITING || !pace_is_free(&sending->pace);
 }
 
 void sending_control(struct share *share)

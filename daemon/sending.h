@@ -75,8 +75,9 @@ void sending_leave(struct share *share, struct channel *channel);
 /* A ping, pong or Close goes up: it is counted and does not wait. */
 void sending_control(struct share *share);
 
-/* It is not the server that keeps the channel's next message waiting, but what has to be said before it. */
-bool sending_holds_back(const struct share *share, const struct channel *channel);
+/* It is not the server that keeps what there is to say waiting, but the budget or the pace. When that is over the share
+ * is told so (was_held_back), and it is the server's turn. */
+bool sending_holds_back(const struct share *share);
 
 /* What waited in its outbox will not be sent; the channel may go on. */
 void sending_dropped(struct share *share, struct channel *channel);

@@ -139,6 +139,7 @@ struct share {
     struct timer leaving;
     uint64_t leaving_mark;
     bool is_leaving_watched;
+    bool was_held_back;   /* since then by what is not the server's doing: see sending_holds_back */
     struct timer parting; /* while is_parting */
     uint64_t parting_mark,
         parting_since_ms; /* n_out_bytes when that was last looked at; when it began */

@@ -173,6 +173,27 @@ START_TEST(a_program_that_leaves_has_its_messages_sent)
 }
 END_TEST
 
+/* Its message may go, and the server takes nothing: that is not the rate's doing any more. */
+START_TEST(a_program_that_leaves_waits_for_the_rate_and_not_for_the_server)
+{
+    rate(BUDGET_SEND, "1 per min");
+    is_open(&a, STAGE_SHARED);
+    is_open(&b, STAGE_SHARED);
+    sends(&a, "a1");
+    sends(&a, "a2");
+    ck_assert_str_eq(receives(peer), "a1");
+    program_closes(&a, 1000, "");
+    stage_wait(&stage, 61000);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "");
+    stage_wait(&stage, 2 * (uint64_t)TARGET_DEFAULT_CLOSE_TIMEOUT_MS);
+    stage_turn(&stage);
+    ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
+    program_deinit(&a);
+    program_deinit(&b);
+}
+END_TEST
+
 START_TEST(a_connection_that_ends_leaves_the_line)
 {
     struct upstream *to_a, *to_b;
@@ -396,6 +417,7 @@ Suite *unit_suite(void)
     tcase_add_test(messages, channels_take_turns);
     tcase_add_test(messages, connections_take_turns);
     tcase_add_test(messages, a_program_that_leaves_has_its_messages_sent);
+    tcase_add_test(messages, a_program_that_leaves_waits_for_the_rate_and_not_for_the_server);
     tcase_add_test(messages, a_connection_that_ends_leaves_the_line);
     tcase_add_test(messages, what_the_connection_itself_says_is_counted);
     tcase_add_test(messages, greeting_and_heartbeat_are_counted_and_do_not_wait);

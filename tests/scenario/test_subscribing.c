@@ -141,6 +141,38 @@ START_TEST(a_private_upstream_is_greeted_too)
 }
 END_TEST
 
+/* Loop test: a subscription stands before its message, or the connection is lost amid the greeting; and the server is
+ * the one who takes nothing, or who is not there. */
+START_TEST(who_leaves_does_not_wait_for_ever_for_what_goes_before)
+{
+    if (_i == 1) {
+        stage.greeting[0] = "login";
+        stage.greeting[1] = "list";
+        stage.greeting_interval_ms = PACE;
+    }
+    a_and_b_share();
+    if (_i == 0) {
+        subscribes(&a, "+x");
+        program_sends(&a, "a1");
+    } else {
+        ck_assert_str_eq(receives(), "login");
+        peer->share->target->is_persistent = true;
+        peer_fails(peer, WSP_CAUSE_LOST);
+        stage_turn(&stage);
+        program_heard(&a);
+        program_sends(&a, "a1");
+    }
+    program_closes(&a, 1000, "");
+    stage_wait(&stage, TARGET_DEFAULT_CLOSE_TIMEOUT_MS - 1);
+    stage_turn(&stage);
+    ck_assert_int_eq(a.channel.state, CHANNEL_LEAVING);
+    stage_wait(&stage, 1);
+    stage_turn(&stage);
+    ck_assert_ptr_nonnull(strstr(program_heard(&a), "error(timeout) close(1006)"));
+    both_deinit();
+}
+END_TEST
+
 START_TEST(who_has_closed_amid_a_paced_greeting_still_has_its_sends_sent)
 {
     stage.greeting[0] = "login";
@@ -697,6 +729,7 @@ Suite *unit_suite(void)
     tcase_add_test(greeting, who_joins_is_not_greeted);
     tcase_add_test(greeting, a_private_upstream_is_greeted_too);
     tcase_add_test(greeting, who_has_closed_amid_a_paced_greeting_still_has_its_sends_sent);
+    tcase_add_loop_test(greeting, who_leaves_does_not_wait_for_ever_for_what_goes_before, 0, 2);
     tcase_add_test(greeting, nothing_is_said_while_it_closes);
     tcase_add_test(greeting, no_memory_for_the_greeting_ends_the_connection);
     tcase_add_test(greeting, a_credential_that_cannot_be_read_ends_the_connection);
