@@ -363,6 +363,13 @@ static int frame_handle_channel(struct wsplex *client, struct wsp_channel *chann
     }
 }
 
+/* The gap stands before all but what tells of sending, which knows no place among what comes. */
+static bool frame_may_precede_gap(uint8_t type)
+{
+    return type == WSP_LOCAL_GAP || type == WSP_LOCAL_CREDIT || type == WSP_LOCAL_SENT ||
+           type == WSP_LOCAL_UNSENT;
+}
+
 int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
 {
     struct wsp_channel *channel;
@@ -380,7 +387,8 @@ int wsp_frame_handle(struct wsplex *client, const struct wsp_wire_frame *frame)
         return WSP_FATAL_UNKNOWN_CHANNEL;
     if (channel->has_failed && message.type != WSP_LOCAL_CLOSED)
         return WSP_FATAL_OUT_OF_TURN;
-    if (channel->websocket && channel->websocket->is_gap_awaited && message.type != WSP_LOCAL_GAP)
+    if (channel->websocket && channel->websocket->is_gap_awaited &&
+        !frame_may_precede_gap(message.type))
         wsp_websocket_gap_missing(channel->websocket);
     if (wsp_client_is_over(client))
         return 0;

@@ -126,6 +126,28 @@ START_TEST(another_epoch_is_a_gap)
 }
 END_TEST
 
+/* The daemon reads while it writes: what it says of sending may come before the gap. */
+START_TEST(what_is_said_of_sending_comes_before_the_gap)
+{
+    struct client_fixture f;
+
+    init(&f);
+    die(&f);
+    send_text(&f, "waits");
+    come_back(&f);
+    say_opened(&f, 1, "p", &epoch_b, 1);
+    expect_text(&f, "waits");
+    fake_daemon_send_credit(&f.daemon, 1, 1 << 20);
+    say_sent(&f, 5, 1);
+    client_fixture_settle(&f);
+    client_fixture_assert_events(&f, "interrupted -104\n");
+    say_gap(&f, WSP_GAP_UNKNOWN_EPOCH, &epoch_b, 1);
+    client_fixture_settle(&f);
+    client_fixture_assert_events(&f, "gap 4 unknown\nresumed x\n");
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 /* A daemon that says nothing of it: nobody knows what is missing, and that is said. */
 START_TEST(a_loss_that_the_daemon_does_not_tell_is_a_gap)
 {
@@ -748,6 +770,7 @@ Suite *unit_suite(void)
     tcase_add_test(told, what_it_was_opened_with_is_asked_for_again);
     tcase_add_test(told, a_connecting_one_stays_so_and_is_opened);
     tcase_add_loop_test(told, another_epoch_is_a_gap, 0, 2);
+    tcase_add_test(told, what_is_said_of_sending_comes_before_the_gap);
     tcase_add_loop_test(told, a_loss_that_the_daemon_does_not_tell_is_a_gap, 0, 2);
     tcase_add_test(told, an_interrupted_one_is_not_interrupted_twice);
     tcase_add_test(told, another_subprotocol_fails_it);
