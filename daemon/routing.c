@@ -338,10 +338,13 @@ bool routing_ask(struct share *share, struct channel *channel, struct outgoing *
     struct routing *routing = &share->routing;
     struct json_member members[N_MEMBERS];
 
-    if (routing->settings == NULL || outgoing->route != NULL ||
-        !look(routing, outgoing->is_binary, view_of(&outgoing->payload), members) ||
-        !is_request(members))
+    if (routing->settings == NULL || outgoing->route != NULL || outgoing->is_unrouted)
         return true;
+    if (!look(routing, outgoing->is_binary, view_of(&outgoing->payload), members) ||
+        !is_request(members)) {
+        outgoing->is_unrouted = true;
+        return true;
+    }
     if (channel->asker.n_routes >= routing->settings->max_pending) {
         channel->asker.is_full = true;
         park(&routing->full, channel);

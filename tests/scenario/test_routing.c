@@ -323,6 +323,25 @@ START_TEST(the_id_may_have_another_name)
 }
 END_TEST
 
+/* The daemon does not read a long message again whenever it asks for one that the budget keeps waiting: what it would
+ * find by then does not count. */
+START_TEST(what_waits_is_looked_at_once)
+{
+    struct strings rates = {0};
+
+    ck_assert_int_eq(strings_add(&rates, "1 per s", strlen("1 per s")), 0);
+    budgets_set_free(&stage.budgets, BUDGET_SEND, &rates);
+    strings_deinit(&rates);
+    a_and_b_share();
+    ck_assert_str_eq(sent_by(&a, "first"), "first");
+    ck_assert_str_eq(sent_by(&a, "{\"req\":1,\"method\":\"m\"}"), "");
+    peer->share->target->routing.member = strdup("req");
+    stage_wait(&stage, 2000);
+    ck_assert_str_eq(peer_receives(peer), "{\"req\":1,\"method\":\"m\"}");
+    leave();
+}
+END_TEST
+
 START_TEST(a_connection_of_ones_own_routes_nothing)
 {
     opens(&a, STAGE_PRIVATE);
@@ -704,6 +723,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(who, what_is_no_reply_is_for_all, 0, N_OF(for_all));
     tcase_add_test(who, binary_messages_are_not_looked_at);
     tcase_add_test(who, the_id_may_have_another_name);
+    tcase_add_test(who, what_waits_is_looked_at_once);
     tcase_add_test(who, a_connection_of_ones_own_routes_nothing);
     tcase_add_test(who, without_the_option_replies_go_to_all);
     tcase_add_test(count, programs_count_what_they_gave);
