@@ -329,15 +329,18 @@ static int plan_notice(struct client_channel *channel, enum channel_notice notic
 static int plan_notices(struct client_channel *channel, struct output *output)
 {
     static const enum channel_notice order[] = {
-        CHANNEL_NOTICE_OPENED,  CHANNEL_NOTICE_SENT,         CHANNEL_NOTICE_UNSENT,
-        CHANNEL_NOTICE_GAP,     CHANNEL_NOTICE_DROPS_BEFORE, CHANNEL_NOTICE_INTERRUPTED,
-        CHANNEL_NOTICE_RESUMED, CHANNEL_NOTICE_DROPS,        CHANNEL_NOTICE_POSITION,
-        CHANNEL_NOTICE_CLOSING, CHANNEL_NOTICE_END};
+        CHANNEL_NOTICE_OPENED,       CHANNEL_NOTICE_SENT,        CHANNEL_NOTICE_UNSENT,
+        CHANNEL_NOTICE_DROPS_BEFORE, CHANNEL_NOTICE_INTERRUPTED, CHANNEL_NOTICE_RESUMED,
+        CHANNEL_NOTICE_DROPS,        CHANNEL_NOTICE_POSITION,    CHANNEL_NOTICE_CLOSING,
+        CHANNEL_NOTICE_END};
     unsigned due = channel_due(&channel->channel);
     struct wsp_message message = {.channel = channel->number};
     int r = 0;
 
-    if (channel->is_abort_due) {
+    /* It comes right behind OPENED. */
+    if (due & CHANNEL_NOTICE_GAP)
+        r = plan_notice(channel, CHANNEL_NOTICE_GAP, output);
+    if (r == 0 && channel->is_abort_due) {
         message.type = WSP_LOCAL_ABORT;
         r = plan_frames(output, (struct step){.kind = STEP_ABORT, .channel = channel}, &message, 1);
     }

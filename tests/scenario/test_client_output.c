@@ -544,6 +544,48 @@ START_TEST(what_stands_between_messages_is_told_where_it_stands)
 END_TEST
 
 /* Loop test over how much is taken at once and policies. A message comes in each turn; three may wait. */
+START_TEST(what_is_missing_is_told_right_behind_the_opening)
+{
+    struct wsp_local_open open = {.sharing = WSP_SHARING_PRIVATE,
+                                  .url = WSP_VIEW_LITERAL("ws://h/"),
+                                  .resume_epoch = {.bytes = {1}},
+                                  .resume_after = 3};
+    struct wsp_message text = {.type = WSP_LOCAL_TEXT,
+                               .channel = 1,
+                               .text = {.payload = WSP_VIEW_LITERAL("given before")}};
+    struct wsp_wire_reader reader;
+    struct wsp_wire_frame frame;
+    struct outgoing *outgoing;
+    struct share *share;
+    uint8_t type = 0;
+
+    stage_init();
+    ck_assert_int_eq(wsp_buffer_append(&stage.pipe.in, WSP_WIRE_MAGIC, WSP_WIRE_MAGIC_LEN), 0);
+    program_sends((struct wsp_message){.type = WSP_LOCAL_HELLO});
+    program_sends((struct wsp_message){.type = WSP_LOCAL_OPEN, .channel = 1, .open = open});
+    program_sends(text);
+    turn_run();
+    share = channel_numbered(1)->share;
+    ck_assert_int_eq(share_opened(share, WSP_VIEW_LITERAL(""), WSP_VIEW_LITERAL("")), 0);
+    outgoing = share_next_outgoing(share);
+    ck_assert_ptr_nonnull(outgoing);
+    outgoing_written(outgoing, text.text.payload.len);
+    outgoing_done(outgoing);
+    socket_takes(SIZE_MAX);
+    wsp_wire_reader_init(&reader);
+    wsp_wire_reader_feed(&reader, (struct wsp_view){wsp_buffer_peek(&stage.pipe.out),
+                                                    wsp_buffer_len(&stage.pipe.out)});
+    while (type != WSP_LOCAL_OPENED) {
+        ck_assert_int_eq(wsp_wire_reader_next(&reader, &frame), 0);
+        type = frame.type;
+    }
+    ck_assert_int_eq(wsp_wire_reader_next(&reader, &frame), 0);
+    ck_assert_uint_eq(frame.type, WSP_LOCAL_GAP);
+    wsp_wire_reader_deinit(&reader);
+    stage_deinit();
+}
+END_TEST
+
 START_TEST(what_is_dropped_is_told_where_it_stood)
 {
     static const enum slow_consumer policies[] = {SLOW_DROP_OLDEST, SLOW_DROP_NEWEST,
@@ -779,6 +821,7 @@ Suite *unit_suite(void)
                         2 * sizeof(takes) / sizeof(takes[0]));
     tcase_add_loop_test(taken, what_is_dropped_is_told_where_it_stood, 0,
                         3 * sizeof(takes) / sizeof(takes[0]));
+    tcase_add_test(taken, what_is_missing_is_told_right_behind_the_opening);
     tcase_add_test(taken, a_socket_that_takes_all_needs_few_writes);
     tcase_add_loop_test(cut, a_channel_that_is_cut_off_ends_its_frame_and_aborts_its_message, 0,
                         sizeof(cuts) / sizeof(cuts[0]));
