@@ -17,6 +17,7 @@
 #include "daemon/share.h"
 #include "daemon/shares.h"
 #include "proto/ascii.h"
+#include "proto/local/errors.h"
 
 /* Ids are numbers that every server can hold, and large enough to be nobody else's by chance. */
 enum { FIRST_ID = 1 << 24, LAST_ID = INT32_MAX };
@@ -384,6 +385,17 @@ static bool has_gone(const struct channel *channel)
     return channel == NULL || channel->state == CHANNEL_ENDED || channel->cursor.log == NULL;
 }
 
+/* The asker's own id is longer than ours, and OPENED has said that no message is so long. */
+static void fail_for_length(struct share *share, struct channel *channel, uint64_t len)
+{
+    struct failure failure;
+
+    failure_set(&failure, WSP_CAUSE_TOO_BIG, 0,
+                "a reply of %" PRIu64 " bytes with the id of its request; max-message is %" PRIu64,
+                len, share->target->max_message);
+    channel_fail(channel, &failure);
+}
+
 int routing_answer(struct share *share, bool is_binary, struct wsp_view payload)
 {
     struct routing *routing = &share->routing;
@@ -391,6 +403,7 @@ int routing_answer(struct share *share, bool is_binary, struct wsp_view payload)
     struct channel *channel;
     struct wsp_buffer reply;
     struct route *route;
+    uint64_t len;
     int r;
 
     if (routing->settings == NULL || routing->n_routes == 0 ||
@@ -403,6 +416,12 @@ int routing_answer(struct share *share, bool is_binary, struct wsp_view payload)
     if (has_gone(channel)) {
         routing->n_dropped++;
         route_end(share, route);
+        return 1;
+    }
+    len = payload.len - members[MEMBER_ID].value.len + route->own_id_len;
+    if (len > share->target->max_message) {
+        route_end(share, route);
+        fail_for_length(share, channel, len);
         return 1;
     }
     r = splice(payload, members[MEMBER_ID].value,

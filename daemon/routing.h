@@ -14,6 +14,7 @@
  *               | anything else: binary, notifications, answers to the server, batches, other ids      | as it is
  *  comes down   | object with the member once, an id that was given out, and no "method"; the asker is | his alone
  *               | there; has gone                                                                      | counted, dropped
+ *               | too long with its own id (max-message)                                               | it fails
  *               | anything else: binary, notifications, the server's requests, batches, unknown ids    | for all
  *
  *  a route      | request taken                | its reply, however | unsent, or interrupted once it was  | asker leaves

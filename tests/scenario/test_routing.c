@@ -323,6 +323,24 @@ START_TEST(the_id_may_have_another_name)
 }
 END_TEST
 
+/* No client gets a longer message than it was told. */
+START_TEST(a_reply_that_the_id_makes_too_long_fails_its_asker)
+{
+    uint32_t id;
+
+    a_and_b_share();
+    id = asks(&a, "\"an id that is longer than the daemon's\"");
+    peer->share->target->max_message = strlen(with_id("{\"id\":\"#\",\"result\":0}", id));
+    peer_sends(peer, with_id("{\"id\":\"#\",\"result\":0}", id));
+    assert_heard("error(too-big) close(1006)", "");
+    ck_assert_uint_eq(routing()->n_routes, 0);
+    id = asks(&b, "1");
+    peer_sends(peer, with_id("{\"id\":#,\"result\":22}", id));
+    assert_heard("", "{\"id\":1,\"result\":22}");
+    leave();
+}
+END_TEST
+
 /* The daemon does not read a long message again whenever it asks for one that the budget keeps waiting: what it would
  * find by then does not count. */
 START_TEST(what_waits_is_looked_at_once)
@@ -723,6 +741,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(who, what_is_no_reply_is_for_all, 0, N_OF(for_all));
     tcase_add_test(who, binary_messages_are_not_looked_at);
     tcase_add_test(who, the_id_may_have_another_name);
+    tcase_add_test(who, a_reply_that_the_id_makes_too_long_fails_its_asker);
     tcase_add_test(who, what_waits_is_looked_at_once);
     tcase_add_test(who, a_connection_of_ones_own_routes_nothing);
     tcase_add_test(who, without_the_option_replies_go_to_all);
