@@ -197,15 +197,28 @@ static const struct {
     enum kind kind;
 } ends[] = {{"_bytes", KIND_BYTES}, {"_ms", KIND_DURATION}};
 
-/* fallback: what holds for the object that it is a member of. *ret_len is how much of the name to show. */
-static enum kind kind_of(const char *member, enum kind fallback, size_t *ret_len)
+/* Whether the object has a member by the first len letters of this name. */
+static bool has_shortened(const json_t *object, const char *name, size_t len)
+{
+    const char *member;
+    json_t *value;
+    json_object_foreach ((json_t *)object, member, value)
+        if (strlen(member) == len && strncmp(member, name, len) == 0)
+            return true;
+    return false;
+}
+
+/* fallback: what holds for the object that it is a member of. *ret_len is how much of the name to show: no two members
+ * of an object are shown by the same name. */
+static enum kind kind_of(const json_t *object, const char *member, enum kind fallback,
+                         size_t *ret_len)
 {
     size_t len = strlen(member);
     *ret_len = len;
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         size_t end_len = strlen(ends[i].end);
         if (len > end_len && strcmp(member + len - end_len, ends[i].end) == 0) {
-            *ret_len = len - end_len;
+            *ret_len = has_shortened(object, member, len - end_len) ? len : len - end_len;
             return ends[i].kind;
         }
     }
@@ -304,12 +317,12 @@ static void print_object(const json_t *object, int indent, enum kind kind)
     json_t *value;
     size_t len, widest = 0;
     json_object_foreach ((json_t *)object, member, value) {
-        kind_of(member, kind, &len);
+        kind_of(object, member, kind, &len);
         if (len > widest && !json_is_object(value) && !is_of_objects(value))
             widest = len;
     }
     json_object_foreach ((json_t *)object, member, value) {
-        enum kind own = kind_of(member, kind, &len);
+        enum kind own = kind_of(object, member, kind, &len);
         printf("%*s", indent, "");
         for (size_t i = 0; i < len; i++)
             putchar(member[i] == '_' ? ' ' : member[i]);

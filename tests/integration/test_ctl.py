@@ -329,6 +329,8 @@ def test_lists_of_a_busy_daemon(make_daemon, one_server):
                 text = daemon.ctl("show", str(row["id"]), check=0).stdout.decode()
                 assert re.search(rf"^id: +{row['id']}$", text, re.MULTILINE), text
                 assert "hidden" not in text
+                labels = re.findall(r"^[^:]+:", text, re.MULTILINE)
+                assert len(set(labels)) == len(labels), text
 
 
 @pytest.mark.parametrize("word", ["0", "999999", "-1", "x", "", "1x", "18446744073709551616"])
