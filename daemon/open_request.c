@@ -90,6 +90,16 @@ static int read_option(struct request *request, const struct option_row *row, st
     return r;
 }
 
+static int refuse_unknown(struct request *request, struct wsp_view name)
+{
+    const char *nearest = option_nearest(endpoint_options_table(), name);
+
+    failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%.*s: there is no such option%s%s%s",
+                name.len > 60 ? 60 : (int)name.len, (const char *)name.data,
+                nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return 1;
+}
+
 /* ---- what an endpoint decides ---- */
 
 static int refuse_choice(struct request *request, const char *option)
@@ -103,14 +113,12 @@ static int refuse_choice(struct request *request, const char *option)
 static int read_choice(struct request *request, struct wsp_view name, struct wsp_view value)
 {
     const struct option_row *row = option_find(endpoint_options_table(), name);
-    char quoted[OPTION_TEXT_LEN];
     int r;
 
-    if (!row || !endpoint_choice_is_open(row)) {
-        snprintf(quoted, sizeof(quoted), "%.*s", name.len > 60 ? 60 : (int)name.len,
-                 (const char *)name.data);
-        return refuse_choice(request, quoted);
-    }
+    if (!row)
+        return refuse_unknown(request, name);
+    if (!endpoint_choice_is_open(row))
+        return refuse_choice(request, row->name);
     r = read_option(request, row, value);
     return r == 0
                ? endpoint_choice_check(request->endpoint, row, &request->options, request->failure)
@@ -170,14 +178,8 @@ static int read_free_option(struct request *request, struct wsp_view name, struc
     const struct option_table *table = endpoint_options_table();
     const struct option_row *row = option_find(table, name);
 
-    if (!row) {
-        const char *nearest = option_nearest(table, name);
-
-        failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%.*s: there is no such option%s%s%s",
-                    name.len > 60 ? 60 : (int)name.len, (const char *)name.data,
-                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
-        return 1;
-    }
+    if (!row)
+        return refuse_unknown(request, name);
     if (row->place == OPTION_ENDPOINT || row->type == OPTION_LIST || row->type == OPTION_HEADERS ||
         row == &table->rows[ENDPOINT_OPTION_url]) {
         failure_set(request->failure, WSP_CAUSE_OPTION, 0, "%s: %s", row->name,

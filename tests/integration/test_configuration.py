@@ -100,7 +100,6 @@ def test_nothing_of_an_endpoint_gets_out(endpoint, make_program):
         ("ca-file", {"options": {"ca-file": "/etc/hostname"}}),
         ("queue", {"options": {"queue": "2MiB"}}),
         ("url", {"options": {"url": "ws://127.0.0.1/"}}),
-        ("no-such-thing", {"options": {"no-such-thing": "1"}}),
         ("protocols", {"protocols": ["chat.v1", "chat.v3"]}),
         ("share", {"sharing": "private"}),
     ],
@@ -112,6 +111,15 @@ def test_nobody_leads_an_endpoint_elsewhere(endpoint, name, more):
         cause, text = refusal(client, "wsplex-endpoint:feed", **more)
         assert cause == "conflict"
         assert text.startswith(f"{name}: "), text
+        assert endpoint.upstreams() == []
+
+
+def test_an_option_of_an_endpoint_that_does_not_exist(endpoint):
+    """It is not the endpoint that decides what is just mistyped."""
+    with endpoint.client() as client:
+        for name, text in [("lingr", "; did you mean linger?"), ("banana", "")]:
+            told = refusal(client, "wsplex-endpoint:feed", sharing="default", options={name: "1s"})
+            assert told == ("option", f"{name}: there is no such option{text}")
         assert endpoint.upstreams() == []
 
 
