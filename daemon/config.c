@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/config_problem.h"
 #include "daemon/credential_places.h"
 #include "daemon/destination.h"
 #include "daemon/idna.h"
@@ -192,36 +193,14 @@ const struct endpoint *config_find_endpoint(const struct config *config, struct 
 
 /* ---- what libconfuse calls ---- */
 
-/* Its texts name neither what was meant nor, for unknown keys, where the key could stand. */
 __attribute__((format(printf, 2, 0))) static void confuse_error(cfg_t *cfg, const char *format,
                                                                 va_list arguments)
 {
-    static const char unknown[] = "no such option '";
-    char text[OPTION_TEXT_LEN];
+    char theirs[OPTION_TEXT_LEN], problem[OPTION_TEXT_LEN];
 
-    vsnprintf(text, sizeof(text), format, arguments);
-    if (strncmp(text, unknown, sizeof(unknown) - 1) != 0) {
-        report(parse->file, cfg->line, "%s", text);
-        return;
-    }
-
-    const char *name = text + sizeof(unknown) - 1;
-    struct wsp_view view = {(const uint8_t *)name, strcspn(name, "'")};
-    bool is_root = cfg == parse->root;
-    const struct option_table *here = is_root ? daemon_options_table() : endpoint_options_table();
-    const struct option_table *there = is_root ? endpoint_options_table() : daemon_options_table();
-    const char *nearest = option_nearest(here, view);
-
-    if (option_find(there, view))
-        report(parse->file, cfg->line, "%.*s: %s", (int)view.len, name,
-               is_root ? "only an endpoint has this key; write it inside endpoint \"name\" { }"
-                       : "an endpoint has no such key; write it outside of the braces");
-    else if (nearest)
-        report(parse->file, cfg->line, "%.*s: there is no such key; did you mean %s?",
-               (int)view.len, name, nearest);
-    else
-        report(parse->file, cfg->line, "%.*s: there is no such key%s", (int)view.len, name,
-               is_root ? " outside of an endpoint" : " in an endpoint");
+    vsnprintf(theirs, sizeof(theirs), format, arguments);
+    config_problem(theirs, cfg == parse->root, problem);
+    report(parse->file, cfg->line, "%s", problem);
 }
 
 /* A value has been read: every one comes here, those of lists one by one. */

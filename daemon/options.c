@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,18 +212,32 @@ static unsigned names_distance(struct wsp_view name, const char *known)
     return row[known_len];
 }
 
+/* Whether name may have been meant for known. */
+static bool is_near(struct wsp_view name, const char *known, unsigned *ret_distance)
+{
+    if (name.len > MAX_NAME_LEN)
+        return false;
+    *ret_distance = names_distance(name, known);
+    /* with more, and no more than a third alike, it is another word */
+    return *ret_distance < 4 && *ret_distance * 3 <= strlen(known) + 2;
+}
+
+bool option_is_near(struct wsp_view name, const char *known)
+{
+    unsigned distance;
+
+    return is_near(name, known, &distance);
+}
+
 const char *option_nearest(const struct option_table *table, struct wsp_view name)
 {
     const char *nearest = NULL;
-    unsigned best = 4; /* with more, and no more than a third alike, it is another word */
+    unsigned best = UINT_MAX, distance;
 
-    if (name.len > MAX_NAME_LEN)
-        return NULL;
     for (size_t i = 0; i < table->n_rows; i++) {
         const char *known = table->rows[i].name;
-        unsigned distance = names_distance(name, known);
 
-        if (distance < best && distance * 3 <= strlen(known) + 2) {
+        if (is_near(name, known, &distance) && distance < best) {
             best = distance;
             nearest = known;
         }

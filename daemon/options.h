@@ -142,6 +142,9 @@ const struct option_row *option_find(const struct option_table *table, struct ws
 /* The name that was probably meant by one that is not there, or NULL. */
 const char *option_nearest(const struct option_table *table, struct wsp_view name);
 
+/* Whether the other word was probably meant. */
+bool option_is_near(struct wsp_view name, const char *known);
+
 /* The row that lists which words of this CHOICE a program may choose of an endpoint, or NULL: none, as of any other
  * type. */
 const struct option_row *option_allowing(const struct option_table *table,

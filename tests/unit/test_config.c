@@ -365,7 +365,26 @@ static const struct {
      "digits, dots, _ and -, and begin with a letter or a digit\n"},
     {"endpoint \"x\" {\n url = \"ftp://h?secret\"\n}\n",
      "wsplexd.conf:2: url: the URL's scheme is not ws, wss, http or https; begin with wss://\n"},
-    {IN_ENDPOINT("") IN_ENDPOINT(""), "wsplexd.conf:5: found duplicate title 'x'\n"},
+    {IN_ENDPOINT("") IN_ENDPOINT(""),
+     "wsplexd.conf:5: x: an endpoint of this name stands in this file already\n"},
+    /* the form of the file */
+    {"endpont x { url = \"ws://h/\" }\n",
+     "wsplexd.conf:1: endpont: there is no such key; did you mean endpoint?\n"},
+    {"endpoint { url = \"ws://h/\" }\n",
+     "wsplexd.conf:1: endpoint: a name is missing; write endpoint \"name\" { }\n"},
+    {"endpoint x\nurl = \"ws://h/\"\n",
+     "wsplexd.conf:2: endpoint: a brace is missing; write endpoint \"name\" { }\n"},
+    {IN_ENDPOINT("linger 5s"),
+     "wsplexd.conf:3: linger: an equals sign is missing; write key = value\n"},
+    {"log-level += debug\n",
+     "wsplexd.conf:1: log-level: only a list can be added to; write = for +=\n"},
+    {"log-level = {info}\n",
+     "wsplexd.conf:1: this cannot stand here; write key = value, a list as {a, b}, and between "
+     "quotes what is more than letters and digits\n"},
+    {"\n}\n", "wsplexd.conf:2: nothing is open that the brace } could close; leave it out\n"},
+    {"log-level = \"info\n",
+     "wsplexd.conf:2: the file ends in the middle of a setting; write key = value, and end what "
+     "begins with a quotation mark with another\n"},
 };
 
 START_TEST(each_problem_is_told_with_its_line)

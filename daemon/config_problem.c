@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config_problem: libconfuse tells neither what was meant nor where a key could stand.
+ * Between config and those who write its files. Invariant: see config_problem.h.
+ */
+#include "daemon/config_problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Their texts, up to the name that stands in them, if one does, and what a person is told instead. */
+static const struct {
+    const char *theirs;
+    const char *ours; /* behind the name and a colon, where theirs ends with a quotation mark */
+} texts[] = {
+    {"found duplicate title '", "an endpoint of this name stands in this file already"},
+    {"missing title for section '", "a name is missing; write endpoint \"name\" { }"},
+    {"missing opening brace for section '", "a brace is missing; write endpoint \"name\" { }"},
+    {"missing equal sign after option '", "an equals sign is missing; write key = value"},
+    {"attempt to append to non-list option '", "only a list can be added to; write = for +="},
+    {"unexpected token", "this cannot stand here; write key = value, a list as {a, b}, and between "
+                         "quotes what is more than letters and digits"},
+    {"unexpected closing brace", "nothing is open that the brace } could close; leave it out"},
+    {"premature end of file", "the file ends in the middle of a setting; write key = value, and "
+                              "end what begins with a quotation mark with another"},
+};
+
+static const char unknown[] = "no such option '";
+
+static void tell_unknown_key(struct wsp_view key, bool is_root, char *ret_problem)
+{
+    const struct option_table *here = is_root ? daemon_options_table() : endpoint_options_table();
+    const struct option_table *there = is_root ? endpoint_options_table() : daemon_options_table();
+    const char *nearest = option_nearest(here, key);
+    const char *problem = is_root ? "there is no such key outside of an endpoint"
+                                  : "there is no such key in an endpoint";
+
+    if (!nearest && is_root && option_is_near(key, "endpoint"))
+        nearest = "endpoint";
+    if (option_find(there, key)) {
+        problem = is_root ? "only an endpoint has this key; write it inside endpoint \"name\" { }"
+                          : "an endpoint has no such key; write it outside of the braces";
+        nearest = NULL;
+    } else if (nearest) {
+        problem = "there is no such key; did you mean ";
+    }
+    snprintf(ret_problem, OPTION_TEXT_LEN, "%.*s: %s%s%s", (int)key.len, (const char *)key.data,
+             problem, nearest ? nearest : "", nearest ? "?" : "");
+}
+
+void config_problem(const char *theirs, bool is_root, char ret_problem[OPTION_TEXT_LEN])
+{
+    if (strncmp(theirs, unknown, sizeof(unknown) - 1) == 0) {
+        const char *name = theirs + sizeof(unknown) - 1;
+        struct wsp_view key = {(const uint8_t *)name, strcspn(name, "'")};
+
+        tell_unknown_key(key, is_root, ret_problem);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        size_t len = strlen(texts[i].theirs);
+
+        if (strncmp(theirs, texts[i].theirs, len) != 0)
+            continue;
+
+        int name_len = theirs[len - 1] == '\'' ? (int)strcspn(theirs + len, "'") : 0;
+
+        snprintf(ret_problem, OPTION_TEXT_LEN, "%.*s%s%s", name_len, theirs + len,
+                 name_len > 0 ? ": " : "", texts[i].ours);
+        return;
+    }
+    snprintf(ret_problem, OPTION_TEXT_LEN, "%s", theirs);
+}
