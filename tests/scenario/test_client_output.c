@@ -24,88 +24,10 @@
 #include "daemon/server.h"
 #include "proto/local/errors.h"
 #include "tests/harness/fake_clock.h"
+#include "tests/harness/memory_transport.h"
 #include "tests/harness/unit.h"
 
 enum { N_CHANNELS = 3, SCRATCH_LEN = MAX_READ_PER_TURN };
-
-/* ---- a transport of memory ---- */
-
-struct pipe_transport {
-    struct transport transport;
-    struct wsp_buffer in, out;
-    size_t room; /* what it takes before it answers -EAGAIN */
-    unsigned wanted;
-    unsigned n_writes; /* in this turn */
-    bool is_freed;
-    bool is_broken; /* the program has gone: writes fail, and what it said before can be read */
-};
-
-static struct pipe_transport *pipe_of(struct transport *transport)
-{
-    return (struct pipe_transport *)(void *)transport;
-}
-
-static ssize_t pipe_read(struct transport *transport, void *to, size_t len)
-{
-    struct pipe_transport *pipe = pipe_of(transport);
-    size_t there = wsp_buffer_len(&pipe->in);
-
-    if (there == 0)
-        return pipe->is_broken ? 0 : -EAGAIN;
-    len = there < len ? there : len;
-    memcpy(to, wsp_buffer_peek(&pipe->in), len);
-    wsp_buffer_consume(&pipe->in, len);
-    return (ssize_t)len;
-}
-
-static ssize_t pipe_write(struct transport *transport, const struct iovec *parts, int n_parts)
-{
-    struct pipe_transport *pipe = pipe_of(transport);
-    size_t taken = 0;
-
-    pipe->n_writes++;
-    if (pipe->is_broken)
-        return -EPIPE;
-    for (int i = 0; i < n_parts && pipe->room > 0; i++) {
-        size_t len = parts[i].iov_len < pipe->room ? parts[i].iov_len : pipe->room;
-
-        if (parts[i].iov_len == 0 || wsp_buffer_append(&pipe->out, parts[i].iov_base, len) < 0)
-            ck_abort();
-        pipe->room -= len;
-        taken += len;
-    }
-    return taken > 0 ? (ssize_t)taken : -EAGAIN;
-}
-
-static void pipe_want(struct transport *transport, unsigned events)
-{
-    pipe_of(transport)->wanted = events;
-}
-
-static void pipe_shutdown(struct transport *transport)
-{
-    (void)transport;
-}
-
-static void pipe_describe(const struct transport *transport, struct failure *ret_failure)
-{
-    (void)transport;
-    failure_set(ret_failure, WSP_CAUSE_LOST, 0, "gone");
-}
-
-static void pipe_free(struct transport *transport)
-{
-    pipe_of(transport)->is_freed = true;
-}
-
-static const struct transport_ops pipe_ops = {
-    .read = pipe_read,
-    .write = pipe_write,
-    .want = pipe_want,
-    .shutdown = pipe_shutdown,
-    .describe = pipe_describe,
-    .free = pipe_free,
-};
 
 /* ---- an upstream that does as it is told ---- */
 
@@ -162,7 +84,7 @@ static struct stage {
     struct config config;
     struct turn turn;
     struct fake_clock clock;
-    struct pipe_transport pipe;
+    struct memory_transport pipe;
     uint8_t scratch[SCRATCH_LEN];
     int null_fd;
 } stage;
@@ -196,15 +118,13 @@ static void stage_init(void)
     shares_init(&server->shares, server->clock, server->turn, &peer_ops, NULL, random_bytes,
                 &server->last_id);
     ck_assert_int_eq(output_new(stage.scratch, sizeof(stage.scratch), &server->output), 0);
-    stage.pipe.transport.ops = &pipe_ops;
-    wsp_buffer_init(&stage.pipe.in, SIZE_MAX);
-    wsp_buffer_init(&stage.pipe.out, SIZE_MAX);
+    memory_transport_init(&stage.pipe);
     ck_assert_int_eq(client_serve(server, &stage.pipe.transport, &peer), 0);
 }
 
 static void turn_run(void)
 {
-    struct pipe_transport *pipe = &stage.pipe;
+    struct memory_transport *pipe = &stage.pipe;
     unsigned events = 0;
 
     pipe->n_writes = 0;
@@ -233,8 +153,7 @@ static void stage_deinit(void)
     ck_assert_uint_eq(server->n_channels, 0);
     output_free(server->output);
     quota_deinit(&server->quota);
-    wsp_buffer_deinit(&stage.pipe.in);
-    wsp_buffer_deinit(&stage.pipe.out);
+    memory_transport_deinit(&stage.pipe);
     close(stage.null_fd);
 }
 
