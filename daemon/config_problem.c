@@ -5,6 +5,7 @@
  */
 #include "daemon/config_problem.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,17 @@ static const struct {
 
 static const char unknown[] = "no such option '";
 
+/* A text that stands where a key should may be a secret; then its line must do. */
+static bool is_like_a_key(struct wsp_view text)
+{
+    enum { MAX_SHOWN = 32 };
+
+    for (size_t i = 0; i < text.len; i++)
+        if ((text.data[i] < 'a' || text.data[i] > 'z') && text.data[i] != '-')
+            return false;
+    return text.len <= MAX_SHOWN;
+}
+
 static void tell_unknown_key(struct wsp_view key, bool is_root, char *ret_problem)
 {
     const struct option_table *here = is_root ? daemon_options_table() : endpoint_options_table();
@@ -44,6 +56,8 @@ static void tell_unknown_key(struct wsp_view key, bool is_root, char *ret_proble
     } else if (nearest) {
         problem = "there is no such key; did you mean ";
     }
+    if (!nearest && !option_find(there, key) && !is_like_a_key(key))
+        key = WSP_VIEW_LITERAL("what stands here");
     snprintf(ret_problem, OPTION_TEXT_LEN, "%.*s: %s%s%s", (int)key.len, (const char *)key.data,
              problem, nearest ? nearest : "", nearest ? "?" : "");
 }

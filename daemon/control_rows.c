@@ -161,7 +161,7 @@ static json_t *ending_members(const struct ending *ending, const char *excerpt)
 {
     const struct failure *failure = &ending->failure;
     json_t *members =
-        json_pack("{s:i, s:s, s:s, s:o, s:o}", "close_code", (int)ending->code, "cause",
+        json_pack("{s:o, s:s, s:s, s:o, s:o}", "close_code", number_or_null(ending->code), "cause",
                   failure->cause ? wsp_cause_to_string(failure->cause) : "", "failure",
                   failure->text, "http_status", number_or_null(failure->http_status),
                   "retry_after_ms", number_or_null(UINT64_C(1000) * failure->retry_after));

@@ -53,10 +53,10 @@ static void cut_off_for_blocking(struct channel *channel, uint64_t since_ms)
     struct failure failure;
 
     failure_set(&failure, WSP_CAUSE_SLOW_CONSUMER, 0,
-                "%" PRIu64 " bytes in %" PRIu64 " messages behind (bound %" PRIu64
-                "), and blocked its upstream for %" PRIu64 " ms",
+                "%" PRIu64 " bytes in %" PRIu64 " messages behind; its bound is %" PRIu64
+                " bytes or %" PRIu64 " messages, and it blocked its upstream for %" PRIu64 " ms",
                 channel_lag_cost(channel), channel_lag_messages(channel), channel->queue_bytes,
-                since_ms);
+                channel->queue_messages, since_ms);
     channel_cut_off(channel, &failure);
 }
 

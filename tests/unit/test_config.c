@@ -245,6 +245,11 @@ static const struct {
     {IN_ENDPOINT("lingre = 5s"),
      "wsplexd.conf:3: lingre: there is no such key; did you mean linger?\n"},
     {IN_ENDPOINT("banana = 5s"), "wsplexd.conf:3: banana: there is no such key in an endpoint\n"},
+    /* Perhaps the value of a header that is no longer on its line. */
+    {IN_ENDPOINT("\"Bearer 9f86d081\" = 1"),
+     "wsplexd.conf:3: what stands here: there is no such key in an endpoint\n"},
+    {"hunter2 = 1\n",
+     "wsplexd.conf:1: what stands here: there is no such key outside of an endpoint\n"},
     {IN_ENDPOINT("log-level = info"),
      "wsplexd.conf:3: log-level: an endpoint has no such key; write it outside of the braces\n"},
     {"max-clients = 1\nmax-clients = 2\n",
