@@ -72,14 +72,24 @@ def test_without_it_the_loss_of_the_daemon_is_the_end(daemon, one_server):
         assert not [found for found in ctl.err.all() if "interrupted" in found]
 
 
+def until_nothing_is_taken(daemon, ctl):
+    """Messages until what the daemon holds of them stays: each look is a turn, in which it would write what it can."""
+    held, n_same = 0, 0
+    while n_same < 5:
+        now = daemon.channels()[0]["unsent_bytes"]
+        n_same = n_same + 1 if now == held and now > 0 else 0
+        held = now
+        if held == 0:
+            ctl.write("x" * 100000)
+
+
 def test_what_may_not_have_been_sent_is_told(daemon, again, own_server):
     """The server takes nothing any more, so the daemon dies with messages that it has not sent."""
     path = new_path("tell")
     with started(daemon, "--reconnect", own_server.url(path)) as ctl:
         connection = own_server.connection(path)
         own_server.freeze()
-        while daemon.channels()[0]["unsent_bytes"] == 0:
-            ctl.write("x" * 100000)
+        until_nothing_is_taken(daemon, ctl)
         daemon.kill()
         own_server.thaw()
         again(daemon)
