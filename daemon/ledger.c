@@ -376,6 +376,7 @@ int ledger_rewrite_begin(struct ledger *ledger)
 {
     struct ledger_head head = {.offset_ms = offset_now(ledger)};
     char text[LEDGER_LINE_LEN];
+    size_t len;
     int fd = openat(ledger->directory, new_name,
                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -390,7 +391,8 @@ int ledger_rewrite_begin(struct ledger *ledger)
     ledger->new_error = 0;
     ledger->n_new = 0;
     ledger->clock->boot(ledger->clock->context, head.boot);
-    rewrite_text(ledger, text, ledger_head_format(&head, text));
+    len = ledger_head_format(&head, text);
+    rewrite_text(ledger, text, len);
     rewrite_text(ledger, preface, sizeof(preface) - 1);
     return 0;
 }
@@ -398,8 +400,9 @@ int ledger_rewrite_begin(struct ledger *ledger)
 static void rewrite_line(struct ledger *ledger, const struct ledger_line *line)
 {
     char text[LEDGER_LINE_LEN];
+    size_t len = ledger_line_format(line, text);
 
-    rewrite_text(ledger, text, ledger_line_format(line, text));
+    rewrite_text(ledger, text, len);
     ledger->n_new++;
 }
 
