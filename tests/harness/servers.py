@@ -297,6 +297,10 @@ class RawServer:
             if self._errors:
                 raise self._errors[0]
 
+    def wait_scripts(self):
+        """Until the scripts of all connections that were accepted have ended: they have read all that came."""
+        wait_until(lambda: not any(thread.is_alive() for thread in list(self._threads)), "a script does not end")
+
     def _accept(self):
         while True:
             try:

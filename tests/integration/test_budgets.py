@@ -16,7 +16,10 @@ NAME = "wsplex-endpoint:feed"
 
 
 class Counting:
-    """A server that counts what its script has seen: connections that were upgraded, and messages."""
+    """A server that counts what its script has seen: connections that were upgraded, and messages.
+
+    A connection is counted before it is answered, so who has its Opened may look at once. Messages are waited for.
+    """
 
     def __init__(self):
         self.n_connections = 0
@@ -26,11 +29,12 @@ class Counting:
 
     def script(self, peer):
         try:
-            peer.upgrade()
+            peer.read_request()
         except AssertionError:
             return  # killed in the midst of it
         with self.lock:
             self.n_connections += 1
+        peer.accept()
         peer.raw(frame(TEXT, b"here"))
         while (got := peer.read_frame()) is not None:
             opcode, payload = got[0] & 0xF, got[1]
@@ -162,6 +166,7 @@ def test_messages_are_held_to_their_rate_over_crashes(life, server):
             )
             kill(daemon)
     assert sent == 120
+    server.server.wait_scripts()
     # A block is at most two of 64, so a crash has cost one message at most.
     assert 64 - 6 <= len(server.messages) <= 64
 
