@@ -281,6 +281,7 @@ void stage_init(struct stage *stage)
                             .queue_messages = TARGET_DEFAULT_QUEUE_MESSAGES,
                             .block_timeout_ms = TARGET_DEFAULT_BLOCK_TIMEOUT_MS,
                             .slow_consumer = SLOW_DEFAULT};
+    list_init(&stage->programs);
     turn_init(&stage->turn);
     fake_clock_init(&stage->clock, &stage->turn);
     quota_init(&stage->quota);
@@ -293,6 +294,10 @@ void stage_init(struct stage *stage)
 
 void stage_deinit(struct stage *stage)
 {
+    struct list *node;
+
+    while ((node = list_first(&stage->programs)) != NULL)
+        program_deinit(LIST_ENTRY(node, struct program, link));
     stage_turn(stage);
     shares_deinit(&stage->shares);
     budgets_deinit(&stage->budgets);
@@ -620,12 +625,26 @@ static const struct channel_ops program_ops = {
     .gone = program_gone,
 };
 
+static void come(struct program *program, struct stage *stage)
+{
+    LIST_FOR_EACH (node, &stage->programs)
+        must(node != &program->link); /* it is there already */
+    *program = (struct program){.stage = stage, .appetite = UINT_MAX};
+    list_init(&program->link);
+    list_append(&stage->programs, &program->link);
+    task_init(&program->task, fetch, program);
+}
+
+static int begin(struct program *program, struct user *user)
+{
+    return channel_init(&program->channel, &program_ops, user, ++program->stage->last_id,
+                        clock_now_ms(&program->stage->clock.clock));
+}
+
 int program_begins(struct program *program, struct stage *stage, struct user *user)
 {
-    *program = (struct program){.stage = stage, .appetite = UINT_MAX};
-    task_init(&program->task, fetch, program);
-    return channel_init(&program->channel, &program_ops, user, ++stage->last_id,
-                        clock_now_ms(&stage->clock.clock));
+    come(program, stage);
+    return begin(program, user);
 }
 
 int program_opens(struct program *program, struct stage *stage, uid_t uid, const char *url,
@@ -636,12 +655,11 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
     struct user *user;
     int r;
 
-    *program = (struct program){.stage = stage};
-    task_init(&program->task, fetch, program);
+    come(program, stage);
     r = quota_user_ref(&stage->quota, uid, &user);
     if (r < 0)
         return r;
-    r = program_begins(program, stage, user);
+    r = begin(program, user);
     user_unref(user);
     if (r != 0)
         return r;
@@ -659,6 +677,7 @@ int program_opens(struct program *program, struct stage *stage, uid_t uid, const
 
 void program_deinit(struct program *program)
 {
+    list_remove(&program->link);
     channel_deinit(&program->channel);
     task_cancel(&program->task);
     /* Whoever still looks at it meets a wild pointer. */

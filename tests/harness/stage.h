@@ -52,6 +52,7 @@ struct stage {
     unsigned n_peers;
     unsigned n_upstream_calls; /* under way; ops must not be called from within them */
     unsigned n_changes;
+    struct list programs; /* struct program: those that are there */
     /* what the targets of the next programs say */
     uint64_t queue_bytes, queue_messages, linger_ms, block_timeout_ms;
     const char *conflate_key; /* NULL: none */
@@ -74,6 +75,7 @@ struct stage {
 struct program {
     struct channel channel;
     struct stage *stage;
+    struct list link;  /* stage.programs */
     struct task task;  /* TURN_WRITE: its client fetches what there is */
     unsigned appetite; /* messages that it still reads; UINT_MAX: all, 0: it has stopped reading */
     unsigned n_wakes;
@@ -102,7 +104,7 @@ struct program {
 /* Empty stage: no linger, the default policy and queue bound. */
 void stage_init(struct stage *stage);
 
-/* Every program must be deinited. Fails the test if a charge, an upstream or a timer is left. */
+/* Whichever programs are still there die first. Fails the test if a charge, an upstream or a timer is left. */
 void stage_deinit(struct stage *stage);
 
 void stage_turn(struct stage *stage);              /* begins and ends a turn of the loop */
@@ -143,7 +145,7 @@ int program_begins(struct program *program, struct stage *stage, struct user *us
 /* The same, and it opens: 0, or what shares_open said. */
 int program_opens(struct program *program, struct stage *stage, uid_t uid, const char *url,
                   enum stage_sharing sharing);
-void program_deinit(struct program *program);
+void program_deinit(struct program *program); /* dies, also before stage_deinit has it die */
 int program_sends(struct program *program, const char *text);
 int program_subscribes(struct program *program, const char *on_connect, const char *on_leave);
 void program_unsubscribes(struct program *program, const char *on_connect);

@@ -82,13 +82,6 @@ static struct upstream *alice_and_bob_meet(void)
     return peer;
 }
 
-static void all_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-    program_deinit(&c);
-}
-
 START_TEST(users_who_may_join_meet)
 {
     struct upstream *peer = alice_and_bob_meet();
@@ -113,8 +106,6 @@ START_TEST(users_who_may_join_meet)
     }
     ck_assert_uint_eq(used(ALICE, QUOTA_QUEUED_BYTES), 0);
     ck_assert_uint_ge(used(BOB, QUOTA_QUEUED_BYTES), 1000);
-    program_deinit(&a);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -148,7 +139,6 @@ START_TEST(who_may_not_join_meets_themselves_alone)
     ck_assert_int_eq(opens(&b, CAROL), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_ptr_eq(b.channel.share, c.channel.share);
-    all_deinit();
 }
 END_TEST
 
@@ -159,7 +149,6 @@ START_TEST(the_daemons_own_user_is_no_exception)
     ck_assert_int_eq(opens(&c, STAGE_DAEMON_UID), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_ptr_ne(c.channel.share, a.channel.share);
-    all_deinit();
 }
 END_TEST
 
@@ -178,7 +167,6 @@ START_TEST(who_may_only_join_makes_nothing)
     ck_assert_int_eq(only_joins(&c, CAROL), 0);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open");
-    all_deinit();
 }
 END_TEST
 
@@ -201,7 +189,6 @@ START_TEST(who_may_only_join_and_an_upstream_that_comes_or_goes)
     stage_turn(&stage);
     ck_assert_int_eq(only_joins(&c, CAROL), WSP_CAUSE_ACCESS);
     ck_assert_uint_eq(stage.n_peers, 1);
-    all_deinit();
 }
 END_TEST
 
@@ -212,7 +199,6 @@ START_TEST(a_users_quota_of_upstreams_is_nothing_to_those_who_join)
     ck_assert_int_eq(joins(&b, ALICE), 0);
     ck_assert_int_eq(joins(&c, BOB), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
-    all_deinit();
 }
 END_TEST
 
@@ -250,7 +236,6 @@ START_TEST(who_may_only_send_hears_nothing_but_the_end)
     peer_ends(peer, true, 4000, "bye");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "close(clean 4000 bye)");
-    all_deinit();
 }
 END_TEST
 
@@ -268,7 +253,6 @@ START_TEST(what_nobody_may_receive_is_not_held)
     ck_assert_uint_eq(used(STAGE_DAEMON_UID, QUOTA_QUEUED_BYTES), 0);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open");
-    program_deinit(&c);
 }
 END_TEST
 
@@ -298,7 +282,6 @@ START_TEST(who_may_only_send_is_told_of_interruptions)
     }
     program_sends(&c, "still");
     ck_assert_str_eq(peer_receives(peer), "still");
-    all_deinit();
 }
 END_TEST
 

@@ -50,9 +50,6 @@ START_TEST(who_joins_while_it_is_away_waits)
     ck_assert_str_eq(program_heard(&p->b), "open(v1) news");
     ck_assert_str_eq(program_heard(&p->c), "open(v1) news");
     ck_assert_str_eq(peer_receives(peer), "early");
-    program_deinit(&p->a);
-    program_deinit(&p->b);
-    program_deinit(&p->c);
 }
 END_TEST
 
@@ -75,9 +72,6 @@ START_TEST(who_comes_while_it_closes_waits_for_its_end)
     stage_turn(&p->stage);
     ck_assert_str_eq(program_heard(&p->b), "open(v1)");
     ck_assert_str_eq(program_heard(&p->c), "open(v1)");
-    program_deinit(&p->a);
-    program_deinit(&p->b);
-    program_deinit(&p->c);
 }
 END_TEST
 
@@ -98,9 +92,6 @@ START_TEST(who_gives_up_waiting_gives_the_place_back)
     stage_turn(&p->stage);
     ck_assert_uint_eq(p->stage.n_peers, 2);
     ck_assert_ptr_eq(p->c.channel.share->upstream, stage_peer(&p->stage));
-    program_deinit(&p->a);
-    program_deinit(&p->b);
-    program_deinit(&p->c);
 }
 END_TEST
 
@@ -120,7 +111,6 @@ START_TEST(one_that_came_back_ends_in_order)
     peer_ends(peer, true, 1000, "");
     stage_turn(&p->stage);
     ck_assert_str_eq(program_heard(&p->a), "closing close(clean 1000)");
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -132,8 +122,6 @@ START_TEST(the_end_of_the_daemon_while_one_waits_for_another)
     if (_i == 1)
         shares_drain(&p->stage.shares);
     shares_deinit(&p->stage.shares);
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -184,7 +172,6 @@ START_TEST(the_last_leaver_of_a_shared_one_leaves_clean)
     ck_assert_str_eq(program_heard(&p->a), "close(clean 1000 done)");
     assert_goes_away((enum away)_i, peer);
     ck_assert(list_is_empty(&p->stage.shares.all));
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -206,8 +193,6 @@ START_TEST(linger_holds_while_it_is_away)
     stage_wait(&p->stage, LINGER_MS);
     assert_goes_away((enum away)_i, peer);
     ck_assert(list_is_empty(&p->stage.shares.all));
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -219,7 +204,6 @@ START_TEST(a_private_one_ends_with_its_channel)
     stage_turn(&p->stage);
     ck_assert_str_eq(program_heard(&p->a), "error(cancelled) close(1006)");
     assert_goes_away((enum away)_i, peer);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -234,8 +218,6 @@ START_TEST(the_administrator_closes_it)
     ck_assert_str_eq(program_heard(&p->a), "error(cancelled) close(1006)");
     ck_assert_str_eq(program_heard(&p->b), "error(cancelled) close(1006)");
     assert_goes_away((enum away)_i, peer);
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -248,7 +230,6 @@ START_TEST(the_daemon_stops)
     ck_assert_str_eq(program_heard(&p->a), "error(shutdown) close(1006)");
     assert_goes_away((enum away)_i, peer);
     ck_assert_uint_eq(p->stage.shares.n_upstreams, 0);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -257,7 +238,6 @@ START_TEST(the_daemon_ends_at_once)
     a_is_away((enum away)_i, STAGE_SHARED);
     ck_assert_int_eq(program_sends(&p->a, "never"), 0);
     shares_deinit(&p->stage.shares);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -282,7 +262,6 @@ START_TEST(who_is_gone_before_it_was_open_waits_for_no_further_attempt)
     } else {
         ck_assert(list_is_empty(&p->stage.shares.all));
     }
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -309,7 +288,6 @@ START_TEST(who_blocks_goes_on_blocking)
     stage_turn(&p->stage);
     ck_assert(!peer->is_paused);
     ck_assert_str_eq(program_heard(&p->a), "[10] [300] interrupted(lost) resumed");
-    program_deinit(&p->a);
 }
 END_TEST
 

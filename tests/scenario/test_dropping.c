@@ -124,7 +124,6 @@ START_TEST(at_the_bound_nothing_is_lost)
     ck_assert_uint_eq(a.channel.backlog.n_items, 0);
     ck_assert_str_eq(a_hears_all(), "1 2 3 4");
     ck_assert_uint_eq(a.n_missed, 0);
-    all_deinit();
 }
 END_TEST
 
@@ -157,7 +156,6 @@ START_TEST(past_the_bound)
     ck_assert_uint_eq(b.n_heard, 10);
     ck_assert_uint_eq(peer->n_pauses, 0);
     ck_assert_uint_eq(a.n_cuts, 0);
-    all_deinit();
 }
 END_TEST
 
@@ -175,7 +173,6 @@ START_TEST(past_the_bound_in_one_turn)
     }
     stage_turn(&stage);
     ck_assert_str_eq(a_hears_all(), pasts[_i].heard);
-    all_deinit();
 }
 END_TEST
 
@@ -192,7 +189,6 @@ START_TEST(past_the_bound_in_bytes)
         channel_began(&a.channel, pasts[_i].begun);
     sends_messages(7);
     ck_assert_str_eq(a_hears_all(), pasts[_i].heard);
-    all_deinit();
 }
 END_TEST
 
@@ -207,8 +203,6 @@ START_TEST(open_is_told_before_what_was_lost)
     program_reads(&c, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open gap(slow-consumer 2) 3 4 5 6");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -233,7 +227,6 @@ START_TEST(as_in_the_picture)
         sends(text);
     ck_assert_str_eq(a_hears_all(), pictures[_i].heard);
     ck_assert_str_eq(program_heard(&b), "a1 b1 a2 c1 b2 a3 b3 c2 a4");
-    all_deinit();
 }
 END_TEST
 
@@ -249,7 +242,6 @@ START_TEST(ones_own_upstream_is_never_paused_for_it)
     sends_messages(100);
     ck_assert_uint_eq(peer->n_pauses, 0);
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 96) 97 98 99 100");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -266,8 +258,6 @@ START_TEST(policies_differ_on_one_upstream)
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 4) 5 6 7 8");
     ck_assert_str_eq(program_heard(&b), "error(slow-consumer) close(1006)");
     ck_assert_str_eq(program_heard(&c), "open 1 2 3 4 gap(slow-consumer 4)");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -289,7 +279,6 @@ START_TEST(nothing_grows)
     a_hears_all();
     ck_assert_uint_eq(a.n_heard + a.n_missed, 5000);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -308,7 +297,6 @@ START_TEST(who_drops_the_newest_has_them_again_from_half_on)
     ck_assert_str_eq(a_hears(1), "9"); /* more than half are left */
     sends_messages(1);
     ck_assert_str_eq(a_hears_all(), "10 11 12 13 gap(slow-consumer 2)");
-    all_deinit();
 }
 END_TEST
 
@@ -329,7 +317,6 @@ START_TEST(who_conflates_has_all_again_when_all_is_read)
     sends("a4");
     sends("a5");
     ck_assert_str_eq(a_hears_all(), "a4 a5");
-    all_deinit();
 }
 END_TEST
 
@@ -350,7 +337,6 @@ START_TEST(gaps_stand_where_the_messages_stood)
     for (const char *text = "a1\0b1\0c1\0a2\0d1\0b2\0e1\0"; *text != '\0'; text += 3)
         sends(text);
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 2) c1 a2 d1 b2 e1");
-    all_deinit();
 }
 END_TEST
 
@@ -370,7 +356,6 @@ START_TEST(the_newest_of_a_key_is_never_lost)
     ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
     ck_assert_ptr_nonnull(strstr(a.channel.ending.failure.text, "newest of its keys"));
     ck_assert_str_eq(a_hears_all(), "error(slow-consumer) close(1006)");
-    all_deinit();
 }
 END_TEST
 
@@ -387,7 +372,6 @@ START_TEST(without_a_key_the_oldest_go_first)
     sends("ping4");
     sends("{\"s\":2}");
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 3) ping3 {\"s\":1,\"n\":2} ping4 {\"s\":2}");
-    all_deinit();
 }
 END_TEST
 
@@ -439,7 +423,6 @@ START_TEST(the_end_comes_behind_everything)
     ck_assert_uint_eq(a.n_heard + a.n_missed, 8);
     ck_assert_ptr_nonnull(strstr(a.heard, " close(clean 1000 bye)"));
     ck_assert_str_eq(strstr(a.heard, "close("), "close(clean 1000 bye)");
-    all_deinit();
 }
 END_TEST
 
@@ -452,7 +435,6 @@ START_TEST(closing_is_told_behind_what_was_lost)
     ck_assert_str_eq(a_hears_all(), "1 2 3 4 gap(slow-consumer 3) closing");
     peer_ends(peer, true, 1000, "");
     ck_assert_str_eq(a_hears_all(), "close(clean 1000)");
-    all_deinit();
 }
 END_TEST
 
@@ -467,7 +449,6 @@ START_TEST(who_has_left_gets_what_came_before)
     ck_assert_ptr_null(peer->share->log.first); /* nothing is held for it but its own */
     ck_assert_str_eq(a_hears_all(), "1 2 3 close(clean 1000)");
     ck_assert_uint_eq(b.n_heard, 23);
-    all_deinit();
 }
 END_TEST
 
@@ -479,7 +460,6 @@ START_TEST(who_wants_no_more_gets_nothing)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
     ck_assert_uint_eq(a.n_cuts, 1);
     ck_assert_str_eq(a_hears_all(), "close(clean 1000)");
-    all_deinit();
 }
 END_TEST
 
@@ -492,7 +472,6 @@ START_TEST(who_dies_leaves_nothing)
     channel_abandon(&a.channel);
     ck_assert_uint_eq(a.n_gone, 1);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -508,7 +487,6 @@ START_TEST(what_was_lost_of_a_connection_stands_before_its_end)
     ck_assert_str_eq(
         a_hears_all(),
         "gap(slow-consumer 6) interrupted(lost) resumed gap(slow-consumer 1) 8 9 10 11");
-    all_deinit();
 }
 END_TEST
 
@@ -526,7 +504,6 @@ START_TEST(what_is_kept_of_a_connection_stands_before_its_end)
     resumes(0xef);
     sends_messages(1);
     ck_assert_str_eq(a_hears_all(), "resumed 13");
-    all_deinit();
 }
 END_TEST
 
@@ -545,7 +522,6 @@ START_TEST(conflation_goes_on_over_an_interruption)
         "gap(slow-consumer 1) b1 gap(slow-consumer 2) c2 interrupted(lost) resumed a3 d1");
     sends("a4");
     ck_assert_str_eq(a_hears_all(), "a4");
-    all_deinit();
 }
 END_TEST
 
@@ -579,7 +555,6 @@ START_TEST(over_quota_the_slowest_lose_what_they_may)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
     ck_assert_str_eq(a_hears_all(), quotas[_i].heard);
     ck_assert_uint_eq(b.n_heard, 4);
-    all_deinit();
 }
 END_TEST
 
@@ -595,7 +570,6 @@ START_TEST(over_quota_a_backlog_weighs)
     sends_messages(1);
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 7)");
     ck_assert_int_eq(b.channel.state, CHANNEL_OPEN);
-    all_deinit();
 }
 END_TEST
 
@@ -607,7 +581,6 @@ START_TEST(over_quota_what_has_begun_is_finished)
     channel_began(&a.channel, 1);
     sends_messages(3);
     ck_assert_str_eq(a_hears_all(), "1 gap(slow-consumer 3)");
-    all_deinit();
 }
 END_TEST
 
@@ -648,8 +621,6 @@ START_TEST(each_lag_counts_for_its_own_user)
     program_reads(&c, UINT_MAX);
     stage_turn(&stage);
     ck_assert_uint_eq(stage_user(&stage, OTHER)->used[QUOTA_QUEUED_BYTES], 0);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -674,8 +645,6 @@ START_TEST(who_uses_up_his_own_loses_his_own)
     ck_assert_str_eq(program_heard(&c),
                      _i == 0 ? "error(slow-consumer) close(1006)" : "gap(slow-consumer 5)");
     ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 

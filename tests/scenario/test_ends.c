@@ -45,12 +45,6 @@ static struct upstream *a_and_b_share(void)
     return peer;
 }
 
-static void all_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-}
-
 /* --- the server ends it --- */
 
 START_TEST(every_channel_gets_code_and_reason)
@@ -68,7 +62,6 @@ START_TEST(every_channel_gets_code_and_reason)
     ck_assert(peer->is_freed);
     ck_assert_uint_eq(stage.shares.n_upstreams, 0);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_UPSTREAMS), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -80,7 +73,6 @@ START_TEST(failure_is_error_then_1006)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(protocol) close(1006)");
     ck_assert_str_eq(program_heard(&b), "error(protocol) close(1006)");
-    all_deinit();
 }
 END_TEST
 
@@ -95,8 +87,6 @@ START_TEST(failed_opening_reaches_all_that_wait)
     ck_assert_str_eq(program_heard(&a), "error(tls) close(1006)");
     ck_assert_str_eq(program_heard(&b), "error(tls) close(1006)");
     ck_assert_str_eq(program_heard(&c), "");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -122,7 +112,6 @@ START_TEST(each_fetches_what_stands_before_the_end_at_its_own_pace)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "two closing close(clean 1000)");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -141,7 +130,6 @@ START_TEST(closing_stands_where_it_was_said)
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open one closing two close(clean 1000)");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -156,7 +144,6 @@ START_TEST(end_before_open_was_told_comes_after_open)
     peer_ends(peer, true, 1000, "short");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open(p) hello close(clean 1000 short)");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -173,7 +160,6 @@ START_TEST(dead_client_of_an_ended_upstream_is_gone_at_once)
     channel_abandon(&b.channel); /* had been told its end */
     ck_assert_uint_eq(b.n_gone, 1);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -192,7 +178,6 @@ START_TEST(nothing_is_due_after_the_end)
     ck_assert_uint_eq(channel_due(&a.channel), 0);
     ck_assert_ptr_null(channel_peek(&a.channel));
     ck_assert_str_eq(program_heard(&a), "");
-    all_deinit();
 }
 END_TEST
 
@@ -231,8 +216,6 @@ START_TEST(drain_closes_with_1001_and_refuses_new_ones)
     ck_assert_str_eq(program_heard(&c), "closing close(clean 1001)");
     program_deinit(&e);
     program_deinit(&d);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -249,7 +232,6 @@ START_TEST(drain_does_not_wait_for_linger)
     ck_assert_uint_eq(peer->close_code, 1001);
     stage_wait(&stage, 20000);
     peer_ends(peer, true, 1001, "");
-    all_deinit();
 }
 END_TEST
 
@@ -266,7 +248,6 @@ START_TEST(close_by_request_carries_its_code)
     share_close(a.channel.share, 1000, (struct wsp_view){0});
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "closing close(clean 3001 maintenance)");
-    all_deinit();
 }
 END_TEST
 
@@ -277,7 +258,6 @@ START_TEST(close_by_request_while_connecting)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_uint_eq(stage_peer(&stage)->close_code, 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -294,7 +274,6 @@ START_TEST(open_after_giving_up_is_too_late)
     peer_fails(stage_peer(&stage), WSP_CAUSE_CANCELLED);
     stage_turn(&stage);
     ck_assert_uint_eq(stage.n_peers, 2);
-    all_deinit();
 }
 END_TEST
 
@@ -308,7 +287,6 @@ START_TEST(each_change_of_state_is_told_once)
     ck_assert_uint_eq(stage.n_changes, 3);
     peer_ends(peer, true, 1000, "");
     ck_assert_uint_eq(stage.n_changes, 4);
-    all_deinit();
 }
 END_TEST
 
@@ -326,8 +304,6 @@ START_TEST(the_end_of_the_daemon_leaves_nothing)
     ck_assert(peer->is_freed);
     ck_assert_ptr_null(a.channel.share);
     ck_assert_int_eq(c.channel.state, CHANNEL_ENDED);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 

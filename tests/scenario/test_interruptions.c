@@ -136,7 +136,6 @@ START_TEST(who_has_caught_up_hears_each_interruption)
     sends(peer, 3, 3);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed 3");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -167,7 +166,6 @@ START_TEST(who_lags_hears_of_those_between_its_messages)
     peer = comes_again();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -194,7 +192,6 @@ START_TEST(an_interruption_at_every_point)
         strcat(heard, " ");
     strcat(heard, program_heard(&a));
     ck_assert_str_eq(heard, "1 2 3 interrupted(lost) resumed 4 5");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -238,8 +235,6 @@ START_TEST(a_position_of_before_a_reconnection)
     resumes(&b, &before[_i]);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), heard[_i]);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -253,8 +248,6 @@ START_TEST(a_position_of_an_epoch_that_has_gone)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b),
                      "open gap(unknown-epoch ?) (3) interrupted(lost) resumed (4)");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -273,8 +266,6 @@ START_TEST(a_replay_over_a_reconnection)
     ck_assert_str_eq(program_heard(&b),
                      "open (1) (2) interrupted(lost) resumed (3) "
                      "interrupted(lost) resumed (4) interrupted(lost) resumed 5");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -307,7 +298,6 @@ START_TEST(end_after_an_interruption)
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), heard[_i]);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -355,8 +345,6 @@ START_TEST(who_joins_while_it_is_away_gets_what_is_kept)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), heard[_i % 5]);
     ck_assert_str_eq(program_heard(&a), "1 2 interrupted(lost) resumed 3");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -388,8 +376,6 @@ START_TEST(who_comes_back_after_interruptions_without_him)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open gap(unknown-epoch ?) (1) (2) (3) interrupted(lost) "
                                         "resumed (4) (5)");
-    program_deinit(&c);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -435,9 +421,6 @@ START_TEST(others_pass_over_an_answer)
     ck_assert_str_eq(program_heard(&a), "1 for a 5 for a again 7");
     ck_assert_str_eq(program_heard(&b), "1 for b for b too 5 7");
     ck_assert_str_eq(program_heard(&c), "open (1) (5) 7");
-    program_deinit(&c);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -462,8 +445,6 @@ START_TEST(resume_over_an_answer_to_another)
     sends(peer, 4, 4);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (3) 4");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 

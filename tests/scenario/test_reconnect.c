@@ -147,7 +147,6 @@ START_TEST(an_open_one_comes_back_if_that_heals)
         ck_assert_str_eq(program_heard(&p->a), last_words(i));
         ck_assert_uint_eq(fake_clock_next_ms(&p->stage.clock), UINT64_MAX);
     }
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -173,7 +172,6 @@ START_TEST(the_first_attempt_is_tried_again_if_that_heals)
     } else {
         ck_assert_str_eq(program_heard(&p->a), last_words(i));
     }
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -197,7 +195,6 @@ START_TEST(what_was_away_goes_on_trying_if_that_heals)
     } else {
         ck_assert_str_eq(program_heard(&p->a), last_words(_i));
     }
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -222,8 +219,6 @@ START_TEST(a_close_is_not_told_before_it_has_ended)
     ck_assert_str_eq(program_heard(&p->a), "resumed");
     ck_assert_str_eq(program_heard(&p->b), "open(v1)");
     ck_assert_str_eq(peer_receives(stage_peer(&p->stage)), "late");
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -244,8 +239,6 @@ START_TEST(another_subprotocol_is_final)
     peer_ends(peer, true, 1000, "");
     stage_turn(&p->stage);
     ck_assert(peer->is_freed);
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -271,7 +264,6 @@ START_TEST(delays_double_up_to_the_greatest)
         fails();
         persistent_attempt_after(0);
     }
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -283,7 +275,6 @@ START_TEST(a_delay_is_as_random_as_it_is_told)
     p->bits = delays[_i];
     fails();
     persistent_attempt_after(delays[_i]);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -307,7 +298,6 @@ START_TEST(delays_begin_anew_after_min_uptime)
     p->bits *= 2;
     fails();
     persistent_attempt_after(p->bits);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -326,7 +316,6 @@ START_TEST(retry_after_is_the_least)
     peer_ends_as(stage_peer(&p->stage), &ending);
     ck_assert_uint_eq(reconnect_wait_ms(p->a.channel.share), UINT64_C(1000) * heeded[_i] + 700);
     persistent_attempt_after(UINT64_C(1000) * heeded[_i] + 700);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -379,7 +368,6 @@ START_TEST(it_is_renewed_in_time)
     stage_wait(&p->stage, 1);
     ck_assert(peer->is_close_asked);
     ck_assert_uint_eq(peer->close_code, 1000);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -409,7 +397,6 @@ START_TEST(a_renewal_loses_nothing_and_tells_it)
     ck_assert(!peer->is_close_asked);
     stage_wait(&p->stage, MIN_MS + 1);
     ck_assert(peer->is_close_asked);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -423,7 +410,6 @@ START_TEST(a_renewal_comes_back_whatever_the_server_says)
     stage_wait(&p->stage, p->rotate_ms);
     peer_ends_as(stage_peer(&p->stage), &ending);
     persistent_attempt_after(0);
-    program_deinit(&p->a);
 }
 END_TEST
 

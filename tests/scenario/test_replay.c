@@ -122,8 +122,6 @@ START_TEST(replay_then_live_at_every_point_of_the_seam)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), expected("", first, joins_after + 1, N));
     ck_assert_str_eq(program_heard(&a), "1 2 3 4 5 6");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -143,9 +141,6 @@ START_TEST(who_wants_less_gets_less)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (5) (6) 7");
     ck_assert_str_eq(program_heard(&c), "open 7");
-    program_deinit(&c);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -166,9 +161,6 @@ START_TEST(who_joined_while_connecting_has_no_replay)
     ck_assert_str_eq(program_heard(&a), "open 1 2 3");
     ck_assert_str_eq(program_heard(&b), "open 1 2 3");
     ck_assert_str_eq(program_heard(&c), "open (1) (2) 3");
-    program_deinit(&c);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -189,7 +181,6 @@ START_TEST(what_comes_while_it_lingers_is_kept)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (2) (3) (4) (5) 6");
     ck_assert(!peer->is_close_asked);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -214,8 +205,6 @@ START_TEST(who_comes_when_it_closes_gets_nothing_of_it)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 2 3 closing late close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?) 1");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -237,8 +226,6 @@ START_TEST(join_and_last_leave_race)
     stage_turn(&stage);
     ck_assert(!peer->is_close_asked);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) 3");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -258,8 +245,6 @@ START_TEST(send_in_the_join_race)
     ck_assert_str_eq(program_heard(&b), "open (1) (2) 3");
     ck_assert_str_eq(program_heard(&a), "1 2 3");
     ck_assert_str_eq(peer_receives(peer), "");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -277,7 +262,6 @@ START_TEST(close_in_the_race_of_open_and_send)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_uint_eq(a.sent_told, 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -305,8 +289,6 @@ START_TEST(leave_within_a_replayed_message)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) (3) 4 close(clean 1000)");
     ck_assert_str_eq(program_heard(&a), "1 2 3 4 5");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -335,8 +317,6 @@ START_TEST(two_leaves)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "");
     ck_assert_str_eq(program_heard(&b), "");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -352,8 +332,6 @@ START_TEST(end_before_anything_of_the_replay_was_read)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) (3) error(lost) close(1006)");
     ck_assert_str_eq(program_heard(&a), "1 2 3 error(lost) close(1006)");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -375,9 +353,6 @@ START_TEST(close_before_the_replay_was_told)
     channel_close(&c.channel, 1000, (struct wsp_view){0}, true);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "error(cancelled) close(1006)");
-    program_deinit(&c);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -404,8 +379,6 @@ START_TEST(resume_at_every_number)
         snprintf(gap, sizeof(gap), " gap(not-kept %u)", oldest - after - 1);
     ck_assert_str_eq(program_heard(&b),
                      expected(gap, after + 1 < oldest ? oldest : after + 1, N + 1, N + 2));
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -434,7 +407,6 @@ START_TEST(who_comes_back_goes_on_where_it_was)
     stage_turn(&stage);
     snprintf(rest, sizeof(rest), "%s", expected("", n_read + 1, 6, 6));
     ck_assert_str_eq(program_heard(&b), rest);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -463,9 +435,6 @@ START_TEST(resume_into_another_upstream_is_unknown)
     resumes(&a, &old);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open gap(unknown-epoch ?) (1) (2) (3) (4)");
-    program_deinit(&c);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -480,8 +449,6 @@ START_TEST(resume_of_a_private_channel_is_unknown)
     peer_opens(stage_peer(&stage), "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?)");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -499,8 +466,6 @@ START_TEST(resume_at_another_users_position_is_unknown)
     peer_opens(stage_peer(&stage), "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?)");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -531,8 +496,6 @@ START_TEST(a_replay_makes_nobody_slow)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "error(slow-consumer) close(1006)");
     ck_assert_uint_eq(a.n_heard, N + 2);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -551,7 +514,6 @@ START_TEST(what_is_kept_is_bounded)
     peer_sends_bytes(peer, 20000); /* more than all that is kept together */
     stage_turn(&stage);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -580,7 +542,6 @@ START_TEST(what_is_kept_gives_way_before_anybody_suffers)
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_heard, 25);
     ck_assert(!a.is_ended);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -605,8 +566,6 @@ START_TEST(where_nobody_can_join_nothing_is_kept)
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 2 3 4 close(clean 1000)");
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -635,8 +594,6 @@ START_TEST(what_another_upstream_keeps_gives_way_too)
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_heard, 9);
     ck_assert(!a.is_ended && !b.is_ended);
-    program_deinit(&b);
-    program_deinit(&a);
 }
 END_TEST
 

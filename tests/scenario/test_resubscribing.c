@@ -55,12 +55,6 @@ static void a_and_b_share(void)
     ck_assert_str_eq(program_heard(&b), "open");
 }
 
-static void both_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-}
-
 /* What has been written by the end of a turn. */
 static const char *receives(void)
 {
@@ -105,7 +99,6 @@ START_TEST(all_is_said_anew_before_anything_else)
     /* One heartbeat, and that of this connection. */
     stage_wait(&stage, BEAT);
     ck_assert_str_eq(receives(), "ping");
-    both_deinit();
 }
 END_TEST
 
@@ -133,7 +126,6 @@ START_TEST(said_anew_at_the_pace_while_all_messages_wait)
     ck_assert_str_eq(receives(), "ping");
     stage_wait(&stage, PACE / 2);
     ck_assert_str_eq(receives(), "+y b1");
-    both_deinit();
 }
 END_TEST
 
@@ -147,7 +139,6 @@ START_TEST(the_pace_of_a_connection_ends_with_it)
     comes_back();
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "login");
-    both_deinit();
 }
 END_TEST
 
@@ -166,8 +157,6 @@ START_TEST(what_has_changed_while_it_was_away)
     stage_turn(&stage);
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "+z +w");
-    program_deinit(&b);
-    program_deinit(&c);
 }
 END_TEST
 
@@ -181,7 +170,6 @@ START_TEST(what_was_on_its_way_is_said_again)
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "+x");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
-    both_deinit();
 }
 END_TEST
 
@@ -199,7 +187,6 @@ START_TEST(a_withdrawal_that_was_due_is_not_owed_to_the_next)
     stage_wait(&stage, PACE);
     ck_assert_str_eq(receives(), "");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SUBSCRIPTION_BYTES), 0);
-    both_deinit();
 }
 END_TEST
 
@@ -214,7 +201,6 @@ START_TEST(refused_messages_do_not_hold_up_what_was_asked_for_behind_them)
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "+x");
     ck_assert_uint_eq(a.channel.n_unsent, 1);
-    both_deinit();
 }
 END_TEST
 
@@ -229,7 +215,6 @@ START_TEST(messages_that_come_back_stay_before_what_was_asked_for_behind_them)
     comes_back();
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "a1 a2 +x a3");
-    both_deinit();
 }
 END_TEST
 
@@ -243,7 +228,6 @@ START_TEST(a_private_channel_comes_back_with_what_it_holds)
     comes_back();
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "+x");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -261,7 +245,6 @@ START_TEST(a_lost_heartbeat_brings_it_back)
     peer_sends(peer, "pong"); /* to the old one's heartbeat, from nobody */
     stage_turn(&stage);
     ck_assert_ptr_nonnull(strstr(program_heard(&a), "resumed pong"));
-    both_deinit();
 }
 END_TEST
 

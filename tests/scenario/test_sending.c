@@ -76,7 +76,6 @@ START_TEST(senders_take_turns)
     sends(&c, "c1");
     sends(&c, "c2");
     ck_assert_str_eq(peer_receives(peer), "a1 b1 c1 a2 c2 a3");
-    all_deinit();
 }
 END_TEST
 
@@ -97,7 +96,6 @@ START_TEST(flood_does_not_starve)
     }
     ck_assert_uint_le(n_before, 1);
     peer_writes(peer, outgoing);
-    all_deinit();
 }
 END_TEST
 
@@ -117,7 +115,6 @@ START_TEST(taken_ones_keep_their_order_in_flight)
     ck_assert_str_eq(peer_receives(peer), "3");
     peer_writes(peer, second);
     ck_assert_ptr_null(peer_takes(peer));
-    all_deinit();
 }
 END_TEST
 
@@ -149,7 +146,6 @@ START_TEST(sent_counts_bytes_that_reached_the_network)
     ck_assert_uint_eq(a.channel.share->n_out, 2);
     ck_assert_uint_eq(a.channel.share->n_out_bytes, 11);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -161,7 +157,6 @@ START_TEST(empty_message_is_a_message)
     stage_turn(&stage);
     ck_assert_uint_eq(a.channel.n_sent, 1);
     ck_assert_uint_eq(a.channel.cost_done, 12);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -177,7 +172,6 @@ START_TEST(what_an_end_overtakes_is_never_sent)
     ck_assert_uint_eq(a.sent_told, 0);
     ck_assert_uint_eq(a.channel.outbox_bytes, 12);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -204,7 +198,6 @@ START_TEST(sends_before_open_wait_for_it)
     ck_assert_str_eq(peer_receives(peer), "a1 c1 a2");
     ck_assert_str_eq(program_heard(&a), "open");
     ck_assert_str_eq(program_heard(&b), "error(cancelled) close(1006)");
-    all_deinit();
 }
 END_TEST
 
@@ -225,7 +218,6 @@ START_TEST(sends_before_open_of_a_dead_client_still_go)
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_gone, 1);
     ck_assert_uint_eq(peer->close_code, 1001);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -241,8 +233,6 @@ START_TEST(sends_before_an_open_that_fails_are_dropped)
     ck_assert_str_eq(program_heard(&a), "error(connect) close(1006)");
     ck_assert_uint_eq(b.n_gone, 1);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&a);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -262,7 +252,6 @@ START_TEST(send_after_close_goes_nowhere)
     sends(&a, "after");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
     ck_assert_uint_eq(a.sent_told, 6);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -276,7 +265,6 @@ START_TEST(nothing_goes_once_the_server_closes)
     peer_ends(peer, true, 1001, "bye");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "closing close(clean 1001 bye)");
-    all_deinit();
 }
 END_TEST
 
@@ -305,7 +293,6 @@ START_TEST(shared_close_waits_for_its_own_sends_only)
     ck_assert_str_eq(program_heard(&a), "close(clean 3000 done)");
     ck_assert_uint_eq(a.sent_told, 4);
     peer_writes(peer, of_b);
-    all_deinit();
 }
 END_TEST
 
@@ -327,7 +314,6 @@ START_TEST(private_close_waits_for_sends_then_for_the_server)
     peer_ends(peer, true, 4001, "server's");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "in between close(clean 4001 server's)");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -341,7 +327,6 @@ START_TEST(close_without_a_code_has_none_on_the_wire)
     peer_ends(peer, true, 1005, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1005)");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -356,7 +341,6 @@ START_TEST(server_that_closes_first_overtakes_a_close_that_waits)
     peer_ends(peer, true, 1001, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1001)"); /* it asked itself: no CLOSING */
-    program_deinit(&a);
 }
 END_TEST
 
@@ -417,7 +401,6 @@ START_TEST(who_leaves_waits_while_the_server_takes_something)
     peer_ends(peer, true, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -437,7 +420,6 @@ START_TEST(whole_messages_of_a_dead_client_still_go)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "");
     ck_assert_str_eq(program_heard(&b), "for the living");
-    all_deinit();
 }
 END_TEST
 
@@ -471,7 +453,6 @@ START_TEST(dead_client_that_had_asked_to_close_closes_as_it_asked)
     ck_assert_uint_eq(a.n_gone, 1);
     ck_assert_uint_eq(peer->close_code, 3000);
     ck_assert_str_eq(peer->close_reason, "x");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -490,7 +471,6 @@ START_TEST(dead_client_goes_when_its_upstream_does)
     else
         share_close(a.channel.share, 1000, (struct wsp_view){0});
     ck_assert_uint_eq(a.n_gone, 1);
-    all_deinit();
 }
 END_TEST
 
@@ -508,8 +488,6 @@ START_TEST(what_is_in_flight_survives_its_channel)
     ck_assert_uint_eq(peer->share->n_out_bytes, 9);
     ck_assert_ptr_null(peer_takes(peer));
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&b);
-    program_deinit(&c);
 }
 END_TEST
 
@@ -532,7 +510,6 @@ START_TEST(failed_channel_sends_no_more)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "");
     ck_assert_str_eq(program_heard(&b), "x");
-    all_deinit();
 }
 END_TEST
 

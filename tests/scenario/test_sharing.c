@@ -50,12 +50,6 @@ static struct upstream *a_and_b_share(void)
     return peer;
 }
 
-static void all_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-}
-
 /* --- who meets --- */
 
 START_TEST(one_upstream_serves_all_that_share)
@@ -70,7 +64,6 @@ START_TEST(one_upstream_serves_all_that_share)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_UPSTREAMS), 1);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_CHANNELS), 2);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -81,8 +74,6 @@ START_TEST(private_means_an_upstream_of_its_own)
     opens(&c, STAGE_PRIVATE);
     ck_assert_uint_eq(stage.n_peers, 3);
     ck_assert_uint_eq(stage.shares.n_upstreams, 3);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -91,7 +82,6 @@ START_TEST(users_do_not_meet)
     opens(&a, STAGE_SHARED);
     ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID + 1, URL, STAGE_SHARED), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
-    all_deinit();
 }
 END_TEST
 
@@ -103,8 +93,6 @@ START_TEST(other_urls_do_not_meet)
         program_opens(&c, &stage, STAGE_UID, "HTTPS://FEED.example:443/./live", STAGE_SHARED), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_ptr_eq(c.channel.share, a.channel.share);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -115,8 +103,6 @@ START_TEST(one_more_upstream_than_allowed_is_refused)
     opens(&b, STAGE_SHARED); /* needs none of its own */
     ck_assert_int_eq(program_opens(&c, &stage, STAGE_UID, URL, STAGE_PRIVATE), WSP_CAUSE_QUOTA);
     ck_assert_uint_eq(stage.n_peers, 1);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -132,7 +118,6 @@ START_TEST(one_more_channel_than_allowed_can_still_be_told)
     channel_fail(&b.channel, &failure);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "error(quota) close(1006)");
-    all_deinit();
 }
 END_TEST
 
@@ -153,7 +138,6 @@ START_TEST(joining_an_open_upstream_is_immediate)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open(chat) before after");
     ck_assert_str_eq(program_heard(&b), "open(chat) after");
-    all_deinit();
 }
 END_TEST
 
@@ -172,8 +156,6 @@ START_TEST(who_joins_while_another_lags_sees_only_what_comes)
     ck_assert_str_eq(program_heard(&a), "one two three");
     ck_assert_str_eq(program_heard(&b), "one two three");
     ck_assert_str_eq(program_heard(&c), "open(chat) three");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -187,7 +169,6 @@ START_TEST(the_same_url_twice_in_one_client_is_two_channels)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "still here");
-    all_deinit();
 }
 END_TEST
 
@@ -208,7 +189,6 @@ START_TEST(join_wins_the_race_with_the_last_leave)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "open x");
-    all_deinit();
 }
 END_TEST
 
@@ -231,8 +211,6 @@ START_TEST(who_comes_when_it_closes_gets_a_new_one)
     ck_assert_str_eq(program_heard(&a), "closing late close(clean 4000 bye)");
     ck_assert_str_eq(program_heard(&b), "closing late close(clean 4000 bye)");
     ck_assert_str_eq(program_heard(&c), "open(new)");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -249,8 +227,6 @@ START_TEST(who_comes_when_it_has_ended_gets_a_new_one)
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "unread error(lost) close(1006)");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -275,7 +251,6 @@ START_TEST(close_detaches_at_once_and_clean)
     stage_turn(&stage);
     ck_assert_uint_eq(stage.shares.n_upstreams, 0);
     ck_assert(peer->is_freed);
-    all_deinit();
 }
 END_TEST
 
@@ -290,7 +265,6 @@ START_TEST(last_leaver_is_not_told_twice)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 3000 mine)");
     ck_assert_str_eq(program_heard(&b), "close(clean 1000)");
-    all_deinit();
 }
 END_TEST
 
@@ -318,8 +292,6 @@ START_TEST(linger_keeps_the_upstream_for_who_comes_in_time)
     stage_wait(&stage, 1);
     ck_assert(peer->is_close_asked);
     ck_assert_uint_eq(peer->close_code, 1000);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -342,8 +314,6 @@ START_TEST(longest_linger_of_all_that_joined_holds)
     ck_assert(!peer->is_close_asked);
     stage_wait(&stage, 1);
     ck_assert(peer->is_close_asked);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -363,8 +333,6 @@ START_TEST(linger_begins_anew_with_each_last_leave)
     ck_assert(!peer->is_close_asked);
     stage_wait(&stage, 1);
     ck_assert(peer->is_close_asked);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -386,7 +354,6 @@ START_TEST(linger_is_not_prolonged_by_what_still_comes)
     ck_assert(!peer->is_close_asked);
     stage_wait(&stage, 1);
     ck_assert(peer->is_close_asked);
-    all_deinit();
 }
 END_TEST
 
@@ -405,7 +372,6 @@ START_TEST(last_client_that_dies_starts_linger_too)
     ck_assert(!peer->is_close_asked);
     stage_wait(&stage, 1);
     ck_assert_uint_eq(peer->close_code, 1000);
-    all_deinit();
 }
 END_TEST
 
@@ -427,7 +393,6 @@ START_TEST(messages_before_a_close_are_still_heard)
     ck_assert_str_eq(program_heard(&a), "one two close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "one two three four");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    all_deinit();
 }
 END_TEST
 
@@ -445,7 +410,6 @@ START_TEST(who_wants_no_more_gets_no_more)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "one");
-    all_deinit();
 }
 END_TEST
 
@@ -469,7 +433,6 @@ START_TEST(discard_may_come_after_close)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open close(clean 1000)");
     ck_assert_uint_eq(peer->close_code, 1000);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -489,7 +452,6 @@ START_TEST(close_while_connecting_fails_only_that_channel)
     peer_opens(peer, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open");
-    all_deinit();
 }
 END_TEST
 
@@ -512,7 +474,6 @@ START_TEST(last_close_while_connecting_gives_up)
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_str_eq(program_heard(&b), "");
-    all_deinit();
 }
 END_TEST
 
@@ -525,7 +486,6 @@ START_TEST(close_before_open_was_told_is_close_while_connecting)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_uint_eq(stage_peer(&stage)->close_code, 1000);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -569,7 +529,6 @@ START_TEST(leave_within_the_wake_of_a_message)
     ck_assert_str_eq(program_heard(&a), "one close(clean 1000)");
     ck_assert_uint_eq(b.n_gone, 1);
     ck_assert(peer->is_close_asked);
-    all_deinit();
 }
 END_TEST
 
@@ -594,7 +553,6 @@ START_TEST(freed_within_the_wake)
     ck_assert_str_eq(program_heard(&c), _i / 2 == 0   ? "x"
                                         : _i / 2 == 1 ? "closing"
                                                       : "error(lost) close(1006)");
-    program_deinit(&c);
 }
 END_TEST
 
@@ -621,8 +579,6 @@ START_TEST(join_within_the_wake)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "one two");
     ck_assert_str_eq(program_heard(&c), "open(chat) two");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -636,8 +592,6 @@ START_TEST(join_within_the_wake_of_open)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open x");
     ck_assert_str_eq(program_heard(&c), "open x");
-    program_deinit(&c);
-    program_deinit(&a);
 }
 END_TEST
 

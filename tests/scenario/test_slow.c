@@ -62,12 +62,6 @@ static void a_is_private(void)
     program_heard(&a);
 }
 
-static void all_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-}
-
 /* Each in a turn of its own. */
 static void sends_messages(unsigned n)
 {
@@ -96,7 +90,6 @@ START_TEST(at_the_bound_nothing_happens_one_past_it_ends)
     ck_assert_str_eq(program_heard(&a), "error(slow-consumer) close(1006)");
     ck_assert_uint_eq(b.n_heard, 12);
     ck_assert_uint_eq(peer->n_pauses, 0);
-    all_deinit();
 }
 END_TEST
 
@@ -112,7 +105,6 @@ START_TEST(the_end_says_how_far_behind)
              (unsigned long long)(12 * cost), (unsigned long long)(10 * cost));
     ck_assert_str_eq(a.channel.ending.failure.text, expected);
     ck_assert(!a.channel.ending.was_clean);
-    all_deinit();
 }
 END_TEST
 
@@ -129,7 +121,6 @@ START_TEST(giant_message_alone_never_counts_as_slow)
     peer_sends_bytes(peer, 1000 * LEN); /* now it is behind by a giant that it is not reading */
     stage_turn(&stage);
     ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
-    all_deinit();
 }
 END_TEST
 
@@ -141,7 +132,6 @@ START_TEST(burst_within_a_turn_harms_nobody_who_reads)
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_heard, 1000);
     ck_assert_uint_eq(b.n_heard, 1000);
-    all_deinit();
 }
 END_TEST
 
@@ -154,8 +144,6 @@ START_TEST(who_is_cut_before_open_was_told_hears_open_first)
     program_reads(&c, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open error(slow-consumer) close(1006)");
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -173,7 +161,6 @@ START_TEST(slow_one_that_had_left_fails_too)
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(slow-consumer) close(1006)");
-    all_deinit();
 }
 END_TEST
 
@@ -187,7 +174,6 @@ START_TEST(private_may_choose_to_disconnect)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(slow-consumer) close(1006)");
     ck_assert_uint_eq(peer->close_code, 1001);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -213,7 +199,6 @@ START_TEST(slow_one_may_take_others_along_as_it_ends)
     a.data = &b;
     sends_messages(1);
     ck_assert_int_eq(c.channel.state, CHANNEL_ENDED);
-    program_deinit(&c);
 }
 END_TEST
 
@@ -239,7 +224,6 @@ START_TEST(private_pauses_past_the_bound_and_resumes_at_half)
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_heard, 13);
     ck_assert_uint_eq(peer->n_pauses, 1);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -253,7 +237,6 @@ START_TEST(who_wants_no_more_blocks_no_more)
     stage_turn(&stage);
     ck_assert(!peer->is_paused);
     ck_assert(peer->is_close_asked);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -272,7 +255,6 @@ START_TEST(dead_client_blocks_no_more)
     program_deinit(&a);
     stage_wait(&stage, 10000);
     ck_assert(!peer->is_paused);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -296,8 +278,6 @@ START_TEST(shared_block_is_over_when_the_last_has_caught_up)
     ck_assert_uint_eq(b.n_heard, 12);
     ck_assert_uint_eq(c.n_heard, 12);
     ck_assert_int_eq(b.channel.state, CHANNEL_OPEN);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -318,7 +298,6 @@ START_TEST(shared_block_ends_with_block_timeout)
     sends_messages(1);
     ck_assert_str_eq(program_heard(&a), "error(slow-consumer) close(1006)");
     ck_assert_uint_eq(b.n_heard, 13);
-    all_deinit();
 }
 END_TEST
 
@@ -342,7 +321,6 @@ START_TEST(each_that_blocks_has_its_own_time)
     fake_clock_advance(&stage.clock, 1);
     ck_assert_int_eq(b.channel.state, CHANNEL_ENDED);
     ck_assert(!peer->is_paused);
-    all_deinit();
 }
 END_TEST
 
@@ -366,7 +344,6 @@ START_TEST(policies_may_differ_on_one_upstream)
     sends_messages(8);
     ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
     ck_assert(peer->is_paused);
-    all_deinit();
 }
 END_TEST
 
@@ -385,7 +362,6 @@ START_TEST(after_the_end_nobody_blocks)
     stage_turn(&stage);
     ck_assert_uint_eq(b.n_heard, 12);
     ck_assert_int_eq(b.channel.ending.failure.cause, 0);
-    all_deinit();
 }
 END_TEST
 
@@ -403,7 +379,6 @@ START_TEST(blocked_upstream_may_end)
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_heard, 12);
     ck_assert_ptr_nonnull(strstr(program_heard(&a), "[100] error(lost) close(1006)"));
-    all_deinit();
 }
 END_TEST
 
@@ -422,7 +397,6 @@ START_TEST(private_pauses_when_its_owner_has_too_much_queued)
     stage_turn(&stage);
     ck_assert(!peer->is_paused);
     ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -449,7 +423,6 @@ START_TEST(private_that_has_read_everything_goes_on_whatever_others_do)
     sends_messages(3);
     ck_assert_uint_eq(b.n_heard, 4);
     ck_assert(!peer->is_paused);
-    all_deinit();
 }
 END_TEST
 
@@ -471,8 +444,6 @@ START_TEST(of_a_shared_one_those_that_lag_most_end)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 3 * cost);
     ck_assert_uint_eq(c.n_heard, 4);
     ck_assert(!peer->is_paused);
-    program_deinit(&c);
-    all_deinit();
 }
 END_TEST
 
@@ -486,7 +457,6 @@ START_TEST(nobody_ends_for_the_message_that_it_is_reading)
     sends_messages(1);
     ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
     ck_assert_uint_eq(b.n_heard, 2);
-    all_deinit();
 }
 END_TEST
 
@@ -498,7 +468,6 @@ START_TEST(slow_readers_fail_no_send)
     sends_messages(4);
     ck_assert_int_eq(program_sends(&a, "still goes"), 0);
     ck_assert_str_eq(peer_receives(peer), "still goes");
-    program_deinit(&a);
 }
 END_TEST
 

@@ -87,7 +87,6 @@ START_TEST(the_greeting_goes_before_what_channels_have_sent)
     ck_assert_str_eq(program_heard(&a), "open");
     ck_assert_uint_eq(a.sent_told, 2); /* of its own alone */
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -114,7 +113,6 @@ START_TEST(a_paced_greeting_holds_everything_back)
     ck_assert_str_eq(receives(), "+x a1");
     program_sends(&a, "a2"); /* keeps to no pace */
     ck_assert_str_eq(receives(), "a2");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -125,8 +123,6 @@ START_TEST(who_joins_is_not_greeted)
     ck_assert_str_eq(receives(), "login");
     opens(&c, STAGE_SHARED);
     ck_assert_str_eq(receives(), "");
-    program_deinit(&c);
-    both_deinit();
 }
 END_TEST
 
@@ -137,7 +133,6 @@ START_TEST(a_private_upstream_is_greeted_too)
     peer = stage_peer(&stage);
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "login");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -169,7 +164,6 @@ START_TEST(who_leaves_does_not_wait_for_ever_for_what_goes_before)
     stage_wait(&stage, 1);
     stage_turn(&stage);
     ck_assert_ptr_nonnull(strstr(program_heard(&a), "error(timeout) close(1006)"));
-    both_deinit();
 }
 END_TEST
 
@@ -187,7 +181,6 @@ START_TEST(who_has_closed_amid_a_paced_greeting_still_has_its_sends_sent)
     ck_assert_str_eq(receives(), "list a1");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
-    both_deinit();
 }
 END_TEST
 
@@ -203,7 +196,6 @@ START_TEST(nothing_is_said_while_it_closes)
     stage_wait(&stage, PACE);
     ck_assert_str_eq(receives(), "");
     ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), UINT64_MAX);
-    both_deinit();
 }
 END_TEST
 
@@ -248,7 +240,6 @@ START_TEST(a_credential_that_cannot_be_read_ends_the_connection)
     ck_assert_str_eq(receives(), "");
     ck_assert_uint_eq(peer->failed, WSP_CAUSE_CREDENTIAL);
     peer_fails(peer, WSP_CAUSE_CREDENTIAL);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -263,7 +254,6 @@ START_TEST(what_was_asked_for_while_it_connects_goes_first)
     ck_assert_uint_eq(peer->n_wakes, 0);
     peer_opens(peer, "");
     ck_assert_str_eq(receives(), "+x a1");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -282,7 +272,6 @@ START_TEST(counted_over_channels)
     ck_assert_str_eq(receives(), "-x");
     program_deinit(&b); /* dies */
     ck_assert_str_eq(receives(), "-y");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -302,7 +291,6 @@ START_TEST(the_last_leaves_as_another_joins)
     program_unsubscribes(&c, "+x");
     subscribes(&c, "+x");
     ck_assert_str_eq(receives(), "");
-    program_deinit(&c);
 }
 END_TEST
 
@@ -325,7 +313,6 @@ START_TEST(whatever_ends_a_channel_withdraws_what_it_held)
     default: break;
     }
     ck_assert_str_eq(receives(), "-x");
-    both_deinit();
 }
 END_TEST
 
@@ -338,7 +325,6 @@ START_TEST(who_closes_has_sent_before_it_is_withdrawn)
     program_closes(&a, 1000, "");
     ck_assert_str_eq(receives(), "a1");
     ck_assert_str_eq(receives(), "-x");
-    both_deinit();
 }
 END_TEST
 
@@ -356,7 +342,6 @@ START_TEST(nothing_is_withdrawn_where_the_upstream_closes_anyway)
     ck_assert(peer->is_close_asked);
     peer_ends(peer, true, 1000, "");
     stage_turn(&stage);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -392,7 +377,6 @@ START_TEST(of_a_private_channel_they_go_too)
     ck_assert_str_eq(receives(), "+x +y");
     program_unsubscribes(&a, "+x");
     ck_assert_str_eq(receives(), "-x");
-    program_deinit(&a);
 }
 END_TEST
 
@@ -413,7 +397,6 @@ START_TEST(among_its_own_messages_each_has_its_place)
     program_unsubscribes(&a, "+y");
     ck_assert_str_eq(receives(), "a4");
     ck_assert_str_eq(receives(), "-y");
-    both_deinit();
 }
 END_TEST
 
@@ -432,7 +415,6 @@ START_TEST(subscriptions_and_messages_take_turns)
     subscribes(&a, "+4");
     program_sends(&a, "a4"); /* has nothing else to wait for than its own */
     ck_assert_str_eq(receives(), "+4 a4");
-    both_deinit();
 }
 END_TEST
 
@@ -450,7 +432,6 @@ START_TEST(only_who_has_subscribed_waits_for_the_pace)
     ck_assert_str_eq(receives(), "b2");
     stage_wait(&stage, PACE);
     ck_assert_str_eq(receives(), "+y a1");
-    both_deinit();
 }
 END_TEST
 
@@ -468,7 +449,6 @@ START_TEST(who_has_closed_may_wait_for_its_subscription)
     ck_assert_str_eq(receives(), "+y a1");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
-    both_deinit();
 }
 END_TEST
 
@@ -485,7 +465,6 @@ START_TEST(withdrawals_keep_to_the_pace_and_may_be_spared_by_it)
     ck_assert_str_eq(receives(), "");
     program_unsubscribes(&b, "+x");
     ck_assert_str_eq(receives(), "-x");
-    both_deinit();
 }
 END_TEST
 
@@ -505,8 +484,6 @@ START_TEST(another_on_leave_ends_who_gives_it)
     ck_assert_int_eq(program_subscribes(&b, "+x", "-X"), 0);
     ck_assert_str_eq(receives(), "+x"); /* y went with b */
     is_refused(&b, "error(conflict) close(1006)");
-    program_deinit(&a);
-    program_deinit(&b);
 }
 END_TEST
 
@@ -524,7 +501,6 @@ START_TEST(more_than_the_quota_ends_who_asks)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_SUBSCRIPTION_BYTES), 0);
     subscribes(&a, "+x");
     ck_assert_str_eq(receives(), "+x");
-    both_deinit();
 }
 END_TEST
 
@@ -538,7 +514,6 @@ START_TEST(a_text_longer_than_a_message_may_be_ends_who_gives_it)
     is_refused(&a, "error(too-big) close(1006)");
     ck_assert_int_eq(program_subscribes(&b, "+x", text), 0);
     is_refused(&b, "error(too-big) close(1006)");
-    both_deinit();
 }
 END_TEST
 
@@ -554,7 +529,6 @@ START_TEST(who_has_ended_asks_for_nothing)
     program_closes(&b, 1000, "");
     subscribes(&b, "+y");
     ck_assert_str_eq(receives(), "b1");
-    both_deinit();
 }
 END_TEST
 
@@ -585,7 +559,6 @@ START_TEST(one_heartbeat_however_many_channels)
         ck_assert_str_eq(program_heard(&a), "news pong");
         ck_assert_str_eq(program_heard(&b), "news pong");
     }
-    both_deinit();
 }
 END_TEST
 
@@ -599,7 +572,6 @@ START_TEST(an_answer_is_no_message_of_the_log)
     ck_assert_uint_eq(peer->share->log.next_number, 1);
     ck_assert_uint_eq(peer->share->n_in, 1);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    both_deinit();
 }
 END_TEST
 
@@ -615,7 +587,6 @@ START_TEST(none_before_the_greeting_is_through)
     ck_assert_str_eq(receives(), "list");
     stage_wait(&stage, BEAT);
     ck_assert_str_eq(receives(), "ping");
-    both_deinit();
 }
 END_TEST
 
@@ -629,7 +600,6 @@ START_TEST(it_does_not_wait_for_paced_subscriptions)
     ck_assert_str_eq(receives(), "+x");
     stage_wait(&stage, BEAT);
     ck_assert_str_eq(receives(), "ping");
-    both_deinit();
 }
 END_TEST
 
@@ -647,7 +617,6 @@ START_TEST(a_server_that_does_not_answer_is_lost)
     peer_fails(peer, WSP_CAUSE_LOST);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "news error(lost) close(1006)");
-    both_deinit();
 }
 END_TEST
 
@@ -665,7 +634,6 @@ START_TEST(a_long_message_may_come_before_the_answer)
     peer_sends_part(peer, 0, 0);
     stage_wait(&stage, PATIENCE);
     ck_assert_uint_eq(peer->failed, WSP_CAUSE_LOST);
-    both_deinit();
 }
 END_TEST
 
@@ -693,7 +661,6 @@ START_TEST(at_rest_nobody_is_blamed)
     peer_sends(peer, "pong");
     stage_wait(&stage, PATIENCE);
     ck_assert_uint_eq(peer->failed, 0);
-    program_deinit(&a);
 }
 END_TEST
 
@@ -712,7 +679,6 @@ START_TEST(what_the_server_asks_is_answered_before_all_else)
     peer_sends(peer, "{\"op\":\"ping\",\"id\":2}");
     ck_assert_uint_eq(peer->n_wakes, 1);
     ck_assert_str_eq(receives(), "{\"op\":\"pong\",\"id\":2}");
-    both_deinit();
 }
 END_TEST
 

@@ -95,8 +95,6 @@ START_TEST(what_was_not_written_whole_goes_again_whole)
     ck_assert_uint_eq(p->a.channel.outbox_bytes, 0);
     ck_assert_uint_eq(p->a.channel.n_unsent, 0);
     ck_assert_uint_eq(stage_used(&p->stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -123,7 +121,6 @@ START_TEST(what_is_told_as_sent_never_goes_back)
     stage_turn(&p->stage);
     ck_assert_uint_eq(p->a.sent_told, SECOND);
     ck_assert_uint_eq(p->a.channel.n_sent, 1);
-    program_deinit(&p->a);
 }
 END_TEST
 
@@ -158,8 +155,6 @@ START_TEST(what_was_not_written_whole_is_told)
     ck_assert_str_eq(peer_receives(peer), "");
     sends(&p->a, "heard");
     ck_assert_str_eq(peer_receives(peer), "heard");
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -181,8 +176,6 @@ START_TEST(who_leaves_has_sent_when_it_is_back_in_time)
     ck_assert_str_eq(peer_receives(peer), second);
     stage_turn(&p->stage);
     ck_assert_str_eq(program_heard(&p->a), "resumed close(clean 1000 done)");
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -202,8 +195,6 @@ START_TEST(who_leaves_does_not_wait_for_ever)
     ck_assert_str_eq(program_heard(&p->a), "interrupted(lost) error(timeout) close(1006)");
     peer_opens(stage_peer(&p->stage), "v1");
     ck_assert_str_eq(peer_receives(stage_peer(&p->stage)), "");
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -226,8 +217,6 @@ START_TEST(who_leaves_and_is_refused_ends_at_once)
     else
         ck_assert_uint_eq(p->a.n_gone, 1);
     ck_assert_uint_eq(p->b.channel.share->n_unsent, 1);
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
@@ -249,8 +238,6 @@ START_TEST(what_has_no_channel_any_more_does_not_go_again)
     peer_opens(peer, "v1");
     ck_assert_str_eq(peer_receives(peer), "");
     ck_assert_uint_eq(stage_used(&p->stage, QUOTA_SENDING_BYTES), 0);
-    program_deinit(&p->a);
-    program_deinit(&p->b);
 }
 END_TEST
 
