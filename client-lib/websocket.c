@@ -37,6 +37,34 @@
 #include "proto/url.h"
 #include "proto/utf8.h"
 
+/* --- what failed --- */
+
+void wsp_failure_deinit(struct wsp_failure *failure)
+{
+    free(failure->text);
+    free(failure->excerpt);
+}
+
+void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause,
+                          const struct wsp_local_failed *failed)
+{
+    struct wsp_failure *failure = &websocket->failure;
+
+    if (failure->cause != 0)
+        return;
+    failure->cause = cause;
+    if (!failed)
+        return;
+    failure->http_status = failed->http_status;
+    failure->retry_after = failed->retry_after;
+    if (failed->text.len > 0)
+        failure->text = wsp_view_to_string(failed->text);
+    if (failed->excerpt.len > 0)
+        failure->excerpt = wsp_view_to_string(failed->excerpt);
+    if (failure->excerpt)
+        failure->excerpt_len = failed->excerpt.len;
+}
+
 /* --- the constructor --- */
 
 struct wsplex_websocket *wsp_websocket_destroy(struct wsplex_websocket *websocket)
@@ -52,8 +80,7 @@ struct wsplex_websocket *wsp_websocket_destroy(struct wsplex_websocket *websocke
     free(websocket->origin);
     free(websocket->protocol);
     free(websocket->extensions);
-    free(websocket->failure.text);
-    free(websocket->failure.excerpt);
+    wsp_failure_deinit(&websocket->failure);
     free(websocket);
     return NULL;
 }

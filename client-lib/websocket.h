@@ -30,6 +30,8 @@ struct wsp_failure {
     size_t excerpt_len;
 };
 
+void wsp_failure_deinit(struct wsp_failure *failure);
+
 /* Messages of which `unsent` is due. */
 struct wsp_unsent {
     uint64_t n_messages;

@@ -181,26 +181,6 @@ void wsp_websocket_closing(struct wsplex_websocket *websocket)
         websocket->ready_state = WSPLEX_CLOSING;
 }
 
-void wsp_websocket_failed(struct wsplex_websocket *websocket, int cause,
-                          const struct wsp_local_failed *failed)
-{
-    struct wsp_failure *failure = &websocket->failure;
-
-    if (failure->cause != 0)
-        return;
-    failure->cause = cause;
-    if (!failed)
-        return;
-    failure->http_status = failed->http_status;
-    failure->retry_after = failed->retry_after;
-    if (failed->text.len > 0)
-        failure->text = wsp_view_to_string(failed->text);
-    if (failed->excerpt.len > 0)
-        failure->excerpt = wsp_view_to_string(failed->excerpt);
-    if (failure->excerpt)
-        failure->excerpt_len = failed->excerpt.len;
-}
-
 /* Fires what is known of a failure, as `error` or `interrupted`; then it is no more. */
 static void websocket_fire_failure(struct wsplex_websocket *websocket, const char *type)
 {
@@ -222,8 +202,7 @@ static void websocket_fire_failure(struct wsplex_websocket *websocket, const cha
     else
         event.cause_text = wsplex_strerror(failure->cause);
     wsp_event_target_dispatch(&websocket->events, &event);
-    free(fired.text);
-    free(fired.excerpt);
+    wsp_failure_deinit(&fired);
 }
 
 /* --- interruptions --- */
