@@ -9,78 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-enum { PACE = 500, BEAT = 20000, PATIENCE = 5000 };
-
-static struct stage stage;
-static struct program a, b, c;
-static struct upstream *peer;
-
-static void setup(void)
-{
-    stage_init(&stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-static void subscribes(struct program *program, const char *topic)
-{
-    char on_leave[80];
-
-    snprintf(on_leave, sizeof(on_leave), "-%s", topic + 1);
-    ck_assert_int_eq(program_subscribes(program, topic, on_leave), 0);
-}
-
-/* a and b share an open upstream, and the server has been told nothing yet. */
-static void a_and_b_share(void)
-{
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    ck_assert_str_eq(program_heard(&a), "open");
-    ck_assert_str_eq(program_heard(&b), "open");
-}
-
-/* What has been written by the end of a turn. */
-static const char *receives(void)
-{
-    stage_turn(&stage);
-    return peer_receives(peer);
-}
-
-static void with_heartbeat(const char *answer)
-{
-    stage.heartbeat = (struct heartbeat_settings){.text = (char *)(uintptr_t) "ping",
-                                                  .answer = (char *)(uintptr_t)answer,
-                                                  .interval_ms = BEAT,
-                                                  .timeout_ms = PATIENCE};
-}
-
-/* The connection is lost, and another one opens. */
-static void comes_back(void)
-{
-    unsigned n_peers = stage.n_peers;
-
-    peer->share->target->is_persistent = true;
-    peer_fails(peer, WSP_CAUSE_LOST);
-    while (stage.n_peers == n_peers)
-        stage_wait(&stage, 1000);
-    peer = stage_peer(&stage);
-}
+#include "tests/harness/subscribing_story.h"
 
 START_TEST(all_is_said_anew_before_anything_else)
 {
@@ -220,9 +149,7 @@ END_TEST
 
 START_TEST(a_private_channel_comes_back_with_what_it_holds)
 {
-    opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
+    a_is_open(STAGE_PRIVATE);
     subscribes(&a, "+x");
     ck_assert_str_eq(receives(), "+x");
     comes_back();
@@ -410,9 +337,8 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("resubscribing");
-    TCase *again = unit_case(suite, "again"), *walk = unit_case(suite, "walk");
+    TCase *again = story_case(suite, "again"), *walk = story_case(suite, "walk");
 
-    tcase_add_checked_fixture(again, setup, teardown);
     tcase_add_test(again, all_is_said_anew_before_anything_else);
     tcase_add_test(again, said_anew_at_the_pace_while_all_messages_wait);
     tcase_add_test(again, the_pace_of_a_connection_ends_with_it);
@@ -423,7 +349,6 @@ Suite *unit_suite(void)
     tcase_add_test(again, messages_that_come_back_stay_before_what_was_asked_for_behind_them);
     tcase_add_test(again, a_private_channel_comes_back_with_what_it_holds);
     tcase_add_test(again, a_lost_heartbeat_brings_it_back);
-    tcase_add_checked_fixture(walk, setup, teardown);
     tcase_add_loop_test(walk, the_server_has_the_union_whatever_happens, 0, 10);
     return suite;
 }

@@ -6,63 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-static struct stage stage;
-static struct program a, b, c;
-static struct upstream *peer;
-
-static void setup(void)
-{
-    stage_init(&stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-static void all_share(void)
-{
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    opens(&c, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
-    program_heard(&b);
-    program_heard(&c);
-}
-
-static void a_is_private(void)
-{
-    opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
-}
-
-static void all_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-    program_deinit(&c);
-}
-
-static void sends(struct program *program, const char *text)
-{
-    ck_assert_int_eq(program_sends(program, text), 0);
-}
+#include "tests/harness/sharing_story.h"
 
 /* --- fairness --- */
 
@@ -124,7 +68,7 @@ START_TEST(sent_counts_bytes_that_reached_the_network)
 {
     struct outgoing *outgoing;
 
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "hello");
     sends(&a, "world!");
     ck_assert_uint_eq(a.channel.outbox_bytes, 11);
@@ -151,7 +95,7 @@ END_TEST
 
 START_TEST(empty_message_is_a_message)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "");
     ck_assert_str_eq(peer_receives(peer), "");
     stage_turn(&stage);
@@ -162,7 +106,7 @@ END_TEST
 
 START_TEST(what_an_end_overtakes_is_never_sent)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "taken");
     sends(&a, "waiting");
     peer_takes(peer);
@@ -184,7 +128,6 @@ START_TEST(sends_before_open_wait_for_it)
     opens(&a, STAGE_SHARED);
     opens(&b, STAGE_SHARED);
     opens(&c, STAGE_SHARED);
-    peer = stage_peer(&stage);
     sends(&a, "a1");
     sends(&b, "b1");
     sends(&a, "a2");
@@ -204,7 +147,6 @@ END_TEST
 START_TEST(sends_before_open_of_a_dead_client_still_go)
 {
     opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
     sends(&a, "fire");
     sends(&a, "forget");
     channel_abandon(&a.channel);
@@ -238,7 +180,7 @@ END_TEST
 
 START_TEST(send_after_close_goes_nowhere)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "before");
     program_closes(&a, 1000, "");
     sends(&a, "after");
@@ -298,7 +240,7 @@ END_TEST
 
 START_TEST(private_close_waits_for_sends_then_for_the_server)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "last words");
     program_closes(&a, 4000, "because");
     stage_turn(&stage);
@@ -319,7 +261,7 @@ END_TEST
 
 START_TEST(close_without_a_code_has_none_on_the_wire)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     program_closes(&a, 0, "");
     stage_turn(&stage);
     ck_assert(peer->is_close_asked);
@@ -332,7 +274,7 @@ END_TEST
 
 START_TEST(server_that_closes_first_overtakes_a_close_that_waits)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "never goes");
     program_closes(&a, 3000, "");
     peer_starts_closing(peer);
@@ -352,7 +294,7 @@ START_TEST(who_leaves_does_not_wait_for_ever)
     bool is_private = _i & 1, is_dead = _i & 2;
 
     if (is_private)
-        a_is_private();
+        a_is_open(STAGE_PRIVATE);
     else
         all_share();
     sends(&a, "stuck");
@@ -370,12 +312,9 @@ START_TEST(who_leaves_does_not_wait_for_ever)
     ck_assert_str_eq(program_heard(&a), is_dead ? "" : "error(timeout) close(1006)");
     ck_assert_uint_eq(a.n_gone, is_dead);
     ck_assert_int_eq(peer->is_close_asked, is_private);
-    if (is_private) {
-        program_deinit(&a);
-    } else {
+    if (!is_private) {
         sends(&b, "goes on");
         ck_assert_str_eq(peer_receives(peer), "goes on");
-        all_deinit();
     }
 }
 END_TEST
@@ -384,7 +323,7 @@ START_TEST(who_leaves_waits_while_the_server_takes_something)
 {
     struct outgoing *outgoing;
 
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "slow");
     outgoing = peer_takes(peer);
     program_closes(&a, 1000, "");
@@ -425,7 +364,7 @@ END_TEST
 
 START_TEST(dead_client_of_a_private_upstream_closes_it_with_1001)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "a1");
     channel_abandon(&a.channel);
     stage_turn(&stage);
@@ -444,7 +383,7 @@ END_TEST
 
 START_TEST(dead_client_that_had_asked_to_close_closes_as_it_asked)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     sends(&a, "a1");
     program_closes(&a, 3000, "x");
     channel_abandon(&a.channel);
@@ -516,15 +455,11 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("sending");
-    TCase *fair = unit_case(suite, "fair");
-    TCase *counted = unit_case(suite, "counted");
-    TCase *closing = unit_case(suite, "closing");
-    TCase *vanished = unit_case(suite, "vanished");
+    TCase *fair = story_case(suite, "fair");
+    TCase *counted = story_case(suite, "counted");
+    TCase *closing = story_case(suite, "closing");
+    TCase *vanished = story_case(suite, "vanished");
 
-    tcase_add_checked_fixture(fair, setup, teardown);
-    tcase_add_checked_fixture(counted, setup, teardown);
-    tcase_add_checked_fixture(closing, setup, teardown);
-    tcase_add_checked_fixture(vanished, setup, teardown);
     tcase_add_test(fair, senders_take_turns);
     tcase_add_test(fair, flood_does_not_starve);
     tcase_add_test(fair, taken_ones_keep_their_order_in_flight);

@@ -10,56 +10,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
+#include "tests/harness/sharing_story.h"
 
 enum { LEN = 100 };
 
-static struct stage stage;
-static struct program a, b, c;
-static struct upstream *peer;
 static uint64_t cost; /* of a message of LEN bytes */
 
 static void setup(void)
 {
     struct entry entry = {.len = LEN};
 
-    stage_init(&stage);
+    story_begins();
     cost = entry_cost(&entry);
     stage.queue_bytes = 10 * cost;
     stage.block_timeout_ms = 1000;
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-static void a_and_b_share(void)
-{
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
-    program_heard(&b);
-}
-
-static void a_is_private(void)
-{
-    opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
 }
 
 /* Each in a turn of its own. */
@@ -167,7 +131,7 @@ END_TEST
 START_TEST(private_may_choose_to_disconnect)
 {
     stage.slow_consumer = SLOW_DISCONNECT;
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     sends_messages(12);
     program_reads(&a, UINT_MAX);
@@ -206,7 +170,7 @@ END_TEST
 
 START_TEST(private_pauses_past_the_bound_and_resumes_at_half)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     sends_messages(11);
     ck_assert(!peer->is_paused);
@@ -229,7 +193,7 @@ END_TEST
 
 START_TEST(who_wants_no_more_blocks_no_more)
 {
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     sends_messages(12);
     ck_assert(peer->is_paused);
@@ -331,7 +295,6 @@ START_TEST(policies_may_differ_on_one_upstream)
     stage.slow_consumer = SLOW_DISCONNECT;
     stage.queue_bytes = 2 * cost;
     opens(&b, STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     program_stops_reading(&a);
@@ -387,7 +350,7 @@ END_TEST
 START_TEST(private_pauses_when_its_owner_has_too_much_queued)
 {
     stage.quota.limits[QUOTA_QUEUED_BYTES] = 3 * cost;
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     sends_messages(3);
     ck_assert(!peer->is_paused); /* at the limit */
@@ -405,12 +368,11 @@ START_TEST(private_that_has_read_everything_goes_on_whatever_others_do)
     struct upstream *first;
 
     stage.quota.limits[QUOTA_QUEUED_BYTES] = 3 * cost;
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     first = peer;
     program_stops_reading(&a);
     sends_messages(4);
     opens(&b, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     program_stops_reading(&b);
@@ -463,7 +425,7 @@ END_TEST
 START_TEST(slow_readers_fail_no_send)
 {
     stage.quota.limits[QUOTA_QUEUED_BYTES] = 3 * cost;
-    a_is_private();
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     sends_messages(4);
     ck_assert_int_eq(program_sends(&a, "still goes"), 0);
@@ -478,9 +440,9 @@ Suite *unit_suite(void)
     TCase *block = unit_case(suite, "block");
     TCase *quota = unit_case(suite, "quota");
 
-    tcase_add_checked_fixture(disconnect, setup, teardown);
-    tcase_add_checked_fixture(block, setup, teardown);
-    tcase_add_checked_fixture(quota, setup, teardown);
+    tcase_add_checked_fixture(disconnect, setup, story_ends);
+    tcase_add_checked_fixture(block, setup, story_ends);
+    tcase_add_checked_fixture(quota, setup, story_ends);
     tcase_add_test(disconnect, at_the_bound_nothing_happens_one_past_it_ends);
     tcase_add_test(disconnect, the_end_says_how_far_behind);
     tcase_add_test(disconnect, giant_message_alone_never_counts_as_slow);

@@ -12,64 +12,7 @@
 
 #include "daemon/limits.h"
 #include "tests/harness/allocation.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-enum { PACE = 500, BEAT = 20000, PATIENCE = 5000 };
-
-static struct stage stage;
-static struct program a, b, c;
-static struct upstream *peer;
-
-static void setup(void)
-{
-    stage_init(&stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-static void subscribes(struct program *program, const char *topic)
-{
-    char on_leave[80];
-
-    snprintf(on_leave, sizeof(on_leave), "-%s", topic + 1);
-    ck_assert_int_eq(program_subscribes(program, topic, on_leave), 0);
-}
-
-/* a and b share an open upstream, and the server has been told nothing yet. */
-static void a_and_b_share(void)
-{
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    ck_assert_str_eq(program_heard(&a), "open");
-    ck_assert_str_eq(program_heard(&b), "open");
-}
-
-static void both_deinit(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
-}
-
-/* What has been written by the end of a turn. */
-static const char *receives(void)
-{
-    stage_turn(&stage);
-    return peer_receives(peer);
-}
+#include "tests/harness/subscribing_story.h"
 
 /* --- the greeting --- */
 
@@ -79,7 +22,6 @@ START_TEST(the_greeting_goes_before_what_channels_have_sent)
     stage.greeting[1] = "list";
     opens(&a, STAGE_SHARED);
     program_sends(&a, "a1");
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     ck_assert_uint_gt(peer->n_wakes, 0);
     ck_assert_str_eq(receives(), "login list a1");
@@ -99,7 +41,6 @@ START_TEST(a_paced_greeting_holds_everything_back)
     stage.greeting_interval_ms = PACE;
     opens(&a, STAGE_SHARED);
     subscribes(&a, "+x");
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     program_sends(&a, "a1");
     ck_assert_str_eq(receives(), "login");
@@ -129,9 +70,7 @@ END_TEST
 START_TEST(a_private_upstream_is_greeted_too)
 {
     stage.greeting[0] = "login";
-    opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
+    a_is_open(STAGE_PRIVATE);
     ck_assert_str_eq(receives(), "login");
 }
 END_TEST
@@ -207,7 +146,6 @@ START_TEST(no_memory_for_the_greeting_ends_the_connection)
     stage.greeting[0] = "login";
     for (size_t n = 0; has_failed; n++) {
         opens(&a, STAGE_SHARED);
-        peer = stage_peer(&stage);
         peer_opens(peer, "");
         stage_turn(&stage);
         allocation_fail_after(n);
@@ -231,7 +169,6 @@ START_TEST(a_credential_that_cannot_be_read_ends_the_connection)
     stage.greeting[0] = "hello";
     stage.greeting[1] = "login %{credential:key}";
     opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer->share->target->credentials_dir = strdup("/nowhere");
     ck_assert_ptr_nonnull(peer->share->target->credentials_dir);
     program_sends(&a, "a1");
@@ -333,7 +270,6 @@ START_TEST(nothing_is_withdrawn_where_the_upstream_closes_anyway)
     bool is_private = _i == 1;
 
     opens(&a, is_private ? STAGE_PRIVATE : STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     subscribes(&a, "+x");
     ck_assert_str_eq(receives(), "+x");
@@ -348,9 +284,7 @@ END_TEST
 START_TEST(with_linger_it_is_withdrawn_when_the_last_leaves)
 {
     stage.linger_ms = 10000;
-    opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
+    a_is_open(STAGE_SHARED);
     subscribes(&a, "+x");
     ck_assert_str_eq(receives(), "+x");
     program_closes(&a, 1000, "");
@@ -359,7 +293,8 @@ START_TEST(with_linger_it_is_withdrawn_when_the_last_leaves)
     opens(&b, STAGE_SHARED);
     subscribes(&b, "+x");
     ck_assert_str_eq(receives(), "+x");
-    both_deinit();
+    program_deinit(&a);
+    program_deinit(&b);
     ck_assert_str_eq(receives(), "-x");
     stage_wait(&stage, 10000);
     ck_assert(peer->is_close_asked);
@@ -369,9 +304,7 @@ END_TEST
 
 START_TEST(of_a_private_channel_they_go_too)
 {
-    opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
+    a_is_open(STAGE_PRIVATE);
     subscribes(&a, "+x");
     subscribes(&a, "+y");
     ck_assert_str_eq(receives(), "+x +y");
@@ -534,14 +467,6 @@ END_TEST
 
 /* --- the heartbeat --- */
 
-static void with_heartbeat(const char *answer)
-{
-    stage.heartbeat = (struct heartbeat_settings){.text = (char *)(uintptr_t) "ping",
-                                                  .answer = (char *)(uintptr_t)answer,
-                                                  .interval_ms = BEAT,
-                                                  .timeout_ms = PATIENCE};
-}
-
 START_TEST(one_heartbeat_however_many_channels)
 {
     with_heartbeat("pong");
@@ -642,11 +567,7 @@ START_TEST(at_rest_nobody_is_blamed)
 {
     with_heartbeat("pong");
     stage.queue_bytes = 100;
-    opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     stage_wait(&stage, BEAT);
     ck_assert_str_eq(receives(), "ping");
@@ -685,11 +606,10 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("subscribing");
-    TCase *greeting = unit_case(suite, "greeting"), *turns = unit_case(suite, "turns");
-    TCase *places = unit_case(suite, "places"), *refused = unit_case(suite, "refused");
-    TCase *heartbeat = unit_case(suite, "heartbeat");
+    TCase *greeting = story_case(suite, "greeting"), *turns = story_case(suite, "turns");
+    TCase *places = story_case(suite, "places"), *refused = story_case(suite, "refused");
+    TCase *heartbeat = story_case(suite, "heartbeat");
 
-    tcase_add_checked_fixture(greeting, setup, teardown);
     tcase_add_test(greeting, the_greeting_goes_before_what_channels_have_sent);
     tcase_add_test(greeting, a_paced_greeting_holds_everything_back);
     tcase_add_test(greeting, who_joins_is_not_greeted);
@@ -699,7 +619,6 @@ Suite *unit_suite(void)
     tcase_add_test(greeting, nothing_is_said_while_it_closes);
     tcase_add_test(greeting, no_memory_for_the_greeting_ends_the_connection);
     tcase_add_test(greeting, a_credential_that_cannot_be_read_ends_the_connection);
-    tcase_add_checked_fixture(turns, setup, teardown);
     tcase_add_test(turns, what_was_asked_for_while_it_connects_goes_first);
     tcase_add_test(turns, counted_over_channels);
     tcase_add_test(turns, the_last_leaves_as_another_joins);
@@ -708,18 +627,15 @@ Suite *unit_suite(void)
     tcase_add_loop_test(turns, nothing_is_withdrawn_where_the_upstream_closes_anyway, 0, 2);
     tcase_add_test(turns, with_linger_it_is_withdrawn_when_the_last_leaves);
     tcase_add_test(turns, of_a_private_channel_they_go_too);
-    tcase_add_checked_fixture(places, setup, teardown);
     tcase_add_test(places, among_its_own_messages_each_has_its_place);
     tcase_add_test(places, subscriptions_and_messages_take_turns);
     tcase_add_test(places, only_who_has_subscribed_waits_for_the_pace);
     tcase_add_test(places, who_has_closed_may_wait_for_its_subscription);
     tcase_add_test(places, withdrawals_keep_to_the_pace_and_may_be_spared_by_it);
-    tcase_add_checked_fixture(refused, setup, teardown);
     tcase_add_test(refused, another_on_leave_ends_who_gives_it);
     tcase_add_test(refused, more_than_the_quota_ends_who_asks);
     tcase_add_test(refused, a_text_longer_than_a_message_may_be_ends_who_gives_it);
     tcase_add_test(refused, who_has_ended_asks_for_nothing);
-    tcase_add_checked_fixture(heartbeat, setup, teardown);
     tcase_add_test(heartbeat, one_heartbeat_however_many_channels);
     tcase_add_test(heartbeat, an_answer_is_no_message_of_the_log);
     tcase_add_test(heartbeat, none_before_the_greeting_is_through);
