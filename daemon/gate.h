@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * gate: one connection at a time is being opened to a place, and the others wait for their turn
- * (RFC 6455, section 4.1, item 2). There is one gate for each place, over all channels of the
- * daemon. Whoever has the place keeps it through TLS and the upgrade, until the connection is open,
+ * gate: a user opens one connection at a time to a place, and the others wait for their turn
+ * (RFC 6455, section 4.1, item 2). There is one gate for each user and place, over all channels of
+ * that user. Whoever has the place keeps it through TLS and the upgrade, until the connection is open,
  * has failed or is given up.
  * Neighbours: connect and dial enter, upstream holds the pass until the server has answered.
  * Invariant: a gate has at most one pass that is granted; it exists while it has any pass.
  *
- * Users take turns, so that a thousand connections of one do not keep the first of another waiting.
- * A line is as long as their quotas allow: whoever waits is an attempt of an upstream that is charged.
+ * The client that the standard speaks of is a user here: one who waited for another's connection would
+ * learn of it by the time it takes, and could be kept waiting by anybody who knows a name at the same
+ * address that does not answer.
+ * A line is as long as the user's quota allows: whoever waits is an attempt of an upstream that is charged.
  * A gate has no deadline of its own: whoever waits is told when somebody last got through, so that
  * a crowd before a server that works waits in peace, and one before a server that is dead does not.
  */
@@ -24,14 +26,14 @@
 
 /*  what happens                       | what the gate does
  *  entered, and nobody is in it       | granted
- *  entered otherwise                  | waits, behind those of its user
- *  the pass that was granted is freed | in the next turn the user whose turn it is gets the place
+ *  entered otherwise                  | waits, behind the others
+ *  the pass that was granted is freed | in the next turn the first in the line gets the place
  *  a pass that waits is freed         | it is out of the line
  */
 struct gates {
     struct clock *clock;
     struct turn *turn;
-    void *tree; /* tsearch(3) by place */
+    void *tree; /* tsearch(3) by user and place */
 };
 
 struct pass;

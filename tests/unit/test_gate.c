@@ -152,7 +152,7 @@ START_TEST(nobody_slips_in)
     enter(&a, 1, "a");
     enter(&b, 1, "b");
     leave(&a);
-    enter(&c, 2, "c");
+    enter(&c, 1, "c");
     ck_assert(!pass_is_granted(c.pass));
     next_turn();
     leave(&b);
@@ -162,41 +162,21 @@ START_TEST(nobody_slips_in)
 }
 END_TEST
 
-START_TEST(users_take_turns)
-{
-    struct dial a[4], b[2], c;
-
-    enter(&a[0], 1, "a0");
-    enter(&a[1], 1, "a1");
-    enter(&a[2], 1, "a2");
-    enter(&a[3], 1, "a3");
-    enter(&b[0], 2, "b0");
-    enter(&b[1], 2, "b1");
-    enter(&c, 0, "c");
-    for (int i = 0; i < 4; i++)
-        a[i].gives_up = b[i % 2].gives_up = c.gives_up = true;
-    leave(&a[0]);
-    for (int i = 0; i < 6; i++)
-        next_turn();
-    ck_assert_str_eq(granted, "a1 b0 c a2 b1 a3");
-}
-END_TEST
-
-START_TEST(one_dial_waits_for_one_of_a_thousand)
+/* Nor does one learn that there is another one. */
+START_TEST(users_do_not_wait_for_each_other)
 {
     static struct dial crowd[MANY];
-    struct dial late;
+    struct dial other;
 
     for (int i = 0; i < MANY; i++)
         enter(&crowd[i], 1, "a");
-    enter(&late, 2, "late");
-    leave(&crowd[0]);
+    enter(&other, 2, "b");
+    ck_assert(pass_is_granted(other.pass));
+    leave(&other);
+    ck_assert(!pass_is_granted(crowd[1].pass));
     next_turn();
-    leave(&crowd[1]);
-    next_turn();
-    ck_assert_str_eq(granted, "a late");
-    leave(&late);
-    for (int i = MANY; i-- > 2;)
+    ck_assert_str_eq(granted, "");
+    for (int i = MANY; i-- > 0;)
         leave(&crowd[i]);
     turn_begin(&turn);
 }
@@ -208,13 +188,13 @@ START_TEST(coming_back_is_no_advantage)
     struct dial a, b, c;
 
     enter(&a, 1, "a");
-    enter(&b, 2, "b");
+    enter(&b, 1, "b");
     leave(&a);
     enter(&a, 1, "a");
-    enter(&c, 3, "c");
+    enter(&c, 1, "c");
     next_turn();
     leave(&b);
-    enter(&b, 2, "b");
+    enter(&b, 1, "b");
     next_turn();
     leave(&a);
     enter(&a, 1, "a");
@@ -231,7 +211,7 @@ START_TEST(waiting_may_be_given_up)
     struct dial a, b, c;
 
     enter(&a, 1, "a");
-    enter(&b, 2, "b");
+    enter(&b, 1, "b");
     enter(&c, 1, "c");
     leave(&b);
     leave(&a);
@@ -293,7 +273,7 @@ START_TEST(no_memory_is_told_and_leaves_nothing)
             int r;
 
             allocation_fail_after(n);
-            r = gate_enter(&gates, HERE, 2, note_granted, &b, &b.pass);
+            r = gate_enter(&gates, HERE, 1, note_granted, &b, &b.pass);
             has_failed = allocation_disarm();
             if (!has_failed)
                 break;
@@ -318,8 +298,7 @@ Suite *unit_suite(void)
     tcase_add_test(lines, places_do_not_wait_for_each_other);
     tcase_add_test(lines, one_user_is_served_in_order);
     tcase_add_test(lines, nobody_slips_in);
-    tcase_add_test(lines, users_take_turns);
-    tcase_add_test(lines, one_dial_waits_for_one_of_a_thousand);
+    tcase_add_test(lines, users_do_not_wait_for_each_other);
     tcase_add_test(lines, coming_back_is_no_advantage);
     tcase_add_test(lines, waiting_may_be_given_up);
     tcase_add_test(lines, last_in_line_may_give_up_before_its_turn);
