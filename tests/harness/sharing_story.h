@@ -46,17 +46,18 @@ static inline void opens(struct program *program, enum stage_sharing sharing)
         peer = stage_peer(&stage);
 }
 
-/* On an open upstream; it has been told so, and nothing else yet. */
-static inline void a_is_open(enum stage_sharing sharing)
+/* On an open upstream, which is peer; it has been told so, and nothing else yet. */
+static inline struct upstream *a_is_open(enum stage_sharing sharing)
 {
     opens(&a, sharing);
     peer_opens(peer, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open");
+    return peer;
 }
 
 /* The same of two, or three. */
-static inline void a_and_b_share(void)
+static inline struct upstream *a_and_b_share(void)
 {
     opens(&a, STAGE_SHARED);
     opens(&b, STAGE_SHARED);
@@ -65,6 +66,7 @@ static inline void a_and_b_share(void)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open");
     ck_assert_str_eq(program_heard(&b), "open");
+    return peer;
 }
 
 static inline void all_share(void)

@@ -8,49 +8,13 @@
  */
 #include <limits.h>
 
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-static struct stage stage;
-static struct program a, b, c;
-
-static void setup(void)
-{
-    stage_init(&stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-static struct upstream *a_and_b_share(void)
-{
-    struct upstream *peer;
-
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
-    program_heard(&b);
-    return peer;
-}
+#include "tests/harness/sharing_story.h"
 
 /* --- the server ends it --- */
 
 START_TEST(every_channel_gets_code_and_reason)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     peer_sends(peer, "last");
     peer_starts_closing(peer);
     stage_turn(&stage);
@@ -67,8 +31,7 @@ END_TEST
 
 START_TEST(failure_is_error_then_1006)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     peer_fails(peer, WSP_CAUSE_PROTOCOL);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(protocol) close(1006)");
@@ -80,7 +43,7 @@ START_TEST(failed_opening_reaches_all_that_wait)
 {
     opens(&a, STAGE_SHARED);
     opens(&b, STAGE_SHARED);
-    peer_fails(stage_peer(&stage), WSP_CAUSE_TLS);
+    peer_fails(peer, WSP_CAUSE_TLS);
     opens(&c, STAGE_SHARED); /* tries anew */
     ck_assert_uint_eq(stage.n_peers, 2);
     stage_turn(&stage);
@@ -92,8 +55,7 @@ END_TEST
 
 START_TEST(each_fetches_what_stands_before_the_end_at_its_own_pace)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "one");
     peer_sends(peer, "two");
@@ -117,10 +79,7 @@ END_TEST
 
 START_TEST(closing_stands_where_it_was_said)
 {
-    struct upstream *peer;
-
     opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     program_stops_reading(&a);
     peer_sends(peer, "one");
@@ -135,10 +94,7 @@ END_TEST
 
 START_TEST(end_before_open_was_told_comes_after_open)
 {
-    struct upstream *peer;
-
     opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer_opens(peer, "p");
     peer_sends(peer, "hello");
     peer_ends(peer, true, 1000, "short");
@@ -149,8 +105,7 @@ END_TEST
 
 START_TEST(dead_client_of_an_ended_upstream_is_gone_at_once)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "unread");
     peer_fails(peer, WSP_CAUSE_LOST);
@@ -165,8 +120,7 @@ END_TEST
 
 START_TEST(nothing_is_due_after_the_end)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_closes(&a, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
@@ -190,7 +144,7 @@ START_TEST(drain_closes_with_1001_and_refuses_new_ones)
 
     shared = a_and_b_share();
     opens(&c, STAGE_PRIVATE);
-    private = stage_peer(&stage);
+    private = peer;
     peer_opens(private, "");
     ck_assert_int_eq(program_opens(&d, &stage, STAGE_UID, URL "2", STAGE_SHARED), 0);
     connecting = stage_peer(&stage);
@@ -221,10 +175,8 @@ END_TEST
 
 START_TEST(drain_does_not_wait_for_linger)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 10000;
-    peer = a_and_b_share();
+    a_and_b_share();
     program_closes(&a, 1000, "");
     program_closes(&b, 1000, "");
     stage_turn(&stage);
@@ -237,8 +189,7 @@ END_TEST
 
 START_TEST(close_by_request_carries_its_code)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     share_close(peer->share, 3001, WSP_VIEW_LITERAL("maintenance"));
     share_close(peer->share, 3002, WSP_VIEW_LITERAL("harmless"));
     ck_assert_uint_eq(peer->close_code, 3001);
@@ -257,7 +208,7 @@ START_TEST(close_by_request_while_connecting)
     share_close(a.channel.share, 3001, (struct wsp_view){0});
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
-    ck_assert_uint_eq(stage_peer(&stage)->close_code, 0);
+    ck_assert_uint_eq(peer->close_code, 0);
 }
 END_TEST
 
@@ -267,11 +218,11 @@ START_TEST(open_after_giving_up_is_too_late)
     opens(&a, STAGE_SHARED);
     program_closes(&a, 1000, "");
     stage_turn(&stage);
-    peer_opens(stage_peer(&stage), "");
+    peer_opens(peer, "");
     opens(&b, STAGE_SHARED);
     ck_assert_ptr_ne(b.channel.share, a.channel.share);
     ck_assert_str_eq(program_heard(&b), "");
-    peer_fails(stage_peer(&stage), WSP_CAUSE_CANCELLED);
+    peer_fails(peer, WSP_CAUSE_CANCELLED);
     stage_turn(&stage);
     ck_assert_uint_eq(stage.n_peers, 2);
 }
@@ -279,8 +230,7 @@ END_TEST
 
 START_TEST(each_change_of_state_is_told_once)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     ck_assert_uint_eq(stage.n_changes, 2);
     peer_starts_closing(peer);
     peer_starts_closing(peer);
@@ -292,8 +242,7 @@ END_TEST
 
 START_TEST(the_end_of_the_daemon_leaves_nothing)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "unread");
     ck_assert_int_eq(program_sends(&b, "in flight"), 0);
@@ -310,11 +259,9 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("ends");
-    TCase *servers = unit_case(suite, "servers");
-    TCase *ours = unit_case(suite, "ours");
+    TCase *servers = story_case(suite, "servers");
+    TCase *ours = story_case(suite, "ours");
 
-    tcase_add_checked_fixture(servers, setup, teardown);
-    tcase_add_checked_fixture(ours, setup, teardown);
     tcase_add_test(servers, every_channel_gets_code_and_reason);
     tcase_add_test(servers, failure_is_error_then_1006);
     tcase_add_test(servers, failed_opening_reaches_all_that_wait);

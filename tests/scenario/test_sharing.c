@@ -11,51 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-static struct stage stage;
-static struct program a, b, c;
-
-static void setup(void)
-{
-    stage_init(&stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-/* a and b share an open upstream and have heard so. */
-static struct upstream *a_and_b_share(void)
-{
-    struct upstream *peer;
-
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    ck_assert_uint_eq(stage.n_peers, 1);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "chat");
-    stage_turn(&stage);
-    ck_assert_str_eq(program_heard(&a), "open(chat)");
-    ck_assert_str_eq(program_heard(&b), "open(chat)");
-    return peer;
-}
+#include "tests/harness/sharing_story.h"
 
 /* --- who meets --- */
 
 START_TEST(one_upstream_serves_all_that_share)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     peer_sends(peer, "one");
     peer_sends(peer, "two");
     stage_turn(&stage);
@@ -125,10 +87,7 @@ END_TEST
 
 START_TEST(joining_an_open_upstream_is_immediate)
 {
-    struct upstream *peer;
-
     opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer_opens(peer, "chat");
     peer_sends(peer, "before");
     stage_turn(&stage);
@@ -143,8 +102,7 @@ END_TEST
 
 START_TEST(who_joins_while_another_lags_sees_only_what_comes)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "one");
     peer_sends(peer, "two");
@@ -155,14 +113,13 @@ START_TEST(who_joins_while_another_lags_sees_only_what_comes)
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "one two three");
     ck_assert_str_eq(program_heard(&b), "one two three");
-    ck_assert_str_eq(program_heard(&c), "open(chat) three");
+    ck_assert_str_eq(program_heard(&c), "open three");
 }
 END_TEST
 
 START_TEST(the_same_url_twice_in_one_client_is_two_channels)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     ck_assert_uint_ne(a.channel.id, b.channel.id);
     program_closes(&a, 1000, "");
     peer_sends(peer, "still here");
@@ -174,10 +131,7 @@ END_TEST
 
 START_TEST(join_wins_the_race_with_the_last_leave)
 {
-    struct upstream *peer;
-
     opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     program_closes(&a, 1000, "");
@@ -234,8 +188,7 @@ END_TEST
 
 START_TEST(close_detaches_at_once_and_clean)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_closes(&a, 4321, "enough");
     program_closes(&a, 1000, "harmless");
     stage_turn(&stage);
@@ -256,8 +209,7 @@ END_TEST
 
 START_TEST(last_leaver_is_not_told_twice)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_closes(&b, 1000, "");
     program_closes(&a, 3000, "mine");
     stage_turn(&stage);
@@ -268,12 +220,19 @@ START_TEST(last_leaver_is_not_told_twice)
 }
 END_TEST
 
+/* After exactly that long. */
+static void is_closed_after(uint64_t ms)
+{
+    stage_wait(&stage, ms - 1);
+    ck_assert(!peer->is_close_asked);
+    stage_wait(&stage, 1);
+    ck_assert(peer->is_close_asked);
+}
+
 START_TEST(linger_keeps_the_upstream_for_who_comes_in_time)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 500;
-    peer = a_and_b_share();
+    a_and_b_share();
     program_closes(&a, 1000, "");
     program_closes(&b, 1000, "");
     stage_wait(&stage, 499);
@@ -282,25 +241,20 @@ START_TEST(linger_keeps_the_upstream_for_who_comes_in_time)
     opens(&c, STAGE_SHARED);
     stage_wait(&stage, 1000);
     ck_assert(!peer->is_close_asked);
-    ck_assert_str_eq(program_heard(&c), "open(chat)");
+    ck_assert_str_eq(program_heard(&c), "open");
     ck_assert_uint_eq(c.channel.first_number, 2);
     program_closes(&c, 1000, "");
     stage_wait(&stage, 400);
     peer_sends(peer, "does not begin it anew");
-    stage_wait(&stage, 99);
-    ck_assert(!peer->is_close_asked);
-    stage_wait(&stage, 1);
-    ck_assert(peer->is_close_asked);
+    is_closed_after(100);
     ck_assert_uint_eq(peer->close_code, 1000);
 }
 END_TEST
 
 START_TEST(longest_linger_of_all_that_joined_holds)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 100;
-    peer = a_and_b_share();
+    a_and_b_share();
     stage.linger_ms = 500;
     opens(&c, STAGE_SHARED);
     program_closes(&c, 1000, "");
@@ -310,39 +264,29 @@ START_TEST(longest_linger_of_all_that_joined_holds)
     program_closes(&a, 1000, "");
     program_closes(&b, 1000, "");
     program_closes(&c, 1000, "");
-    stage_wait(&stage, 499);
-    ck_assert(!peer->is_close_asked);
-    stage_wait(&stage, 1);
-    ck_assert(peer->is_close_asked);
+    is_closed_after(500);
 }
 END_TEST
 
 START_TEST(linger_begins_anew_with_each_last_leave)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 500;
-    peer = a_and_b_share();
+    a_and_b_share();
     program_closes(&a, 1000, "");
     program_closes(&b, 1000, "");
     stage_wait(&stage, 300);
     opens(&c, STAGE_SHARED);
     stage_wait(&stage, 100);
     program_closes(&c, 1000, "");
-    stage_wait(&stage, 499);
-    ck_assert(!peer->is_close_asked);
-    stage_wait(&stage, 1);
-    ck_assert(peer->is_close_asked);
+    is_closed_after(500);
 }
 END_TEST
 
 /* One that has left still reads what stood before its end, and lags: that is looked at in each turn with a message. */
 START_TEST(linger_is_not_prolonged_by_what_still_comes)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 500;
-    peer = a_and_b_share();
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "unread");
     stage_turn(&stage);
@@ -350,35 +294,27 @@ START_TEST(linger_is_not_prolonged_by_what_still_comes)
     program_closes(&b, 1000, "");
     stage_wait(&stage, 400);
     peer_sends(peer, "too late for both");
-    stage_wait(&stage, 99);
-    ck_assert(!peer->is_close_asked);
-    stage_wait(&stage, 1);
-    ck_assert(peer->is_close_asked);
+    is_closed_after(100);
 }
 END_TEST
 
 START_TEST(last_client_that_dies_starts_linger_too)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 500;
-    peer = a_and_b_share();
+    a_and_b_share();
     channel_abandon(&a.channel);
     channel_abandon(&b.channel);
     channel_abandon(&b.channel);
     ck_assert_uint_eq(a.n_gone, 1);
     ck_assert_uint_eq(b.n_gone, 1);
-    stage_wait(&stage, 499);
-    ck_assert(!peer->is_close_asked);
-    stage_wait(&stage, 1);
+    is_closed_after(500);
     ck_assert_uint_eq(peer->close_code, 1000);
 }
 END_TEST
 
 START_TEST(messages_before_a_close_are_still_heard)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "one");
     peer_sends(peer, "two");
@@ -398,8 +334,7 @@ END_TEST
 
 START_TEST(who_wants_no_more_gets_no_more)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     program_stops_reading(&a);
     peer_sends(peer, "one");
     stage_turn(&stage);
@@ -415,10 +350,7 @@ END_TEST
 
 START_TEST(discard_may_come_after_close)
 {
-    struct upstream *peer;
-
     opens(&a, STAGE_PRIVATE);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     program_stops_reading(&a);
@@ -440,11 +372,8 @@ END_TEST
 
 START_TEST(close_while_connecting_fails_only_that_channel)
 {
-    struct upstream *peer;
-
     opens(&a, STAGE_SHARED);
     opens(&b, STAGE_SHARED);
-    peer = stage_peer(&stage);
     program_closes(&a, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
@@ -457,11 +386,8 @@ END_TEST
 
 START_TEST(last_close_while_connecting_gives_up)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 500;
     opens(&a, STAGE_SHARED);
-    peer = stage_peer(&stage);
     program_closes(&a, 1000, "");
     stage_turn(&stage);
     ck_assert(peer->is_close_asked);
@@ -481,11 +407,11 @@ END_TEST
 START_TEST(close_before_open_was_told_is_close_while_connecting)
 {
     opens(&a, STAGE_SHARED);
-    peer_opens(stage_peer(&stage), "");
+    peer_opens(peer, "");
     program_closes(&a, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
-    ck_assert_uint_eq(stage_peer(&stage)->close_code, 1000);
+    ck_assert_uint_eq(peer->close_code, 1000);
 }
 END_TEST
 
@@ -520,8 +446,7 @@ static void joins_again(struct program *program)
 
 START_TEST(leave_within_the_wake_of_a_message)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     a.on_wake = closes_in_wake;
     b.on_wake = dies_in_wake;
     peer_sends(peer, "one");
@@ -535,9 +460,9 @@ END_TEST
 /* Loop test over who is woken first, and by what. */
 START_TEST(freed_within_the_wake)
 {
-    struct upstream *peer = a_and_b_share();
     struct program *first = _i % 2 == 0 ? &a : &b;
 
+    a_and_b_share();
     opens(&c, STAGE_SHARED);
     stage_turn(&stage);
     program_heard(&c);
@@ -562,23 +487,22 @@ START_TEST(freed_within_the_wake_of_open)
     opens(&b, STAGE_SHARED);
     a.on_wake = takes_the_other_along;
     a.data = &b;
-    peer_opens(stage_peer(&stage), "");
+    peer_opens(peer, "");
     stage_turn(&stage);
-    ck_assert(stage_peer(&stage)->is_close_asked);
+    ck_assert(peer->is_close_asked);
 }
 END_TEST
 
 START_TEST(join_within_the_wake)
 {
-    struct upstream *peer = a_and_b_share();
-
+    a_and_b_share();
     a.on_wake = joins_again;
     a.data = &c;
     peer_sends(peer, "one");
     peer_sends(peer, "two");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "one two");
-    ck_assert_str_eq(program_heard(&c), "open(chat) two");
+    ck_assert_str_eq(program_heard(&c), "open two");
 }
 END_TEST
 
@@ -587,8 +511,8 @@ START_TEST(join_within_the_wake_of_open)
     opens(&a, STAGE_SHARED);
     a.on_wake = joins_again;
     a.data = &c;
-    peer_opens(stage_peer(&stage), "");
-    peer_sends(stage_peer(&stage), "x");
+    peer_opens(peer, "");
+    peer_sends(peer, "x");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open x");
     ck_assert_str_eq(program_heard(&c), "open x");
@@ -601,13 +525,11 @@ START_TEST(a_thousand_channels_hold_a_message_once)
 {
     enum { N = 1000, N_MESSAGES = 50 };
     struct program *crowd = calloc(N, sizeof(*crowd));
-    struct upstream *peer;
     char text[16];
 
     ck_assert_ptr_nonnull(crowd);
     for (int i = 0; i < N; i++)
         opens(&crowd[i], STAGE_SHARED);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     for (int i = 0; i < N; i++)
@@ -637,15 +559,11 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("sharing");
-    TCase *meeting = unit_case(suite, "meeting");
-    TCase *joining = unit_case(suite, "joining");
-    TCase *leaving = unit_case(suite, "leaving");
-    TCase *wakes = unit_case(suite, "wakes");
+    TCase *meeting = story_case(suite, "meeting");
+    TCase *joining = story_case(suite, "joining");
+    TCase *leaving = story_case(suite, "leaving");
+    TCase *wakes = story_case(suite, "wakes");
 
-    tcase_add_checked_fixture(meeting, setup, teardown);
-    tcase_add_checked_fixture(joining, setup, teardown);
-    tcase_add_checked_fixture(leaving, setup, teardown);
-    tcase_add_checked_fixture(wakes, setup, teardown);
     tcase_add_test(meeting, one_upstream_serves_all_that_share);
     tcase_add_test(meeting, private_means_an_upstream_of_its_own);
     tcase_add_test(meeting, users_do_not_meet);
