@@ -292,12 +292,17 @@ void stage_init(struct stage *stage)
     stage->shares.budgets = &stage->budgets;
 }
 
-void stage_deinit(struct stage *stage)
+void stage_programs_die(struct stage *stage)
 {
     struct list *node;
 
     while ((node = list_first(&stage->programs)) != NULL)
         program_deinit(LIST_ENTRY(node, struct program, link));
+}
+
+void stage_deinit(struct stage *stage)
+{
+    stage_programs_die(stage);
     stage_turn(stage);
     shares_deinit(&stage->shares);
     budgets_deinit(&stage->budgets);

@@ -104,7 +104,9 @@ struct program {
 /* Empty stage: no linger, the default policy and queue bound. */
 void stage_init(struct stage *stage);
 
-/* Whichever programs are still there die first. Fails the test if a charge, an upstream or a timer is left. */
+void stage_programs_die(struct stage *stage); /* those that are still there */
+
+/* The programs die first. Fails the test if a charge, an upstream or a timer is left. */
 void stage_deinit(struct stage *stage);
 
 void stage_turn(struct stage *stage);              /* begins and ends a turn of the loop */

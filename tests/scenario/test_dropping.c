@@ -12,42 +12,31 @@
 
 #include "daemon/shedding.h"
 #include "tests/harness/allocation.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/sharing_story.h"
 
-#define URL   "wss://feed.example/live"
 #define OTHER (STAGE_UID + 1)
 
-static struct stage stage;
-static struct program a, b, c;
-static struct upstream *peer;
 static unsigned n_sent;
 
 /* Three messages may wait behind the one that is read. */
 static void setup(void)
 {
-    stage_init(&stage);
+    story_begins();
     stage.queue_messages = 3;
     n_sent = 0;
 }
 
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum slow_consumer policy)
+static void opens_as(struct program *program, enum slow_consumer policy)
 {
     stage.slow_consumer = policy;
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
+    opens(program, STAGE_SHARED);
 }
 
-/* a has the policy, b keeps up. */
-static void a_and_b_share(enum slow_consumer policy)
+/* a, whose policy it is; b keeps up. */
+static void a_stops_reading(enum slow_consumer policy)
 {
-    opens(&a, policy);
-    opens(&b, SLOW_DISCONNECT);
-    peer = stage_peer(&stage);
+    opens_as(&a, policy);
+    opens_as(&b, SLOW_DISCONNECT);
     peer_opens(peer, "");
     stage_turn(&stage);
     program_heard(&a);
@@ -55,7 +44,7 @@ static void a_and_b_share(enum slow_consumer policy)
     program_stops_reading(&a);
 }
 
-static void sends(const char *text)
+static void arrives(const char *text)
 {
     peer_sends(peer, text);
     stage_turn(&stage);
@@ -68,18 +57,11 @@ static void sends_messages(unsigned n)
 
     for (unsigned i = 0; i < n; i++) {
         snprintf(text, sizeof(text), "%u", ++n_sent);
-        sends(text);
+        arrives(text);
     }
 }
 
-static const char *a_hears_all(void)
-{
-    program_reads(&a, UINT_MAX);
-    stage_turn(&stage);
-    program_stops_reading(&a);
-    return program_heard(&a);
-}
-
+/* What it has heard when it has read n more. */
 static const char *a_hears(unsigned n)
 {
     program_reads(&a, n);
@@ -88,10 +70,9 @@ static const char *a_hears(unsigned n)
     return program_heard(&a);
 }
 
-static void all_deinit(void)
+static const char *a_hears_all(void)
 {
-    program_deinit(&a);
-    program_deinit(&b);
+    return a_hears(UINT_MAX);
 }
 
 static void interrupts(void)
@@ -118,7 +99,7 @@ static void resumes(uint8_t id)
 /* Loop test: one for each policy. */
 START_TEST(at_the_bound_nothing_is_lost)
 {
-    a_and_b_share((enum slow_consumer)_i);
+    a_stops_reading((enum slow_consumer)_i);
     sends_messages(4);
     ck_assert_uint_eq(channel_lag_messages(&a.channel), 4);
     ck_assert_uint_eq(a.channel.backlog.n_items, 0);
@@ -142,7 +123,7 @@ static const struct {
 
 START_TEST(past_the_bound)
 {
-    a_and_b_share(pasts[_i].policy);
+    a_stops_reading(pasts[_i].policy);
     sends_messages(1);
     if (pasts[_i].begun > 0)
         channel_began(&a.channel, pasts[_i].begun);
@@ -164,7 +145,7 @@ START_TEST(past_the_bound_in_one_turn)
 {
     char text[4];
 
-    a_and_b_share(pasts[_i].policy);
+    a_stops_reading(pasts[_i].policy);
     for (unsigned i = 1; i <= 8; i++) {
         snprintf(text, sizeof(text), "%u", i);
         peer_sends(peer, text);
@@ -183,7 +164,7 @@ START_TEST(past_the_bound_in_bytes)
 
     stage.queue_messages = 1000;
     stage.queue_bytes = 3 * entry_cost(&entry);
-    a_and_b_share(pasts[_i].policy);
+    a_stops_reading(pasts[_i].policy);
     sends_messages(1);
     if (pasts[_i].begun > 0)
         channel_began(&a.channel, pasts[_i].begun);
@@ -194,8 +175,8 @@ END_TEST
 
 START_TEST(open_is_told_before_what_was_lost)
 {
-    a_and_b_share(SLOW_DISCONNECT);
-    opens(&c, SLOW_DROP_OLDEST);
+    a_stops_reading(SLOW_DISCONNECT);
+    opens_as(&c, SLOW_DROP_OLDEST);
     program_stops_reading(&c);
     sends_messages(4);
     ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
@@ -220,11 +201,11 @@ static const struct {
 START_TEST(as_in_the_picture)
 {
     stage.conflate_key = pictures[_i].key;
-    a_and_b_share(pictures[_i].policy);
-    sends("a1");
+    a_stops_reading(pictures[_i].policy);
+    arrives("a1");
     channel_began(&a.channel, 1);
     for (const char *text = "b1\0a2\0c1\0b2\0a3\0b3\0c2\0a4\0"; *text != '\0'; text += 3)
-        sends(text);
+        arrives(text);
     ck_assert_str_eq(a_hears_all(), pictures[_i].heard);
     ck_assert_str_eq(program_heard(&b), "a1 b1 a2 c1 b2 a3 b3 c2 a4");
 }
@@ -233,11 +214,7 @@ END_TEST
 START_TEST(ones_own_upstream_is_never_paused_for_it)
 {
     stage.slow_consumer = SLOW_DROP_OLDEST;
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    peer = stage_peer(&stage);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
     sends_messages(100);
     ck_assert_uint_eq(peer->n_pauses, 0);
@@ -247,8 +224,8 @@ END_TEST
 
 START_TEST(policies_differ_on_one_upstream)
 {
-    a_and_b_share(SLOW_DROP_OLDEST);
-    opens(&c, SLOW_DROP_NEWEST);
+    a_stops_reading(SLOW_DROP_OLDEST);
+    opens_as(&c, SLOW_DROP_NEWEST);
     program_stops_reading(&b);
     stage_turn(&stage);
     program_stops_reading(&c);
@@ -268,7 +245,7 @@ START_TEST(nothing_grows)
     uint64_t most = 0;
 
     stage.queue_messages = 50;
-    a_and_b_share((enum slow_consumer)_i);
+    a_stops_reading((enum slow_consumer)_i);
     for (int i = 0; i < 5000; i++) {
         peer_sends_bytes(peer, 100);
         stage_turn(&stage);
@@ -287,7 +264,7 @@ END_TEST
 START_TEST(who_drops_the_newest_has_them_again_from_half_on)
 {
     stage.queue_messages = 4;
-    a_and_b_share(SLOW_DROP_NEWEST);
+    a_stops_reading(SLOW_DROP_NEWEST);
     sends_messages(7); /* 1 to 5 are kept */
     ck_assert_str_eq(a_hears(2), "1 2");
     ck_assert_uint_eq(a.channel.backlog.n_items, 3); /* 3, and 2 behind it */
@@ -303,19 +280,19 @@ END_TEST
 START_TEST(who_conflates_has_all_again_when_all_is_read)
 {
     stage.conflate_key = "prefix:1";
-    a_and_b_share(SLOW_CONFLATE);
-    sends("a1");
-    sends("b1");
-    sends("a2");
-    sends("c1");
-    sends("b2");
-    sends("a3");
+    a_stops_reading(SLOW_CONFLATE);
+    arrives("a1");
+    arrives("b1");
+    arrives("a2");
+    arrives("c1");
+    arrives("b2");
+    arrives("a3");
     ck_assert_uint_eq(channel_lag_messages(&a.channel), 3);
     ck_assert_str_eq(a_hears(1), "gap(slow-consumer 3) c1");
-    sends("b3"); /* there would be room for it */
+    arrives("b3"); /* there would be room for it */
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 1) a3 b3");
-    sends("a4");
-    sends("a5");
+    arrives("a4");
+    arrives("a5");
     ck_assert_str_eq(a_hears_all(), "a4 a5");
 }
 END_TEST
@@ -323,19 +300,19 @@ END_TEST
 START_TEST(gaps_stand_where_the_messages_stood)
 {
     stage.conflate_key = "prefix:1";
-    a_and_b_share(SLOW_CONFLATE);
+    a_stops_reading(SLOW_CONFLATE);
     for (const char *text = "a1\0b1\0c1\0a2\0d1\0b2\0e1\0"; *text != '\0'; text += 3)
         peer_sends(peer, text);
     program_reads(&a, 0);
     stage.queue_messages = 3;
     stage_turn(&stage);
     ck_assert_int_eq(a.channel.state, CHANNEL_ENDED); /* five keys are too many */
-    all_deinit();
+    stage_programs_die(&stage);
 
     stage.queue_messages = 4;
-    a_and_b_share(SLOW_CONFLATE);
+    a_stops_reading(SLOW_CONFLATE);
     for (const char *text = "a1\0b1\0c1\0a2\0d1\0b2\0e1\0"; *text != '\0'; text += 3)
-        sends(text);
+        arrives(text);
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 2) c1 a2 d1 b2 e1");
 }
 END_TEST
@@ -345,14 +322,14 @@ END_TEST
 START_TEST(the_newest_of_a_key_is_never_lost)
 {
     stage.conflate_key = "prefix:1";
-    a_and_b_share(SLOW_CONFLATE);
-    sends("a1");
-    sends("b1");
-    sends("c1");
-    sends("d1");
-    sends("a2");
+    a_stops_reading(SLOW_CONFLATE);
+    arrives("a1");
+    arrives("b1");
+    arrives("c1");
+    arrives("d1");
+    arrives("a2");
     ck_assert_int_eq(a.channel.state, CHANNEL_OPEN);
-    sends("e1");
+    arrives("e1");
     ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
     ck_assert_ptr_nonnull(strstr(a.channel.ending.failure.text, "newest of its keys"));
     ck_assert_str_eq(a_hears_all(), "error(slow-consumer) close(1006)");
@@ -362,15 +339,15 @@ END_TEST
 START_TEST(without_a_key_the_oldest_go_first)
 {
     stage.conflate_key = "/s";
-    a_and_b_share(SLOW_CONFLATE);
-    sends("ping1");
-    sends("{\"s\":1,\"n\":1}");
-    sends("ping2");
-    sends("ping3");
-    sends("{\"s\":1,\"n\":2}");
+    a_stops_reading(SLOW_CONFLATE);
+    arrives("ping1");
+    arrives("{\"s\":1,\"n\":1}");
+    arrives("ping2");
+    arrives("ping3");
+    arrives("{\"s\":1,\"n\":2}");
     ck_assert_uint_eq(a.channel.backlog.n_items, 4);
-    sends("ping4");
-    sends("{\"s\":2}");
+    arrives("ping4");
+    arrives("{\"s\":2}");
     ck_assert_str_eq(a_hears_all(), "gap(slow-consumer 3) ping3 {\"s\":1,\"n\":2} ping4 {\"s\":2}");
 }
 END_TEST
@@ -382,7 +359,7 @@ START_TEST(without_memory_a_channel_ends_and_says_so)
     bool has_failed = true;
 
     for (size_t n = 0; has_failed; n++) {
-        a_and_b_share((enum slow_consumer)_i);
+        a_stops_reading((enum slow_consumer)_i);
         n_sent = 0;
         sends_messages(1);
         channel_began(&a.channel, 1);
@@ -400,7 +377,7 @@ START_TEST(without_memory_a_channel_ends_and_says_so)
             ck_assert_uint_eq(a.n_heard + a.n_missed, 5);
         }
         ck_assert_uint_eq(b.n_heard, 5);
-        all_deinit();
+        stage_programs_die(&stage);
         stage_turn(&stage);
         peer_ends(peer, true, 1000, "");
         stage_turn(&stage);
@@ -414,7 +391,7 @@ END_TEST
 
 START_TEST(the_end_comes_behind_everything)
 {
-    a_and_b_share((enum slow_consumer)_i);
+    a_stops_reading((enum slow_consumer)_i);
     sends_messages(8);
     peer_ends(peer, true, 1000, "bye");
     stage_turn(&stage);
@@ -428,7 +405,7 @@ END_TEST
 
 START_TEST(closing_is_told_behind_what_was_lost)
 {
-    a_and_b_share(SLOW_DROP_NEWEST);
+    a_stops_reading(SLOW_DROP_NEWEST);
     sends_messages(6);
     peer_starts_closing(peer);
     sends_messages(1);
@@ -441,7 +418,7 @@ END_TEST
 /* What it has to read before its end does not grow any more, so none of it is dropped for what comes after. */
 START_TEST(who_has_left_gets_what_came_before)
 {
-    a_and_b_share((enum slow_consumer)_i);
+    a_stops_reading((enum slow_consumer)_i);
     sends_messages(3);
     program_closes(&a, 1000, "");
     ck_assert_int_eq(a.channel.state, CHANNEL_ENDED);
@@ -454,7 +431,7 @@ END_TEST
 
 START_TEST(who_wants_no_more_gets_nothing)
 {
-    a_and_b_share((enum slow_consumer)_i);
+    a_stops_reading((enum slow_consumer)_i);
     sends_messages(9);
     channel_close(&a.channel, 1000, (struct wsp_view){0}, true);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
@@ -465,7 +442,7 @@ END_TEST
 
 START_TEST(who_dies_leaves_nothing)
 {
-    a_and_b_share((enum slow_consumer)_i);
+    a_stops_reading((enum slow_consumer)_i);
     sends_messages(9);
     channel_began(&a.channel, 1);
     sends_messages(9);
@@ -479,7 +456,7 @@ END_TEST
 
 START_TEST(what_was_lost_of_a_connection_stands_before_its_end)
 {
-    a_and_b_share(SLOW_DROP_OLDEST);
+    a_stops_reading(SLOW_DROP_OLDEST);
     sends_messages(6);
     interrupts();
     resumes(0xee);
@@ -492,7 +469,7 @@ END_TEST
 
 START_TEST(what_is_kept_of_a_connection_stands_before_its_end)
 {
-    a_and_b_share(SLOW_DROP_NEWEST);
+    a_stops_reading(SLOW_DROP_NEWEST);
     sends_messages(2);
     interrupts();
     resumes(0xee);
@@ -510,17 +487,17 @@ END_TEST
 START_TEST(conflation_goes_on_over_an_interruption)
 {
     stage.conflate_key = "prefix:1";
-    a_and_b_share(SLOW_CONFLATE);
+    a_stops_reading(SLOW_CONFLATE);
     for (const char *text = "a1\0b1\0c1\0a2\0c2\0"; *text != '\0'; text += 3)
-        sends(text);
+        arrives(text);
     interrupts();
     resumes(0xee);
-    sends("a3");
-    sends("d1");
+    arrives("a3");
+    arrives("d1");
     ck_assert_str_eq(
         a_hears_all(),
         "gap(slow-consumer 1) b1 gap(slow-consumer 2) c2 interrupted(lost) resumed a3 d1");
-    sends("a4");
+    arrives("a4");
     ck_assert_str_eq(a_hears_all(), "a4");
 }
 END_TEST
@@ -548,7 +525,7 @@ static const struct {
 START_TEST(over_quota_the_slowest_lose_what_they_may)
 {
     limit_queued(3);
-    a_and_b_share(quotas[_i].policy);
+    a_stops_reading(quotas[_i].policy);
     sends_messages(3);
     ck_assert_uint_eq(channel_lag_messages(&a.channel), 3); /* at the limit */
     sends_messages(1);                                      /* one past it */
@@ -563,7 +540,7 @@ START_TEST(over_quota_a_backlog_weighs)
 {
     limit_queued(1000);
     stage.queue_messages = 3;
-    a_and_b_share(SLOW_DROP_NEWEST);
+    a_stops_reading(SLOW_DROP_NEWEST);
     sends_messages(6);
     program_stops_reading(&b);
     limit_queued(5);
@@ -576,7 +553,7 @@ END_TEST
 START_TEST(over_quota_what_has_begun_is_finished)
 {
     limit_queued(3);
-    a_and_b_share(SLOW_DROP_OLDEST);
+    a_stops_reading(SLOW_DROP_OLDEST);
     sends_messages(1);
     channel_began(&a.channel, 1);
     sends_messages(3);
@@ -609,7 +586,7 @@ START_TEST(each_lag_counts_for_its_own_user)
     struct entry entry = {.len = 1};
 
     stage.queue_messages = 1000;
-    a_and_b_share(SLOW_DISCONNECT);
+    a_stops_reading(SLOW_DISCONNECT);
     c_joins(SLOW_DISCONNECT);
     program_reads(&a, UINT_MAX);
     sends_messages(5);
@@ -630,7 +607,7 @@ START_TEST(who_uses_up_his_own_loses_his_own)
     struct entry entry = {.len = 1};
 
     stage.queue_messages = 1000;
-    a_and_b_share(SLOW_DISCONNECT);
+    a_stops_reading(SLOW_DISCONNECT);
     c_joins(_i == 0 ? SLOW_DISCONNECT : SLOW_DROP_OLDEST);
     stage.quota.limits[QUOTA_QUEUED_BYTES] = 6 * entry_cost(&entry);
     sends_messages(4);
@@ -656,9 +633,9 @@ Suite *unit_suite(void)
     TCase *quota = unit_case(suite, "quota");
     const int n_pasts = sizeof(pasts) / sizeof(pasts[0]);
 
-    tcase_add_checked_fixture(bound, setup, teardown);
-    tcase_add_checked_fixture(end, setup, teardown);
-    tcase_add_checked_fixture(quota, setup, teardown);
+    tcase_add_checked_fixture(bound, setup, story_ends);
+    tcase_add_checked_fixture(end, setup, story_ends);
+    tcase_add_checked_fixture(quota, setup, story_ends);
     tcase_add_loop_test(bound, at_the_bound_nothing_is_lost, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
     tcase_add_loop_test(bound, past_the_bound, 0, n_pasts);
     tcase_add_loop_test(bound, past_the_bound_in_one_turn, 0, n_pasts);

@@ -16,53 +16,26 @@
 #include "daemon/limits.h"
 #include "daemon/share.h"
 #include "tests/harness/allocation.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/sharing_story.h"
 
 #define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define URL         "wss://node.example/rpc"
 
 enum { TIMEOUT_MS = 5000 };
 
-static struct stage stage;
-static struct program a, b;
-static struct upstream *peer;
-
 static void setup(void)
 {
-    stage_init(&stage);
+    story_begins();
     stage.routing =
         (struct routing_settings){.is_on = true, .timeout_ms = TIMEOUT_MS, .max_pending = 3};
 }
 
 static void teardown(void)
 {
-    stage_deinit(&stage);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-    peer = stage_peer(&stage);
-}
-
-static void a_and_b_share(void)
-{
-    opens(&a, STAGE_SHARED);
-    opens(&b, STAGE_SHARED);
-    peer_opens(peer, "");
-    stage_turn(&stage);
-    program_heard(&a);
-    program_heard(&b);
-}
-
-static void leave(void)
-{
-    program_deinit(&a);
-    program_deinit(&b);
+    stage_programs_die(&stage);
     stage_turn(&stage);
     if (!peer->is_freed)
         peer_ends(peer, true, 1000, "");
+    story_ends();
 }
 
 static const struct routing *routing(void)
@@ -142,7 +115,6 @@ START_TEST(each_gets_the_reply_to_its_own)
     assert_heard("to all {\"id\":1,\"result\":0}", "to all");
     ck_assert_uint_eq(routing()->n_routed, 2);
     ck_assert_uint_eq(routing()->n_routes, 0);
-    leave();
 }
 END_TEST
 
@@ -162,7 +134,6 @@ START_TEST(one_may_ask_twice_with_one_id)
     replies(first);
     snprintf(text, sizeof(text), "{\"id\":%" PRIu32 ",\"result\":0}", first);
     assert_heard(text, text);
-    leave();
 }
 END_TEST
 
@@ -212,7 +183,6 @@ START_TEST(only_the_id_changes)
     ck_assert_str_eq(sent, with_id(rewritten[_i].sent, id));
     peer_sends(peer, with_id(rewritten[_i].reply, id));
     assert_heard(rewritten[_i].heard, "");
-    leave();
 }
 END_TEST
 
@@ -245,7 +215,6 @@ START_TEST(what_is_no_request_goes_as_it_is)
     a_and_b_share();
     ck_assert_str_eq(sent_by(&a, left_alone[_i]), left_alone[_i]);
     ck_assert_uint_eq(routing()->n_routes, 0);
-    leave();
 }
 END_TEST
 
@@ -259,7 +228,6 @@ START_TEST(an_id_may_be_so_long_and_no_longer)
     assert_heard("{\"id\":" ID128 ",\"result\":0}", "");
     snprintf(text, sizeof(text), "{\"id\":\"1%s,\"method\":\"m\"}", &ID128[1]);
     ck_assert_str_eq(sent_by(&a, text), text);
-    leave();
 }
 END_TEST
 
@@ -294,7 +262,6 @@ START_TEST(what_is_no_reply_is_for_all)
     assert_heard(text, text);
     replies(id);
     assert_heard("{\"id\":1,\"result\":0}", "");
-    leave();
 }
 END_TEST
 
@@ -304,7 +271,6 @@ START_TEST(binary_messages_are_not_looked_at)
     asks(&a, "1");
     peer_sends_bytes(peer, 5);
     assert_heard("[5]", "[5]");
-    leave();
 }
 END_TEST
 
@@ -319,7 +285,6 @@ START_TEST(the_id_may_have_another_name)
     peer_sends(peer, with_id("{\"tick\":1,\"req_id\":#,\"id\":3}", id));
     assert_heard("{\"tick\":1,\"req_id\":3,\"id\":3}", "");
     ck_assert_str_eq(sent_by(&a, "{\"id\":1,\"method\":\"m\"}"), "{\"id\":1,\"method\":\"m\"}");
-    leave();
 }
 END_TEST
 
@@ -337,7 +302,6 @@ START_TEST(a_reply_that_the_id_makes_too_long_fails_its_asker)
     id = asks(&b, "1");
     peer_sends(peer, with_id("{\"id\":#,\"result\":22}", id));
     assert_heard("", "{\"id\":1,\"result\":22}");
-    leave();
 }
 END_TEST
 
@@ -356,7 +320,6 @@ START_TEST(what_waits_is_looked_at_once)
     peer->share->target->routing.member = strdup("req");
     stage_wait(&stage, 2000);
     ck_assert_str_eq(peer_receives(peer), "{\"req\":1,\"method\":\"m\"}");
-    leave();
 }
 END_TEST
 
@@ -366,9 +329,6 @@ START_TEST(a_connection_of_ones_own_routes_nothing)
     peer_opens(peer, "");
     stage_turn(&stage);
     ck_assert_str_eq(sent_by(&a, "{\"id\":1,\"method\":\"m\"}"), "{\"id\":1,\"method\":\"m\"}");
-    program_deinit(&a);
-    stage_turn(&stage);
-    peer_ends(peer, true, 1000, "");
 }
 END_TEST
 
@@ -379,7 +339,6 @@ START_TEST(without_the_option_replies_go_to_all)
     ck_assert_str_eq(sent_by(&a, "{\"id\":1,\"method\":\"m\"}"), "{\"id\":1,\"method\":\"m\"}");
     peer_sends(peer, "{\"id\":1,\"result\":0}");
     assert_heard("{\"id\":1,\"result\":0}", "{\"id\":1,\"result\":0}");
-    leave();
 }
 END_TEST
 
@@ -400,7 +359,6 @@ START_TEST(programs_count_what_they_gave)
     stage_turn(&stage);
     ck_assert_uint_eq(a.channel.outbox_bytes, 0);
     ck_assert_uint_eq(a.sent_told, sizeof(text) - 1);
-    leave();
 }
 END_TEST
 
@@ -425,7 +383,6 @@ START_TEST(numbers_have_holes_and_nothing_is_lost)
     opens(&b, STAGE_SHARED);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (missed)");
-    leave();
 }
 END_TEST
 
@@ -446,9 +403,6 @@ START_TEST(a_reply_to_who_has_gone_is_dropped_and_counted)
     replies(of_b);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "{\"id\":1,\"result\":0}");
-    program_deinit(&b);
-    stage_turn(&stage);
-    peer_ends(peer, true, 1000, "");
 }
 END_TEST
 
@@ -468,7 +422,6 @@ START_TEST(a_reply_to_who_has_closed_is_dropped)
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "x close(clean 1000)");
-    leave();
 }
 END_TEST
 
@@ -487,9 +440,6 @@ START_TEST(who_goes_while_it_asks_gets_nothing)
     ck_assert_uint_eq(routing()->n_dropped, 1);
     peer_writes(peer, outgoing);
     ck_assert_uint_eq(routing()->n_routes, 0);
-    program_deinit(&b);
-    stage_turn(&stage);
-    peer_ends(peer, true, 1000, "");
 }
 END_TEST
 
@@ -501,22 +451,14 @@ START_TEST(what_was_never_sent_waits_for_no_reply)
     ck_assert_uint_eq(routing()->n_routes, 1);
     peer_fails(peer, WSP_CAUSE_LOST);
     ck_assert_uint_eq(routing()->n_routes, 0);
-    leave();
 }
 END_TEST
 
 /* --- an interruption --- */
 
-/* The connection is lost, and another one opens. */
-static void comes_back(void)
+static void comes_back_open(void)
 {
-    unsigned n_peers = stage.n_peers;
-
-    peer->share->target->is_persistent = true;
-    peer_fails(peer, WSP_CAUSE_LOST);
-    while (stage.n_peers == n_peers)
-        stage_wait(&stage, 1000);
-    peer = stage_peer(&stage);
+    comes_back();
     peer_opens(peer, "");
     stage_turn(&stage);
     program_heard(&a);
@@ -535,7 +477,7 @@ START_TEST(an_interruption_ends_what_was_written)
     ck_assert_int_eq(program_sends(&b, "{\"id\":2,\"method\":\"n\"}"), 0);
     half = peer_takes(peer);
     peer_writes_part(peer, half, 7);
-    comes_back();
+    comes_back_open();
     ck_assert_uint_eq(routing()->n_routes, 1);
     ck_assert_uint_eq(routing()->n_timed_out, 0);
     id = id_in(peer_receives(peer), 1); /* after what b had in its outbox */
@@ -547,7 +489,6 @@ START_TEST(an_interruption_ends_what_was_written)
     replies(written);
     stage_turn(&stage);
     ck_assert_ptr_nonnull(strstr(program_heard(&b), "\"result\":0"));
-    leave();
 }
 END_TEST
 
@@ -558,10 +499,9 @@ START_TEST(an_interruption_lets_those_go_on_who_wait)
     for (int i = 0; i < 3; i++)
         asks(&a, "1");
     ck_assert_str_eq(sent_by(&a, "{\"id\":4,\"method\":\"m\"}"), "");
-    comes_back();
+    comes_back_open();
     replies(id_in(peer_receives(peer), 0));
     assert_heard("{\"id\":4,\"result\":0}", "");
-    leave();
 }
 END_TEST
 
@@ -585,7 +525,6 @@ START_TEST(a_late_reply_is_for_all)
     assert_heard(text, text);
     stage_wait(&stage, TIMEOUT_MS - 1);
     ck_assert_uint_eq(routing()->n_routes, 0);
-    leave();
 }
 END_TEST
 
@@ -604,7 +543,6 @@ START_TEST(a_request_that_is_not_sent_yet_has_time)
     ck_assert_uint_eq(routing()->n_routes, 1);
     stage_wait(&stage, 1);
     ck_assert_uint_eq(routing()->n_routes, 0);
-    leave();
 }
 END_TEST
 
@@ -629,7 +567,6 @@ START_TEST(who_asks_too_much_waits_alone)
     ck_assert_str_eq(sent_by(&a, "{\"id\":5,\"method\":\"m\"}"), "");
     stage_wait(&stage, TIMEOUT_MS);
     id_in(peer_receives(peer), 0);
-    leave();
 }
 END_TEST
 
@@ -643,9 +580,6 @@ START_TEST(who_waits_may_go)
     ck_assert_str_eq(peer_receives(peer), "");
     stage_wait(&stage, TIMEOUT_MS);
     ck_assert_uint_eq(routing()->n_timed_out, 3);
-    program_deinit(&b);
-    stage_turn(&stage);
-    peer_ends(peer, true, 1000, "");
 }
 END_TEST
 
@@ -668,9 +602,6 @@ START_TEST(the_table_is_bounded)
     id_in(sent_by(&b, "x"), 0);
     ck_assert_uint_eq(routing()->n_routes, MAX_ROUTES);
     ck_assert_uint_eq(routing()->n_timed_out, 1);
-    program_deinit(&b);
-    stage_turn(&stage);
-    peer_ends(peer, true, 1000, "");
 }
 END_TEST
 
@@ -700,7 +631,6 @@ START_TEST(without_memory_a_request_waits_and_is_whole)
         replies(id_in(sent, 0));
         assert_heard("{\"id\":1,\"result\":0}", "");
     }
-    leave();
 }
 END_TEST
 
@@ -717,7 +647,6 @@ START_TEST(without_memory_a_reply_fails_the_upstream)
     r = share_received(peer->share, false, wsp_view_of_string(text));
     ck_assert(allocation_disarm());
     ck_assert_int_lt(r, 0);
-    leave();
 }
 END_TEST
 
