@@ -83,16 +83,27 @@ static inline void sends(struct program *program, const char *text)
     ck_assert_int_eq(program_sends(program, text), 0);
 }
 
-/* The connection is lost, and the daemon begins another. */
-static inline void comes_back(void)
+static inline void is_lost(void)
+{
+    peer_fails(peer, WSP_CAUSE_LOST);
+}
+
+/* The daemon begins the next connection of a persistent upstream. */
+static inline void tries_again(void)
 {
     unsigned n_peers = stage.n_peers;
 
-    peer->share->target->is_persistent = true;
-    peer_fails(peer, WSP_CAUSE_LOST);
     while (stage.n_peers == n_peers)
-        stage_wait(&stage, 1000);
+        stage_wait(&stage, 10);
     peer = stage_peer(&stage);
+}
+
+/* The connection is lost, and the next one begins. */
+static inline void comes_back(void)
+{
+    peer->share->target->is_persistent = true;
+    is_lost();
+    tries_again();
 }
 
 #endif

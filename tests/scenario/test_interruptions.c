@@ -7,19 +7,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define URL "ws://feed.test/"
+#include "tests/harness/replay_story.h"
 
 enum { BACKOFF_MS = 10 };
-
-static struct stage stage;
-static struct program a, b, c;
 
 static void persist(struct target *target)
 {
@@ -29,66 +23,15 @@ static void persist(struct target *target)
 
 static void setup(void)
 {
-    stage_init(&stage);
+    story_begins();
     stage.adjust = persist;
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-/* Its upstreams keep the last n messages, and those who join want them all. */
-static void keep(uint64_t n_messages)
-{
-    stage.retention = (struct retention){n_messages, 1 << 20};
-    stage.replay = stage.retention;
-}
-
-static void opens(struct program *program)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
-}
-
-/* It has been told that it is open, and nothing else yet. */
-static struct upstream *a_is_open(void)
-{
-    opens(&a);
-    peer_opens(stage_peer(&stage), "");
-    stage_turn(&stage);
-    ck_assert_str_eq(program_heard(&a), "open");
-    return stage_peer(&stage);
-}
-
-static void resumes(struct program *program, const struct position *after)
-{
-    stage.resume = *after;
-    opens(program);
-    stage.resume = (struct position){.is_given = false};
-}
-
-/* Messages that say which number they have, the first of this upstream being 1. */
-static void sends(struct upstream *peer, unsigned first, unsigned last)
-{
-    char text[16];
-
-    for (unsigned i = first; i <= last; i++) {
-        snprintf(text, sizeof(text), "%u", i);
-        peer_sends(peer, text);
-    }
 }
 
 enum { N = 6 };
 
 /* --- interruptions --- */
 
-/* The connection breaks. */
-static void cut(struct upstream *peer)
-{
-    peer_fails(peer, WSP_CAUSE_LOST);
-}
-
-static void peer_ends_for_good(struct upstream *peer, uint16_t cause)
+static void ends_for_good(uint16_t cause)
 {
     struct ending ending = {.code = 1006};
 
@@ -97,43 +40,36 @@ static void peer_ends_for_good(struct upstream *peer, uint16_t cause)
     peer_ends_as(peer, &ending);
 }
 
-/* The daemon has connected once more: to another peer, which is the next connection. */
-static struct upstream *comes_again(void)
+static void comes_again(void)
 {
-    unsigned n_peers = stage.n_peers;
-
-    while (stage.n_peers == n_peers)
-        stage_wait(&stage, BACKOFF_MS);
-    peer_opens(stage_peer(&stage), "");
-    return stage_peer(&stage);
+    tries_again();
+    peer_opens(peer, "");
 }
 
 START_TEST(who_has_caught_up_hears_each_interruption)
 {
-    struct upstream *peer = a_is_open();
-
-    sends(peer, 1, 1);
-    cut(peer);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 1);
+    is_lost();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 interrupted(lost)");
-    peer = comes_again();
+    comes_again();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed");
-    cut(peer);
-    peer = comes_again();
-    sends(peer, 2, 2);
+    is_lost();
+    comes_again();
+    peer_counts(peer, 2, 2);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "interrupted(lost) resumed 2");
-    cut(peer);
+    is_lost();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "interrupted(lost)");
-    while (stage_peer(&stage) == peer)
-        stage_wait(&stage, BACKOFF_MS);
-    peer_fails(stage_peer(&stage), WSP_CAUSE_CONNECT);
+    tries_again();
+    peer_fails(peer, WSP_CAUSE_CONNECT);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), ""); /* that is no further interruption */
-    peer = comes_again();
-    sends(peer, 3, 3);
+    comes_again();
+    peer_counts(peer, 3, 3);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed 3");
 }
@@ -142,28 +78,27 @@ END_TEST
 /* A slow one, over several reconnections: once for each epoch from which it still gets something. */
 START_TEST(who_lags_hears_of_those_between_its_messages)
 {
-    struct upstream *peer = a_is_open();
-
+    a_is_open(STAGE_SHARED);
     program_stops_reading(&a);
-    sends(peer, 1, 2);
-    cut(peer);
-    peer = comes_again();
-    cut(peer);
-    peer = comes_again();
-    sends(peer, 3, 3);
+    peer_counts(peer, 1, 2);
+    is_lost();
+    comes_again();
+    is_lost();
+    comes_again();
+    peer_counts(peer, 3, 3);
     for (int i = 0; i < 1000; i++) {
-        cut(peer);
-        peer = comes_again();
+        is_lost();
+        comes_again();
     }
-    sends(peer, 4, 4);
-    cut(peer);
+    peer_counts(peer, 4, 4);
+    is_lost();
     stage_turn(&stage);
     program_reads(&a, UINT_MAX);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a),
                      "1 2 interrupted(lost) resumed 3 interrupted(lost) resumed 4 "
                      "interrupted(lost)");
-    peer = comes_again();
+    comes_again();
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "resumed");
 }
@@ -173,17 +108,17 @@ END_TEST
 START_TEST(an_interruption_at_every_point)
 {
     unsigned n_read = (unsigned)_i / 2;
-    struct upstream *peer = a_is_open();
     char heard[200];
 
+    a_is_open(STAGE_SHARED);
     program_reads(&a, n_read);
-    sends(peer, 1, 3);
+    peer_counts(peer, 1, 3);
     stage_turn(&stage);
-    cut(peer);
+    is_lost();
     if (_i % 2 == 0)
         stage_turn(&stage);
-    peer = comes_again();
-    sends(peer, 4, 5);
+    comes_again();
+    peer_counts(peer, 4, 5);
     stage_turn(&stage);
     snprintf(heard, sizeof(heard), "%s", program_heard(&a));
     program_reads(&a, UINT_MAX);
@@ -196,23 +131,21 @@ START_TEST(an_interruption_at_every_point)
 END_TEST
 
 /* E1: 1 and 2, E2: 3, E3: none, E4: 4. */
-static struct upstream *after_four_epochs(struct position before[4])
+static void after_four_epochs(struct position before[4])
 {
-    struct upstream *peer = a_is_open();
-
-    sends(peer, 1, 2);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 2);
     stage_turn(&stage);
     for (int i = 0; i < 3; i++) {
         before[i] = a.position;
-        cut(peer);
-        peer = comes_again();
+        is_lost();
+        comes_again();
         if (i != 1)
-            sends(peer, i == 0 ? 3 : 4, i == 0 ? 3 : 4);
+            peer_counts(peer, i == 0 ? 3 : 4, i == 0 ? 3 : 4);
         stage_turn(&stage);
     }
     before[3] = a.position;
     program_heard(&a);
-    return peer;
 }
 
 /* Loop test over positions in each epoch. */
@@ -227,10 +160,9 @@ START_TEST(a_position_of_before_a_reconnection)
         "open",
     };
     struct position before[4];
-    struct upstream *peer;
 
     keep(N);
-    peer = after_four_epochs(before);
+    after_four_epochs(before);
     ck_assert(!peer->is_close_asked);
     resumes(&b, &before[_i]);
     stage_turn(&stage);
@@ -254,14 +186,13 @@ END_TEST
 START_TEST(a_replay_over_a_reconnection)
 {
     struct position before[4];
-    struct upstream *peer;
 
     keep(N);
-    peer = after_four_epochs(before);
-    opens(&b);
-    cut(peer);
-    peer = comes_again();
-    sends(peer, 5, 5);
+    after_four_epochs(before);
+    opens(&b, STAGE_SHARED);
+    is_lost();
+    comes_again();
+    peer_counts(peer, 5, 5);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b),
                      "open (1) (2) interrupted(lost) resumed (3) "
@@ -278,21 +209,20 @@ START_TEST(end_after_an_interruption)
         "1 error(tls) close(1006)",
         "1 interrupted(lost) resumed 2 error(protocol) close(1006)",
     };
-    struct upstream *peer = a_is_open();
 
-    sends(peer, 1, 1);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 1);
     if (_i / 2 == 1)
         program_stops_reading(&a);
     stage_turn(&stage);
-    cut(peer);
+    is_lost();
     if (_i % 2 == 1) {
-        peer = comes_again();
-        sends(peer, 2, 2);
-        peer_ends_for_good(peer, WSP_CAUSE_PROTOCOL);
+        comes_again();
+        peer_counts(peer, 2, 2);
+        ends_for_good(WSP_CAUSE_PROTOCOL);
     } else {
-        while (stage_peer(&stage) == peer)
-            stage_wait(&stage, BACKOFF_MS);
-        peer_ends_for_good(stage_peer(&stage), WSP_CAUSE_TLS);
+        tries_again();
+        ends_for_good(WSP_CAUSE_TLS);
     }
     stage_turn(&stage);
     program_reads(&a, UINT_MAX);
@@ -313,26 +243,23 @@ START_TEST(who_joins_while_it_is_away_gets_what_is_kept)
         "open gap(unknown-epoch ?) (1) (2) interrupted(lost) resumed 3",
         "open 3",
     };
-    struct upstream *peer;
     struct position at;
 
     keep(N);
-    peer = a_is_open();
-    sends(peer, 1, 2);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 2);
     stage_turn(&stage);
     at = a.position;
-    cut(peer);
+    is_lost();
     stage_turn(&stage);
     at.number = _i % 5 == 3 ? 3 : (uint64_t)_i % 5;
     if (_i % 5 == 4)
         stage.replay.messages = 0;
     if (_i / 5 == 1) {
-        while (stage_peer(&stage) == peer)
-            stage_wait(&stage, BACKOFF_MS);
-        peer = stage_peer(&stage);
+        tries_again();
     }
     if (_i % 5 == 0 || _i % 5 == 4)
-        opens(&b);
+        opens(&b, STAGE_SHARED);
     else
         resumes(&b, &at);
     stage_turn(&stage);
@@ -340,8 +267,8 @@ START_TEST(who_joins_while_it_is_away_gets_what_is_kept)
     if (_i / 5 == 1)
         peer_opens(peer, "");
     else
-        peer = comes_again();
-    sends(peer, 3, 3);
+        comes_again();
+    peer_counts(peer, 3, 3);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), heard[_i % 5]);
     ck_assert_str_eq(program_heard(&a), "1 2 interrupted(lost) resumed 3");
@@ -352,23 +279,22 @@ END_TEST
  * back: of each connection what is left, with the interruptions between. */
 START_TEST(who_comes_back_after_interruptions_without_him)
 {
-    struct upstream *peer;
     struct position at;
 
     stage.linger_ms = 1000000;
     keep(N);
-    peer = a_is_open();
-    sends(peer, 1, 2);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 2);
     stage_turn(&stage);
     at = a.position;
     program_deinit(&a);
-    sends(peer, 3, 3);
-    cut(peer);
-    peer = comes_again();
-    sends(peer, 4, 4);
+    peer_counts(peer, 3, 3);
+    is_lost();
+    comes_again();
+    peer_counts(peer, 4, 4);
     stage_turn(&stage);
     resumes(&b, &at);
-    sends(peer, 5, 5);
+    peer_counts(peer, 5, 5);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (3) interrupted(lost) resumed (4) 5");
     at.number = 4; /* of the second connection, said of the first */
@@ -381,7 +307,8 @@ END_TEST
 
 /* --- for one alone --- */
 
-static void answers(struct upstream *peer, struct program *program, const char *text)
+/* A reply for it alone. */
+static void answers(struct program *program, const char *text)
 {
     struct wsp_buffer payload;
 
@@ -394,29 +321,27 @@ static void answers(struct upstream *peer, struct program *program, const char *
 /* Loop test over who reads when. */
 START_TEST(others_pass_over_an_answer)
 {
-    struct upstream *peer;
-
     keep(N);
-    peer = a_is_open();
-    opens(&b);
+    a_is_open(STAGE_SHARED);
+    opens(&b, STAGE_SHARED);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open");
     if (_i & 1)
         program_stops_reading(&a);
     if (_i & 2)
         program_stops_reading(&b);
-    sends(peer, 1, 1);
-    answers(peer, &a, "for a");
-    answers(peer, &b, "for b");
-    answers(peer, &b, "for b too");
-    sends(peer, 5, 5);
-    answers(peer, &a, "for a again");
+    peer_counts(peer, 1, 1);
+    answers(&a, "for a");
+    answers(&b, "for b");
+    answers(&b, "for b too");
+    peer_counts(peer, 5, 5);
+    answers(&a, "for a again");
     stage_turn(&stage);
-    opens(&c);
+    opens(&c, STAGE_SHARED);
     stage_turn(&stage);
     program_reads(&a, UINT_MAX);
     program_reads(&b, UINT_MAX);
-    sends(peer, 7, 7);
+    peer_counts(peer, 7, 7);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 for a 5 for a again 7");
     ck_assert_str_eq(program_heard(&b), "1 for b for b too 5 7");
@@ -427,22 +352,21 @@ END_TEST
 /* Who resumes behind an answer that was another's gets what was for all, and is told of no loss. */
 START_TEST(resume_over_an_answer_to_another)
 {
-    struct upstream *peer;
     struct position old;
 
     keep(N);
-    peer = a_is_open();
-    opens(&b);
-    sends(peer, 1, 1);
+    a_is_open(STAGE_SHARED);
+    opens(&b, STAGE_SHARED);
+    peer_counts(peer, 1, 1);
     stage_turn(&stage);
     old = b.position;
     program_deinit(&b);
-    answers(peer, &a, "for a");
-    sends(peer, 3, 3);
+    answers(&a, "for a");
+    peer_counts(peer, 3, 3);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 for a 3");
     resumes(&b, &old);
-    sends(peer, 4, 4);
+    peer_counts(peer, 4, 4);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (3) 4");
 }
@@ -455,8 +379,8 @@ Suite *unit_suite(void)
     TCase *away = unit_case(suite, "away");
     TCase *only = unit_case(suite, "only");
 
-    tcase_add_checked_fixture(interruptions, setup, teardown);
-    tcase_add_checked_fixture(only, setup, teardown);
+    tcase_add_checked_fixture(interruptions, setup, story_ends);
+    tcase_add_checked_fixture(only, setup, story_ends);
     tcase_add_test(interruptions, who_has_caught_up_hears_each_interruption);
     tcase_add_test(interruptions, who_lags_hears_of_those_between_its_messages);
     tcase_add_loop_test(interruptions, an_interruption_at_every_point, 0, 8);
@@ -464,7 +388,7 @@ Suite *unit_suite(void)
     tcase_add_test(interruptions, a_position_of_an_epoch_that_has_gone);
     tcase_add_test(interruptions, a_replay_over_a_reconnection);
     tcase_add_loop_test(interruptions, end_after_an_interruption, 0, 4);
-    tcase_add_checked_fixture(away, setup, teardown);
+    tcase_add_checked_fixture(away, setup, story_ends);
     tcase_add_loop_test(away, who_joins_while_it_is_away_gets_what_is_kept, 0, 10);
     tcase_add_test(away, who_comes_back_after_interruptions_without_him);
     tcase_add_loop_test(only, others_pass_over_an_answer, 0, 4);

@@ -7,56 +7,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define URL "ws://feed.test/"
-
-static struct stage stage;
-static struct program a, b, c;
-
-static void setup(void)
-{
-    stage_init(&stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-/* Its upstreams keep the last n messages, and those who join want them all. */
-static void keep(uint64_t n_messages)
-{
-    stage.retention = (struct retention){n_messages, 1 << 20};
-    stage.replay = stage.retention;
-}
-
-static void opens(struct program *program)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
-}
-
-/* It has been told that it is open, and nothing else yet. */
-static struct upstream *a_is_open(void)
-{
-    opens(&a);
-    peer_opens(stage_peer(&stage), "");
-    stage_turn(&stage);
-    ck_assert_str_eq(program_heard(&a), "open");
-    return stage_peer(&stage);
-}
-
-static void resumes(struct program *program, const struct position *after)
-{
-    stage.resume = *after;
-    opens(program);
-    stage.resume = (struct position){.is_given = false};
-}
+#include "tests/harness/replay_story.h"
 
 static struct position position(const uint8_t epoch[LOG_EPOCH_LEN], uint64_t number)
 {
@@ -71,17 +26,6 @@ static void closes(struct program *program)
     program_closes(program, 1000, "");
     stage_turn(&stage);
     program_deinit(program);
-}
-
-/* Messages that say which number they have, the first of this upstream being 1. */
-static void sends(struct upstream *peer, unsigned first, unsigned last)
-{
-    char text[16];
-
-    for (unsigned i = first; i <= last; i++) {
-        snprintf(text, sizeof(text), "%u", i);
-        peer_sends(peer, text);
-    }
 }
 
 /* "open" with this after it, then numbers, those before live in parentheses. */
@@ -105,17 +49,16 @@ START_TEST(replay_then_live_at_every_point_of_the_seam)
     unsigned joins_after = (unsigned)_i % (N + 1), rest = (unsigned)_i / (N + 1);
     unsigned is_told_after = rest % 3, has_read = rest / 3;
     unsigned first = joins_after > KEPT ? joins_after - KEPT + 1 : 1;
-    struct upstream *peer;
 
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, joins_after);
-    opens(&b);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, joins_after);
+    opens(&b, STAGE_SHARED);
     program_reads(&b, has_read);
     for (unsigned i = joins_after + 1; i <= N; i++) {
         if (i - joins_after == is_told_after)
             stage_turn(&stage);
-        sends(peer, i, i);
+        peer_counts(peer, i, i);
     }
     stage_turn(&stage);
     program_reads(&b, UINT_MAX);
@@ -127,17 +70,15 @@ END_TEST
 
 START_TEST(who_wants_less_gets_less)
 {
-    struct upstream *peer;
-
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, N);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, N);
     stage.replay.messages = 2;
-    opens(&b);
+    opens(&b, STAGE_SHARED);
     stage.replay = (struct retention){0, 0};
-    opens(&c);
+    opens(&c, STAGE_SHARED);
     stage_turn(&stage);
-    sends(peer, 7, 7);
+    peer_counts(peer, 7, 7);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (5) (6) 7");
     ck_assert_str_eq(program_heard(&c), "open 7");
@@ -147,16 +88,13 @@ END_TEST
 /* Those who waited for it to open have missed nothing, and get nothing twice. */
 START_TEST(who_joined_while_connecting_has_no_replay)
 {
-    struct upstream *peer;
-
     keep(KEPT);
-    opens(&a);
-    opens(&b);
-    peer = stage_peer(&stage);
+    opens(&a, STAGE_SHARED);
+    opens(&b, STAGE_SHARED);
     peer_opens(peer, "");
-    sends(peer, 1, 2);
-    opens(&c);
-    sends(peer, 3, 3);
+    peer_counts(peer, 1, 2);
+    opens(&c, STAGE_SHARED);
+    peer_counts(peer, 3, 3);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open 1 2 3");
     ck_assert_str_eq(program_heard(&b), "open 1 2 3");
@@ -167,17 +105,15 @@ END_TEST
 /* The last leaves, and what comes while nobody is there is kept for who comes in time. */
 START_TEST(what_comes_while_it_lingers_is_kept)
 {
-    struct upstream *peer;
-
     stage.linger_ms = 500;
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 1);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 1);
     closes(&a);
-    sends(peer, 2, 5);
+    peer_counts(peer, 2, 5);
     stage_wait(&stage, 400);
-    opens(&b);
-    sends(peer, 6, 6);
+    opens(&b, STAGE_SHARED);
+    peer_counts(peer, 6, 6);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (2) (3) (4) (5) 6");
     ck_assert(!peer->is_close_asked);
@@ -190,8 +126,8 @@ START_TEST(who_comes_when_it_closes_gets_nothing_of_it)
     struct upstream *old, *new;
 
     keep(KEPT);
-    old = a_is_open();
-    sends(old, 1, 3);
+    old = a_is_open(STAGE_SHARED);
+    peer_counts(old, 1, 3);
     stage_turn(&stage);
     peer_starts_closing(old);
     resumes(&b, &a.position);
@@ -201,7 +137,7 @@ START_TEST(who_comes_when_it_closes_gets_nothing_of_it)
     new = stage_peer(&stage);
     ck_assert_ptr_ne(new, old);
     peer_opens(new, "");
-    sends(new, 1, 1);
+    peer_counts(new, 1, 1);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "1 2 3 closing late close(clean 1000)");
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?) 1");
@@ -211,18 +147,16 @@ END_TEST
 /* Loop test: the last leaves and another joins, in the same turn, in either order. */
 START_TEST(join_and_last_leave_race)
 {
-    struct upstream *peer;
-
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 2);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 2);
     stage_turn(&stage);
     if (_i == 0)
-        opens(&b);
+        opens(&b, STAGE_SHARED);
     program_closes(&a, 1000, "");
     if (_i == 1)
-        opens(&b);
-    sends(peer, 3, 3);
+        opens(&b, STAGE_SHARED);
+    peer_counts(peer, 3, 3);
     stage_turn(&stage);
     ck_assert(!peer->is_close_asked);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) 3");
@@ -232,15 +166,13 @@ END_TEST
 /* What is sent before open is told goes up once, and its answer comes after the replay. */
 START_TEST(send_in_the_join_race)
 {
-    struct upstream *peer;
-
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 2);
-    opens(&b);
-    ck_assert_int_eq(program_sends(&b, "question"), 0);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 2);
+    opens(&b, STAGE_SHARED);
+    sends(&b, "question");
     ck_assert_str_eq(peer_receives(peer), "question");
-    sends(peer, 3, 3);
+    peer_counts(peer, 3, 3);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) 3");
     ck_assert_str_eq(program_heard(&a), "1 2 3");
@@ -251,11 +183,8 @@ END_TEST
 /* It was sent and written before the program has heard of open, and then does not hear of it any more. */
 START_TEST(close_in_the_race_of_open_and_send)
 {
-    struct upstream *peer;
-
-    opens(&a);
-    ck_assert_int_eq(program_sends(&a, "early"), 0);
-    peer = stage_peer(&stage);
+    opens(&a, STAGE_SHARED);
+    sends(&a, "early");
     peer_opens(peer, "");
     ck_assert_str_eq(peer_receives(peer), "early");
     program_closes(&a, 1000, "");
@@ -275,17 +204,16 @@ static void closes_itself(struct program *program, const struct entry *entry)
 START_TEST(leave_within_a_replayed_message)
 {
     uint64_t number = (uint64_t)_i;
-    struct upstream *peer;
 
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 3);
-    opens(&b);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 3);
+    opens(&b, STAGE_SHARED);
     b.on_message = closes_itself;
     b.data = &number;
-    sends(peer, 4, 4);
+    peer_counts(peer, 4, 4);
     stage_turn(&stage);
-    sends(peer, 5, 5);
+    peer_counts(peer, 5, 5);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) (3) 4 close(clean 1000)");
     ck_assert_str_eq(program_heard(&a), "1 2 3 4 5");
@@ -295,12 +223,10 @@ END_TEST
 /* Loop test: two leave within the same turn, of one message and of none; the last leaver has its own end. */
 START_TEST(two_leaves)
 {
-    struct upstream *peer;
-
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 1);
-    opens(&b);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 1);
+    opens(&b, STAGE_SHARED);
     if (_i == 1)
         stage_turn(&stage);
     program_closes(&a, 3001, "a");
@@ -322,12 +248,10 @@ END_TEST
 
 START_TEST(end_before_anything_of_the_replay_was_read)
 {
-    struct upstream *peer;
-
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 3);
-    opens(&b);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 3);
+    opens(&b, STAGE_SHARED);
     peer_fails(peer, WSP_CAUSE_LOST);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open (1) (2) (3) error(lost) close(1006)");
@@ -337,19 +261,18 @@ END_TEST
 
 START_TEST(close_before_the_replay_was_told)
 {
-    struct upstream *peer;
     struct position old;
 
     keep(KEPT);
-    peer = a_is_open();
-    sends(peer, 1, 6);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 6);
     stage_turn(&stage);
     old = position(a.position.epoch, 0);
     resumes(&b, &old);
     program_closes(&b, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "error(cancelled) close(1006)");
-    opens(&c);
+    opens(&c, STAGE_SHARED);
     channel_close(&c.channel, 1000, (struct wsp_view){0}, true);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "error(cancelled) close(1006)");
@@ -364,16 +287,15 @@ START_TEST(resume_at_every_number)
     unsigned after = (unsigned)_i % (N + 1), kept = (unsigned)_i / (N + 1);
     unsigned oldest = N - kept + 1;
     char gap[40] = "";
-    struct upstream *peer;
     struct position old;
 
     keep(kept);
-    peer = a_is_open();
-    sends(peer, 1, N);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, N);
     stage_turn(&stage);
     old = position(a.position.epoch, after);
     resumes(&b, &old);
-    sends(peer, N + 1, N + 2);
+    peer_counts(peer, N + 1, N + 2);
     stage_turn(&stage);
     if (after + 1 < oldest)
         snprintf(gap, sizeof(gap), " gap(not-kept %u)", oldest - after - 1);
@@ -387,23 +309,22 @@ START_TEST(who_comes_back_goes_on_where_it_was)
 {
     unsigned n_read = (unsigned)_i;
     char rest[80];
-    struct upstream *peer;
     struct position old;
 
     stage.linger_ms = 500;
     keep(N);
-    peer = a_is_open();
+    a_is_open(STAGE_SHARED);
     program_reads(&a, n_read);
-    sends(peer, 1, 3);
+    peer_counts(peer, 1, 3);
     stage_turn(&stage);
     old = a.position;
     ck_assert_uint_eq(old.number, n_read);
     channel_abandon(&a.channel);
     program_deinit(&a);
-    sends(peer, 4, 5);
+    peer_counts(peer, 4, 5);
     stage_wait(&stage, 100);
     resumes(&b, &old);
-    sends(peer, 6, 6);
+    peer_counts(peer, 6, 6);
     stage_turn(&stage);
     snprintf(rest, sizeof(rest), "%s", expected("", n_read + 1, 6, 6));
     ck_assert_str_eq(program_heard(&b), rest);
@@ -413,22 +334,20 @@ END_TEST
 /* Another upstream of the same URL is another run of numbers, even where the numbers fit. */
 START_TEST(resume_into_another_upstream_is_unknown)
 {
-    struct upstream *peer;
     struct position old;
 
     keep(N);
-    peer = a_is_open();
-    sends(peer, 1, 3);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 3);
     stage_turn(&stage);
     old = a.position;
     peer_ends(peer, true, 1000, "");
     stage_turn(&stage);
     program_deinit(&a);
     resumes(&b, &old);
-    opens(&c);
-    peer = stage_peer(&stage);
+    opens(&c, STAGE_SHARED);
     peer_opens(peer, "");
-    sends(peer, 1, 4);
+    peer_counts(peer, 1, 4);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?) 1 2 3 4");
     ck_assert_str_eq(program_heard(&c), "open 1 2 3 4");
@@ -440,13 +359,12 @@ END_TEST
 
 START_TEST(resume_of_a_private_channel_is_unknown)
 {
-    struct upstream *peer = a_is_open();
-
-    sends(peer, 1, 1);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 1);
     stage_turn(&stage);
     stage.resume = a.position;
-    ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    peer_opens(stage_peer(&stage), "");
+    opens(&b, STAGE_PRIVATE);
+    peer_opens(peer, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open gap(unknown-epoch ?)");
 }
@@ -455,11 +373,9 @@ END_TEST
 /* Nobody learns from a position that another user's upstream exists: what is told is as if it were not there. */
 START_TEST(resume_at_another_users_position_is_unknown)
 {
-    struct upstream *peer;
-
     keep(N);
-    peer = a_is_open();
-    sends(peer, 1, 3);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 3);
     stage_turn(&stage);
     stage.resume = a.position;
     ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID + 1, URL, STAGE_SHARED), 0);
@@ -473,17 +389,15 @@ END_TEST
 
 START_TEST(a_replay_makes_nobody_slow)
 {
-    struct upstream *peer;
-
     stage.queue_bytes = 4096;
     keep(N);
-    peer = a_is_open();
+    a_is_open(STAGE_SHARED);
     for (int i = 0; i < N; i++) {
         peer_sends_bytes(peer, 3000);
         stage_turn(&stage);
     }
     program_heard(&a);
-    opens(&b);
+    opens(&b, STAGE_SHARED);
     program_reads(&b, 1);
     stage_turn(&stage);
     peer_sends_bytes(peer, 3000);
@@ -501,10 +415,8 @@ END_TEST
 
 START_TEST(what_is_kept_is_bounded)
 {
-    struct upstream *peer;
-
     stage.retention = stage.replay = (struct retention){1000000, 10000};
-    peer = a_is_open();
+    a_is_open(STAGE_SHARED);
     for (int i = 0; i < 100; i++) {
         peer_sends_bytes(peer, 900);
         stage_turn(&stage);
@@ -520,12 +432,9 @@ END_TEST
 /* Who lags is not cut off for the sake of what is only kept. */
 START_TEST(what_is_kept_gives_way_before_anybody_suffers)
 {
-    struct upstream *peer;
-
     stage.quota.limits[QUOTA_QUEUED_BYTES] = 10000;
     stage.retention = stage.replay = (struct retention){1000000, 1 << 20};
-    opens(&a);
-    peer = stage_peer(&stage);
+    opens(&a, STAGE_SHARED);
     peer_opens(peer, "");
     for (int i = 0; i < 20; i++) {
         peer_sends_bytes(peer, 900);
@@ -547,19 +456,17 @@ END_TEST
 
 START_TEST(where_nobody_can_join_nothing_is_kept)
 {
-    struct upstream *peer;
-
     keep(N);
-    ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    peer_opens(stage_peer(&stage), "");
-    sends(stage_peer(&stage), 1, 3);
+    opens(&b, STAGE_PRIVATE);
+    peer_opens(peer, "");
+    peer_counts(peer, 1, 3);
     stage_turn(&stage);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    peer = a_is_open();
-    sends(peer, 1, 3);
+    a_is_open(STAGE_SHARED);
+    peer_counts(peer, 1, 3);
     stage_turn(&stage);
     program_stops_reading(&a);
-    sends(peer, 4, 4);
+    peer_counts(peer, 4, 4);
     ck_assert_uint_gt(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
     peer_ends(peer, true, 1000, "");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), entry_cost(a.channel.cursor.at));
@@ -572,14 +479,14 @@ END_TEST
 /* Nor for the sake of what another upstream of the same user keeps. */
 START_TEST(what_another_upstream_keeps_gives_way_too)
 {
-    struct upstream *other, *peer;
+    struct upstream *other;
 
     stage.quota.limits[QUOTA_QUEUED_BYTES] = 10000;
     stage.retention = stage.replay = (struct retention){1000000, 1 << 20};
     ck_assert_int_eq(program_opens(&b, &stage, STAGE_UID, "ws://other.test/", STAGE_SHARED), 0);
     other = stage_peer(&stage);
     peer_opens(other, "");
-    peer = a_is_open();
+    a_is_open(STAGE_SHARED);
     for (int i = 0; i < 9; i++) {
         peer_sends_bytes(other, 900);
         stage_turn(&stage);
@@ -600,13 +507,10 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("replay");
-    TCase *joining = unit_case(suite, "joining");
-    TCase *resuming = unit_case(suite, "resuming");
-    TCase *bounds = unit_case(suite, "bounds");
+    TCase *joining = story_case(suite, "joining");
+    TCase *resuming = story_case(suite, "resuming");
+    TCase *bounds = story_case(suite, "bounds");
 
-    tcase_add_checked_fixture(joining, setup, teardown);
-    tcase_add_checked_fixture(resuming, setup, teardown);
-    tcase_add_checked_fixture(bounds, setup, teardown);
     tcase_add_loop_test(joining, replay_then_live_at_every_point_of_the_seam, 0, (N + 1) * 3 * 4);
     tcase_add_test(joining, who_wants_less_gets_less);
     tcase_add_test(joining, who_joined_while_connecting_has_no_replay);
