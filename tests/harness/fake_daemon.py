@@ -17,6 +17,7 @@ import os
 import socket
 import threading
 
+from process import DEADLINE
 from wsplex_protocol import MAGIC, Reader, Type, make_frame
 
 
@@ -67,7 +68,7 @@ class Peer:
 class FakeDaemon:
     """Listens on a path while the `with` lasts."""
 
-    def __init__(self, path, script, timeout=10):
+    def __init__(self, path, script, timeout=DEADLINE):
         self._path = os.fspath(path)
         self._script = script
         self._timeout = timeout

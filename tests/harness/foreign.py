@@ -24,7 +24,7 @@ import signal
 import socket
 import tempfile
 
-from process import TOP, Process, wait_until
+from process import TOP, Process, reserve_port, wait_until
 
 PROTOCOLS = ("echo.v2", "echo.v1")
 QUIET_SECONDS = 1
@@ -324,14 +324,6 @@ def lacks(name, feature):
 
 
 # --- a running one ---
-
-
-def reserve_port():
-    """A socket that keeps a port: nobody is given it by the kernel, and a server may still listen there."""
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.bind(("127.0.0.1", 0))
-    return keeper
 
 
 class Foreign:

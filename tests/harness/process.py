@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that tests start: each is ended and reaped, and what it prints is there to be waited for.
+"""Programs that tests start: each is ended and reaped, and what it prints is there to be waited for; and their ports.
 
 A deadline is how long a thing may take before the test gives up; nothing is measured by it.
 """
@@ -7,6 +7,7 @@ A deadline is how long a thing may take before the test gives up; nothing is mea
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -45,6 +46,28 @@ def wait_until(condition, what, timeout=DEADLINE):
             raise TimeoutError(f"{what() if callable(what) else what}: not within {timeout} s")
         time.sleep(0.005)
     return result
+
+
+def reserve_port():
+    """A socket that keeps a port: nobody is given it by the kernel, and a server may still listen there."""
+    try:
+        keeper = socket.socket(socket.AF_INET6)
+        keeper.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        address = "::"
+    except OSError:
+        keeper, address = socket.socket(), "0.0.0.0"
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind((address, 0))
+    return keeper
+
+
+_kept = []
+
+
+def free_port():
+    """A port where nobody listens but whom the test lets, to the end of the run."""
+    _kept.append(reserve_port())
+    return _kept[-1].getsockname()[1]
 
 
 class Lines:
@@ -137,6 +160,15 @@ class Process:
 
     def kill(self, number=signal.SIGKILL):
         self._process.send_signal(number)
+
+    def freeze(self):
+        """It stands still, when this returns, until it thaws."""
+        self.kill(signal.SIGSTOP)
+        flags = os.WSTOPPED | os.WNOHANG
+        wait_until(lambda: os.waitid(os.P_PID, self.pid, flags), f"{self.name} stands still")
+
+    def thaw(self):
+        self.kill(signal.SIGCONT)
 
     def wait(self, timeout=DEADLINE):
         """The exit status, all that was printed read."""

@@ -10,12 +10,7 @@ import socket
 import struct
 import threading
 
-from process import Process, wait_until
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+from process import Process, free_port, wait_until
 
 
 def answers(port):

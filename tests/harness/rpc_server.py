@@ -21,7 +21,8 @@ from process import DEADLINE
 
 
 class RpcServer:
-    """Listens while the `with` lasts. requests and answers are what it was sent, as texts."""
+    """Listens while the `with` lasts. requests and answers are what it was sent, as texts: requests are there before
+    their replies are sent."""
 
     def __init__(self):
         self.requests = []
@@ -48,13 +49,17 @@ class RpcServer:
 
     async def _serve(self):
         self._over = self._loop.create_future()
-        async with websockets.serve(self._connected, "127.0.0.1", 0) as server:
+        serving = websockets.serve(self._connected, "127.0.0.1", 0, process_request=self._asked_for, ping_interval=None)
+        async with serving as server:
             self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             self._ready.set()
             await self._over
 
-    async def _connected(self, connection):
+    async def _asked_for(self, _path, _headers):
+        # Before it is answered: who has heard that it is open may look at once.
         self.n_connections += 1
+
+    async def _connected(self, connection):
         with contextlib.suppress(websockets.ConnectionClosed):
             async for text in connection:
                 await self._heard(connection, text)

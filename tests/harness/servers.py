@@ -20,7 +20,6 @@ import hashlib
 import itertools
 import json
 import os
-import signal
 import socket
 import ssl
 import struct
@@ -135,13 +134,6 @@ class Server(Process):
         wait_until(lambda: asked() >= n_connections, lambda: f"{n_connections}, not {asked()}")
         assert asked() == n_connections
 
-    def freeze(self):
-        """It reads nothing more, and neither writes, until it thaws."""
-        self.kill(signal.SIGSTOP)
-
-    def thaw(self):
-        self.kill(signal.SIGCONT)
-
 
 class Feed:
     """A path of a server's own, whose connection the test orders to send."""
@@ -197,11 +189,17 @@ class Peer:
         self.path = None
         self.headers = {}
 
+    def _read_line(self):
+        line = self._read.readline().decode("latin-1")
+        if not line.endswith("\r\n"):
+            raise ConnectionError(f"the client hung up within its request: {line!r}")
+        return line[:-2]
+
     def read_request(self):
-        line = self._read.readline().decode("ascii")
-        assert line.endswith(" HTTP/1.1\r\n"), line
+        line = self._read_line()
+        assert line.endswith(" HTTP/1.1"), line
         self.path = line.split(" ")[1]
-        while line := self._read.readline().decode("latin-1").rstrip("\r\n"):
+        while line := self._read_line():
             name, value = line.split(": ", 1)
             self.headers[name.lower()] = value
 
@@ -250,8 +248,8 @@ class Peer:
 class RawServer:
     """Listens while the `with` lasts. Each connection runs script(peer) in a thread of its own.
 
-    What a script raises fails the test, unless it is that the connection was reset. Scripts that are
-    to hold a connection open wait for the event `over`.
+    What a script raises fails the test, unless it is that the connection was reset, or ended before the request did.
+    Scripts that are to hold a connection open wait for the event `over`.
     """
 
     def __init__(self, script, host="127.0.0.1", certificate=None, client_authority=None, port=0):

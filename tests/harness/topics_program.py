@@ -11,6 +11,7 @@ import contextlib
 import select
 import sys
 
+from process import DEADLINE
 from topics import subscribing, unsubscribing
 from wsplex_client import ChannelEnded, Client, Message
 
@@ -36,7 +37,7 @@ def tell_all(channel):
 
 def main(path, url):
     orders = sys.stdin.buffer.raw
-    with Client(path, software="topics_program.py") as client, contextlib.suppress(ChannelEnded):
+    with Client(path, timeout=DEADLINE, software="topics_program.py") as client, contextlib.suppress(ChannelEnded):
         channel = client.open(url, sharing="shared")
         while True:
             tell_all(channel)

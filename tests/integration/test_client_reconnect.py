@@ -100,7 +100,8 @@ def test_nothing_is_sent_twice(daemon, again, make_program, one_server):
     program.text("a", "last")
     program.close("a", 1000)
     program.event("close", name="a", clean=True)
-    connections[-1].event("close")
+    for connection in connections:
+        connection.event("close")
     arrived = [message["text"] for each in connections for message in each.all_messages()]
     in_doubt = sum(event["count"] for event in program.events("a") if event["event"] == "unsent")
     assert arrived[-1] == "last"
@@ -131,17 +132,22 @@ def test_connecting_stays_connecting(daemon, again, make_program, one_server):
 
 
 def test_it_gives_up(daemon, make_program, one_server):
-    program = make_program(daemon)
+    program, patient = make_program(daemon), make_program(daemon)
     program.write("reconnect 300 0")
-    program.open("a", echo(one_server))
-    program.event("open", name="a")
+    patient.write("reconnect -1 0")
+    for each in (program, patient):
+        each.open("a", echo(one_server))
+        each.event("open", name="a")
     daemon.kill()
     program.event("interrupted", name="a")
-    program.text("a", "x")
-    assert "away" in program.event("refused", name="a")["text"]
     cause, text = program.failure("a")
     assert cause < 0 and daemon.socket in text
     program.finish()
+    # Meanwhile nothing is kept, as it may keep nothing.
+    patient.event("interrupted", name="a")
+    patient.text("a", "x")
+    assert "away" in patient.event("refused", name="a")["text"]
+    patient.finish()
 
 
 # --- stopped ---
@@ -255,12 +261,12 @@ def test_resumed_by_the_same_daemon(make_daemon, make_program, one_server):
         connection.order("text", text=str(number))
     program.event("message", data="2")
     # Stopped, it does not read; its connection to the daemon is cut from outside.
-    os.kill(program.pid, signal.SIGSTOP)
+    program.freeze()
     cut(daemon, program)
     for number in range(3, 10):
         connection.order("text", text=str(number))
     keeper.event("message", data="9")
-    os.kill(program.pid, signal.SIGCONT)
+    program.thaw()
     program.event("interrupted", name="a")
     program.event("resumed", name="a")
     program.event("message", data="9")
@@ -447,8 +453,8 @@ def test_both_are_away(make_daemon, again, make_program):
     def script(peer):
         if is_there.is_set():
             peer.upgrade()
-            peer.raw(frame(TEXT, b"there"))
             peers.append(peer)
+            peer.raw(frame(TEXT, b"there"))
             while peer.read_frame() is not None:
                 pass
 

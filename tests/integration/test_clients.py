@@ -3,7 +3,6 @@
 
 import contextlib
 import hashlib
-import signal
 import struct
 
 import pytest
@@ -213,14 +212,14 @@ def test_killed_while_it_sends(daemon, server, make_program, tmp_path):
     long = tmp_path / "long"
     long.write_bytes(bytes(8 * MIB))
     # The daemon rests, so that the program gets no further than its first piece.
-    daemon.process.kill(signal.SIGSTOP)
+    daemon.process.freeze()
     dies.text("a", "whole")
     dies.write(f"file a binary {long}")
     assert dies.amount("a") == (8 * MIB + 5, 1)
     dies.kill()
     dies.wait()
     lives.text("a", "another's")
-    daemon.process.kill(signal.SIGCONT)
+    daemon.process.thaw()
     connection = server.connection(path)
     texts = [event["text"] for event in connection.messages(2)]
     assert sorted(texts) == ["another's", "whole"]
@@ -238,7 +237,7 @@ def test_killed_while_it_receives(daemon, server, make_program, tmp_path):
     for program in (dies, lives):
         program.open("a", server.url(path, "wss"), "shared", "option=linger=0s")
         program.event("open")
-    dies.kill(signal.SIGSTOP)
+    dies.freeze()
     data = tmp_path / "data"
     data.write_bytes(hashlib.sha256(b"x").digest() * (MIB // 2))
     connection = server.connection(path)

@@ -458,7 +458,7 @@ def test_max_queued_is_kept(make_daemon, make_program):
             program.open(f"c{i}", raw.url)
         for i in range(n_channels):
             program.event("open", name=f"c{i}")
-        program.kill(signal.SIGSTOP)
+        program.freeze()
 
         def held():
             return sum(upstream["held_bytes"] for upstream in daemon.upstreams())
@@ -468,7 +468,7 @@ def test_max_queued_is_kept(make_daemon, make_program):
         assert queued["limit"] == max_queued
         # What was read in one turn before anyone could say stop comes on top.
         assert queued["used"] < max_queued + n_channels * (256 << 10) + (1 << 20)
-        program.kill(signal.SIGCONT)
+        program.thaw()
         for i in range(n_channels):
             for _ in range(256):
                 assert program.event("message", name=f"c{i}")["length"] == 65536

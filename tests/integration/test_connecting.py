@@ -104,25 +104,26 @@ def test_who_waits_in_vain_is_told_for_what(make_daemon, scheme):
     """A server that accepts and says nothing, neither in TLS nor to an upgrade."""
     with RawServer(lambda peer: server.over.wait(DEADLINE)) as server:
         place = f"127.0.0.1:{server.port}"
-        daemon = make_daemon(f'endpoint "a" {{ url = "{scheme}://{place}/" connect-timeout = 1s share = no }}')
+        daemon = make_daemon(
+            f"""endpoint "hasty" {{ url = "{scheme}://{place}/" connect-timeout = 100ms share = no }}
+                endpoint "patient" {{ url = "{scheme}://{place}/" connect-timeout = 1h share = no }}"""
+        )
         with daemon.client() as client:
-            first = client.open(f"{scheme}://{place}/")
+            first = client.open("wsplex-endpoint:patient")
             wait_until(lambda: server.n_accepted == 1, "the first one connects")
-            second = client.open("wsplex-endpoint:a")
+            second = client.open("wsplex-endpoint:patient")
             number = str(wait_until(lambda: daemon.upstreams()[1:], "the second one waits")[0]["id"])
             what = f"waiting for another connection to {place} to open"
             wait_until(lambda: daemon.request("show", number)["progress"] == what, "it is shown")
-            failed = second.wait(Failed)
+            failed = client.open("wsplex-endpoint:hasty").wait(Failed)
             assert failed.cause == "timeout"
             assert failed.text.endswith(f"ms: {what}"), failed.text
             # Nothing came of it to the server, and the first one has not been touched.
             assert (server.n_accepted, first.state) == (1, "connecting")
             # Who gives up lets the next one go on.
-            third = client.open(f"{scheme}://{place}/")
-            wait_until(lambda: len(daemon.upstreams()) == 2, "the third one waits")
             first.close()
-            wait_until(lambda: server.n_accepted == 2, "the third one connects")
-            third.close()
+            wait_until(lambda: server.n_accepted == 2, "the second one connects")
+            second.close()
         daemon.wait_idle()
     daemon.forgive("upstream-failed")
 
@@ -146,13 +147,11 @@ def test_silent_server_is_pinged_and_its_round_trip_told(make_daemon, make_progr
 
     def script(peer):
         peer.upgrade()
-        for _ in range(3):
-            opcode, payload = peer.read_frame()
-            assert opcode == 0x80 | PING
-            pings.append(payload)
+        while (got := peer.read_frame())[0] == 0x80 | PING:
+            pings.append(got[1])
             time.sleep(0.05)
-            peer.raw(frame(PONG, payload))
-        peer.read_close()
+            peer.raw(frame(PONG, got[1]))
+        assert got[0] == 0x80 | CLOSE
         peer.raw(frame(CLOSE))
 
     with RawServer(script) as server:
@@ -165,9 +164,9 @@ def test_silent_server_is_pinged_and_its_round_trip_told(make_daemon, make_progr
         def round_trip():
             return daemon.request("show", number)["round_trip_ms"]
 
-        wait_until(lambda: len(pings) == 3 and round_trip() is not None, "three pings")
+        wait_until(lambda: len(pings) >= 3 and round_trip() is not None, "three pings")
         assert 50 <= round_trip() < 10000
-        assert len(set(pings)) == 3
+        assert len(set(pings[:3])) == 3
         program.finish()
 
 
@@ -196,5 +195,7 @@ def test_the_kernel_watches_too(make_daemon, make_program, one_server, options, 
     program.open("a", "wsplex-endpoint:a")
     program.event("open")
     port = daemon.upstreams()[0]["address"].rsplit(":", 1)[1]
-    line = subprocess.run(["ss", "-Htno", "dst", f"127.0.0.1:{port}"], capture_output=True, check=True, text=True)
-    assert ("timer:(keepalive" in line.stdout) == expected, line.stdout
+    said = subprocess.run(["ss", "-Htnop", "dst", f"127.0.0.1:{port}"], capture_output=True, check=True, text=True).stdout
+    # There may be others, of daemons of other tests that are still going.
+    (line,) = [line for line in said.splitlines() if f"pid={daemon.pid}," in line]
+    assert ("timer:(keepalive" in line) == expected, line

@@ -39,19 +39,25 @@ def test_lines_go_out_before_it_ends(daemon, server, scheme):
     assert connection.closed() == (1000, "")
 
 
-def test_no_line_is_lost(daemon, server):
+PATIENT = 'endpoint "patient" {{ url = "{url}" share = no close-timeout = 5min }}'
+
+
+def test_no_line_is_lost(make_daemon, server):
     """Not even with an end of stdin right behind the last one."""
     path, n_lines = new_path(), 10000
-    connect(daemon, server.url(path), stdin="".join(f"line {i}\n" for i in range(n_lines)).encode(), check=0)
+    # The server answers the close when it has read them all.
+    daemon = make_daemon(PATIENT.format(url=server.url(path)))
+    connect(daemon, "wsplex-endpoint:patient", stdin="".join(f"line {i}\n" for i in range(n_lines)).encode(), check=0)
     got = [event["text"] for event in server.connection(path).messages(n_lines)]
     assert got == [f"line {i}" for i in range(n_lines)]
     assert server.connection(path).closed()[0] == 1000
 
 
-def test_ten_thousand_lines_come_back(daemon, one_server):
+def test_ten_thousand_lines_come_back(make_daemon, one_server):
     """This server answers each message before it answers the close."""
     lines = "".join(f"{i} grüße\n" for i in range(10000)).encode()
-    done = connect(daemon, one_server.url(new_path("echo"), "wss"), stdin=lines, check=0)
+    daemon = make_daemon(PATIENT.format(url=one_server.url(new_path("echo"), "wss")))
+    done = connect(daemon, "wsplex-endpoint:patient", stdin=lines, check=0)
     assert done.stdout == lines
 
 

@@ -2,6 +2,7 @@
 """Where URLs may lead: the rules of the daemon and of endpoints, in a network whose names are the test's to give."""
 
 import contextlib
+import re
 import signal
 
 import pytest
@@ -232,12 +233,10 @@ def test_through_a_proxy(network, serve, names, start, folder, kind):
         reachable = f"ws://{PUBLIC if kind == 'http' else NAME}:{PORT}/"
         reach(daemon, reachable)
         proxy.expect(PUBLIC)
-        log = proxy.log()
         refused(daemon, f"ws://127.0.0.1:{PORT}/")
         refused(daemon, f"ws://[{MAPPED}]:{PORT}/")
         if kind == "socks5":
             refused(daemon, f"ws://near.example:{PORT}/")
-        assert proxy.log() == log
         daemon.configure(f'proxy = "{proxy.url}"\ndeny = {{"loopback"}}\n')
         daemon.process.kill(signal.SIGHUP)
         daemon.expect("reloaded")
@@ -245,4 +244,6 @@ def test_through_a_proxy(network, serve, names, start, folder, kind):
             failed = client.open(reachable).wait(Failed)
         daemon.forgive("upstream-failed")
         assert failed.cause == "destination" and failed.text.startswith("the proxy "), failed
-        assert proxy.log() == log
+    # Nobody came but the first one; and to Tinyproxy, which tells of that as well, who looked whether it listens.
+    came = [line for line in proxy.log().splitlines() if re.search(r"Connect \(file|: connected to", line)]
+    assert len(came) == (2 if kind == "http" else 1), came

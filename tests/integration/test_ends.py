@@ -123,12 +123,12 @@ def test_a_stopped_program_does_not_hold_the_daemon(make_daemon, one_server):
     with Program(daemon.socket) as program:
         program.open("a", one_server.url(path))
         program.event("open")
-        program.kill(signal.SIGSTOP)
+        program.freeze()
         one_server.connection(path).order("burst", count=2000, fill="x" * 4000)
         wait_until(lambda: daemon.channels()[0]["lag_bytes"] > 1 << 20, "the daemon holds something")
         daemon.process.kill(signal.SIGTERM)
         assert daemon.process.wait() == 0
-        program.kill(signal.SIGCONT)
+        program.thaw()
         program.failure("a")
 
 

@@ -7,9 +7,9 @@ import shutil
 import threading
 
 import pytest
-from process import DEADLINE, wait_until
+from process import DEADLINE, free_port, wait_until
 from program import Program
-from proxies import Microsocks, Tinyproxy, free_port, leads, read_connect, read_exactly, read_socks
+from proxies import Microsocks, Tinyproxy, leads, read_connect, read_exactly, read_socks
 from servers import RawServer, new_path
 from wsplex_client import Closed, Failed, Opened
 
