@@ -10,75 +10,36 @@
 #include <string.h>
 
 #include "daemon/limits.h"
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/server_story.h"
 
 #define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define HELLO       "\xf2\x48\xcd\xc9\xc9\x07\x00"
-#define URL         "wss://feed.example/live"
 
-static struct stage stage;
-static struct server server;
-static struct program a;
-
-static void setup(void)
+/* The server answers these; NULL: none. */
+static void a_is_open_with(const char *extensions)
 {
-    stage_init(&stage);
-    server_init(&server, &stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-    server_deinit(&server);
-}
-
-static struct target *a_opens(void)
-{
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    return a.channel.share->target;
-}
-
-static void a_is_open(const char *extensions)
-{
-    a_opens();
     server.extensions = extensions;
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
-}
-
-static void leave(void)
-{
-    program_deinit(&a);
-    server_run(&server);
-}
-
-static bool request_has(const char *line)
-{
-    wsp_buffer_append(&server.head, "", 1);
-    return strstr((const char *)wsp_buffer_peek(&server.head), line) != NULL;
+    a_is_open(STAGE_PRIVATE);
 }
 
 /* --- opening --- */
 
 START_TEST(it_is_offered_unless_the_target_says_no)
 {
-    a_opens()->is_deflated = _i == 0;
+    opens(&a, STAGE_PRIVATE);
+    target->is_deflated = _i == 0;
     server_is_reached(&server);
     ck_assert_int_eq(request_has("\r\nSec-WebSocket-Extensions: permessage-deflate; "
                                  "client_max_window_bits\r\n"),
                      _i == 0);
     ck_assert_int_eq(request_has("Sec-WebSocket-Extensions"), _i == 0);
-    leave();
 }
 END_TEST
 
 START_TEST(the_answer_is_in_force)
 {
-    a_is_open("permessage-deflate; server_no_context_takeover");
+    a_is_open_with("permessage-deflate; server_no_context_takeover");
     ck_assert_str_eq(a.channel.share->extensions, "permessage-deflate; server_no_context_takeover");
-    leave();
 }
 END_TEST
 
@@ -92,26 +53,25 @@ static const char *const wrong_answers[] = {
 
 START_TEST(a_wrong_answer_fails_the_connection)
 {
-    a_opens();
+    opens(&a, STAGE_PRIVATE);
     server_is_reached(&server);
     server.extensions = wrong_answers[_i];
     server_accepts(&server, "");
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
     ck_assert_ptr_nonnull(strstr(a.channel.ending.failure.text, "RFC 7692"));
-    leave();
 }
 END_TEST
 
 START_TEST(an_answer_to_no_offer_fails_the_connection)
 {
-    a_opens()->is_deflated = false;
+    opens(&a, STAGE_PRIVATE);
+    target->is_deflated = false;
     server_is_reached(&server);
     server.extensions = "permessage-deflate";
     server_accepts(&server, "");
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
-    leave();
 }
 END_TEST
 
@@ -119,18 +79,17 @@ END_TEST
 
 START_TEST(messages_come_unpacked)
 {
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_says(&server, "\xc1\x07" HELLO "\xc1\x05\xf2\x00\x11\x00\x00\x81\x02hi", 20);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "Hello Hello hi");
-    leave();
 }
 END_TEST
 
 /* What waits for its reader holds what it is charged for, and not the room that it was unpacked into. */
 START_TEST(a_short_message_holds_no_more_than_itself)
 {
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     program_stops_reading(&a);
     server_says(&server, "\xc1\x07" HELLO "\x01\x01x\x80\x01y", 15);
     server_run(&server);
@@ -141,32 +100,29 @@ START_TEST(a_short_message_holds_no_more_than_itself)
     program_reads(&a, UINT_MAX);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "Hello xy");
-    leave();
 }
 END_TEST
 
 START_TEST(a_compressed_message_without_agreement_is_a_broken_rule)
 {
-    a_is_open(NULL);
+    a_is_open_with(NULL);
     server_says(&server, "\xc1\x07" HELLO, 9);
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "close(1002) fin");
     server_hangs_up(&server);
     server_run(&server);
-    leave();
 }
 END_TEST
 
 START_TEST(what_cannot_be_unpacked_is_1007)
 {
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_says(&server, "\xc1\x01\x06", 3);
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "close(1007) fin");
     server_hangs_up(&server);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "closing error(protocol) close(1006)");
-    leave();
 }
 END_TEST
 
@@ -208,7 +164,7 @@ START_TEST(unpacking_has_a_budget_per_turn)
 {
     enum { LEN = 100 * 1000, N_MESSAGES = 40 };
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     for (int i = 0; i < N_MESSAGES; i++)
         server_sends_packed(LEN);
     ck_assert_uint_lt(wsp_buffer_len(&server.to_daemon), MAX_READ_PER_TURN);
@@ -217,21 +173,19 @@ START_TEST(unpacking_has_a_budget_per_turn)
         ck_assert_uint_le(a.n_heard * LEN, n_turns * MAX_UNPACKED_PER_TURN);
         ck_assert_uint_le(n_turns, 10);
     }
-    leave();
 }
 END_TEST
 
 /* The end of the message comes out of nothing that is still to be read. */
 START_TEST(a_large_message_comes_over_many_turns)
 {
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_sends_packed(WSP_DEFAULT_MAX_MESSAGE);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "");
     ck_assert_uint_eq(wsp_buffer_len(&server.to_daemon), 0);
     server_run(&server);
     ck_assert_uint_eq(a.n_heard, 1);
-    leave();
 }
 END_TEST
 
@@ -240,7 +194,7 @@ START_TEST(what_is_reserved_is_what_it_can_come_to)
 {
     enum { LEN = 4 << 20 };
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_sends_packed(LEN);
     stage_turn(&stage);
     ck_assert_uint_eq(a.n_heard, 0);
@@ -250,18 +204,16 @@ START_TEST(what_is_reserved_is_what_it_can_come_to)
     ck_assert_uint_eq(a.n_heard, 1);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RECEIVING_BYTES), 0);
-    leave();
 }
 END_TEST
 
 /* The end of its frame is not known, so neither is that of the message. */
 START_TEST(a_first_fragment_reserves_the_most)
 {
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_sends_packed_frame(100 * 1000, false);
     server_run(&server);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), WSP_DEFAULT_MAX_MESSAGE);
-    leave();
 }
 END_TEST
 
@@ -272,7 +224,7 @@ START_TEST(unpacking_waits_for_its_turn)
     struct charge receiving = {0}, reserved = {0};
     struct user *user;
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     user = stage_user(&stage, STAGE_UID);
     charge_force(&receiving, user, QUOTA_RECEIVING_BYTES,
                  user->quota->limits[QUOTA_RECEIVING_BYTES]);
@@ -290,20 +242,18 @@ START_TEST(unpacking_waits_for_its_turn)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "[1048576] hi");
     charge_release(&receiving);
-    leave();
 }
 END_TEST
 
 START_TEST(a_bomb_ends_at_the_limit)
 {
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_sends_packed(WSP_DEFAULT_MAX_MESSAGE + 1);
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "close(1009) fin");
     server_hangs_up(&server);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "closing error(too-big) close(1006)");
-    leave();
 }
 END_TEST
 
@@ -324,7 +274,7 @@ START_TEST(messages_leave_packed_and_count_in_full)
 {
     char *text = text_of(1000);
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_takes(&server, 5);
     ck_assert_int_eq(program_sends(&a, text), 0);
     server_run(&server);
@@ -335,7 +285,6 @@ START_TEST(messages_leave_packed_and_count_in_full)
     ck_assert_uint_eq(a.channel.share->n_out_bytes, 1000);
     ck_assert_uint_eq(a.channel.share->n_out, 1);
     free(text);
-    leave();
 }
 END_TEST
 
@@ -345,7 +294,7 @@ START_TEST(messages_leave_as_they_are)
     static const char *const extensions[] = {NULL, "permessage-deflate; client_max_window_bits=8"};
     char *text = text_of(1000);
 
-    a_is_open(extensions[_i]);
+    a_is_open_with(extensions[_i]);
     server_takes(&server, 1000);
     ck_assert_int_eq(program_sends(&a, text), 0);
     server_run(&server);
@@ -354,7 +303,6 @@ START_TEST(messages_leave_as_they_are)
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "[1000]");
     free(text);
-    leave();
 }
 END_TEST
 
@@ -366,7 +314,7 @@ START_TEST(a_message_with_another_id_counts_as_it_was)
     uint64_t half;
 
     stage.routing = (struct routing_settings){.is_on = true, .timeout_ms = 1000, .max_pending = 1};
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
+    opens(&a, STAGE_SHARED);
     server.extensions = _i == 0 ? NULL : "permessage-deflate";
     server_opens(&server, "");
     ck_assert_str_eq(program_heard(&a), "open");
@@ -382,7 +330,6 @@ START_TEST(a_message_with_another_id_counts_as_it_was)
     ck_assert_uint_eq(a.channel.share->n_out_bytes, len);
     ck_assert_uint_eq(a.channel.outbox_bytes, 0);
     ck_assert_uint_eq(a.channel.share->n_out, 1);
-    leave();
 }
 END_TEST
 
@@ -391,7 +338,7 @@ START_TEST(a_secret_is_not_packed)
 {
     char *text = text_of(1000);
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     server_takes(&server, 1000);
     ck_assert_int_eq(program_sends(&a, text), 0);
     wsp_buffer_keep_secret(&LIST_ENTRY(a.channel.outbox.next, struct outgoing, link)->payload);
@@ -401,7 +348,6 @@ START_TEST(a_secret_is_not_packed)
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "[1000]");
     free(text);
-    leave();
 }
 END_TEST
 
@@ -411,7 +357,7 @@ START_TEST(packing_has_a_budget_per_turn)
     char *text = text_of(4 * MAX_PACKED_PER_TURN);
     uint64_t unpacked;
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     ck_assert_int_eq(program_sends(&a, text), 0);
     unpacked = stage_used(&stage, QUOTA_SENDING_BYTES);
     server_says(&server, "\x89\x01p", 3);
@@ -424,7 +370,6 @@ START_TEST(packing_has_a_budget_per_turn)
     ck_assert_str_eq(server_heard(&server), "[1048576]");
     ck_assert_uint_eq(a.channel.share->n_out_bytes, 1048576);
     free(text);
-    leave();
 }
 END_TEST
 
@@ -433,27 +378,23 @@ START_TEST(an_end_while_packing_drops_the_message)
 {
     char *text = text_of(4 * MAX_PACKED_PER_TURN);
 
-    a_is_open("permessage-deflate");
+    a_is_open_with("permessage-deflate");
     ck_assert_int_eq(program_sends(&a, text), 0);
     stage_turn(&stage);
     server_hangs_up(&server);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(lost) close(1006)");
     free(text);
-    leave();
 }
 END_TEST
 
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("compression");
-    TCase *opening = unit_case(suite, "opening");
-    TCase *in = unit_case(suite, "in");
-    TCase *out = unit_case(suite, "out");
+    TCase *opening = story_case(suite, "opening");
+    TCase *in = story_case(suite, "in");
+    TCase *out = story_case(suite, "out");
 
-    tcase_add_checked_fixture(opening, setup, teardown);
-    tcase_add_checked_fixture(in, setup, teardown);
-    tcase_add_checked_fixture(out, setup, teardown);
     tcase_add_loop_test(opening, it_is_offered_unless_the_target_says_no, 0, 2);
     tcase_add_test(opening, the_answer_is_in_force);
     tcase_add_loop_test(opening, a_wrong_answer_fails_the_connection, 0, N_OF(wrong_answers));

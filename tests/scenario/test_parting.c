@@ -11,15 +11,7 @@
 #include <string.h>
 
 #include "daemon/limits.h"
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-static struct stage stage;
-static struct server server;
-static struct program a;
+#include "tests/harness/server_story.h"
 
 static void answer(struct program *program, const struct entry *entry)
 {
@@ -29,37 +21,19 @@ static void answer(struct program *program, const struct entry *entry)
     ck_assert_int_eq(program_sends(program, text), 0);
 }
 
-static void open_as(enum stage_sharing sharing)
-{
-    stage_init(&stage);
-    server_init(&server, &stage);
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, sharing), 0);
-    a.on_message = answer;
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
-}
-
+/* a answers each message, on an upstream of its own, or on a shared one. */
 static void setup(void)
 {
-    open_as(STAGE_PRIVATE);
+    story_begins();
+    a_is_open(STAGE_PRIVATE);
+    a.on_message = answer;
 }
 
-static void teardown(void)
+static void setup_shared(void)
 {
-    program_deinit(&a);
-    stage_deinit(&stage);
-    server_deinit(&server);
-}
-
-static void run(void)
-{
-    server_run(&server);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    stage_wait(&stage, ms);
-    run();
+    story_begins();
+    a_is_open(STAGE_SHARED);
+    a.on_message = answer;
 }
 
 static void assert_ends(const char *heard)
@@ -266,8 +240,6 @@ END_TEST
 
 START_TEST(a_shared_upstream_waits_for_nobody)
 {
-    teardown();
-    open_as(STAGE_SHARED);
     a.is_at_a_loss = true;
     server_sends(&server, "one");
     server_closes(&server, 1000, "");
@@ -280,22 +252,22 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("parting");
-    TCase *tcase = tcase_create("parting");
+    TCase *own = unit_case(suite, "own"), *shared = unit_case(suite, "shared");
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, what_came_before_a_close_is_answered_before_it);
-    tcase_add_test(tcase, what_came_before_a_fault_is_answered_before_its_close);
-    tcase_add_test(tcase, half_a_second_is_what_it_has);
-    tcase_add_test(tcase, half_a_second_begins_anew_with_what_it_says);
-    tcase_add_test(tcase, what_is_not_taken_in_time_is_dropped);
-    tcase_add_test(tcase, a_long_answer_has_its_time);
-    tcase_add_test(tcase, who_never_stops_has_the_close_timeout);
-    tcase_add_test(tcase, the_end_of_the_stream_waits_for_nobody);
-    tcase_add_test(tcase, a_close_of_its_own_ends_the_parting);
-    tcase_add_test(tcase, who_dies_meanwhile_is_not_waited_for);
-    tcase_add_test(tcase, who_is_cut_off_meanwhile_is_not_waited_for);
-    tcase_add_test(tcase, who_was_leaving_has_had_his_say);
-    tcase_add_test(tcase, a_shared_upstream_waits_for_nobody);
+    tcase_add_checked_fixture(own, setup, story_ends);
+    tcase_add_test(own, what_came_before_a_close_is_answered_before_it);
+    tcase_add_test(own, what_came_before_a_fault_is_answered_before_its_close);
+    tcase_add_test(own, half_a_second_is_what_it_has);
+    tcase_add_test(own, half_a_second_begins_anew_with_what_it_says);
+    tcase_add_test(own, what_is_not_taken_in_time_is_dropped);
+    tcase_add_test(own, a_long_answer_has_its_time);
+    tcase_add_test(own, who_never_stops_has_the_close_timeout);
+    tcase_add_test(own, the_end_of_the_stream_waits_for_nobody);
+    tcase_add_test(own, a_close_of_its_own_ends_the_parting);
+    tcase_add_test(own, who_dies_meanwhile_is_not_waited_for);
+    tcase_add_test(own, who_is_cut_off_meanwhile_is_not_waited_for);
+    tcase_add_test(own, who_was_leaving_has_had_his_say);
+    tcase_add_checked_fixture(shared, setup_shared, story_ends);
+    tcase_add_test(shared, a_shared_upstream_waits_for_nobody);
     return suite;
 }

@@ -9,36 +9,12 @@
 #include <string.h>
 
 #include "daemon/limits.h"
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
-
-static struct stage stage;
-static struct server server;
-static struct program a;
+#include "tests/harness/server_story.h"
 
 static void setup(void)
 {
-    stage_init(&stage);
-    server_init(&server, &stage);
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
-}
-
-static void run(void)
-{
-    server_run(&server);
-}
-
-static void teardown(void)
-{
-    program_deinit(&a);
-    run();
-    stage_deinit(&stage);
-    server_deinit(&server);
+    story_begins();
+    a_is_open(STAGE_PRIVATE);
 }
 
 START_TEST(ping_is_answered_with_its_payload)
@@ -146,7 +122,7 @@ Suite *unit_suite(void)
     TCase *tcase = tcase_create("pings");
 
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, setup, story_ends);
     tcase_add_test(tcase, ping_is_answered_with_its_payload);
     tcase_add_test(tcase, each_ping_of_many_is_answered);
     tcase_add_test(tcase, of_a_flood_of_pings_the_first_and_the_newest_are_answered);

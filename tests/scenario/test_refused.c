@@ -9,39 +9,11 @@
 #include <string.h>
 
 #include "daemon/limits.h"
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/server_story.h"
 
-#define URL         "wss://feed.example/live"
 #define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
 
-static struct stage stage;
-static struct server server;
-static struct program a, b;
-
-static void setup(void)
-{
-    stage_init(&stage);
-    server_init(&server, &stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-    server_deinit(&server);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-}
-
-static void leave(struct program *program)
-{
-    program_deinit(program);
-    server_run(&server);
-}
+static struct program b;
 
 static void server_says_text(const char *text)
 {
@@ -62,7 +34,7 @@ static void assert_excerpt(const char *excerpt)
     ck_assert_str_eq(a.excerpt, excerpt);
     ck_assert_str_eq(server_heard(&server), "request gone");
     ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), UINT64_MAX);
-    leave(&a);
+    dies(&a);
 }
 
 static const struct {
@@ -148,7 +120,6 @@ START_TEST(next_connection_need_not_wait_for_a_body)
     ck_assert_int_eq(gate_enter(&server.gates, "192.0.2.1:443", 0, NULL, NULL, &pass), 0);
     ck_assert(pass_is_granted(pass));
     pass_free(pass);
-    leave(&a);
 }
 END_TEST
 
@@ -160,7 +131,6 @@ START_TEST(close_while_refused_gives_up)
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_str_eq(a.excerpt, "");
     ck_assert_str_eq(server_heard(&server), "request gone");
-    leave(&a);
 }
 END_TEST
 
@@ -174,16 +144,14 @@ START_TEST(every_channel_of_a_share_has_the_excerpt)
     ck_assert_str_eq(program_heard(&b), "error(handshake) close(1006)");
     ck_assert_str_eq(b.excerpt, "secret");
     assert_excerpt("secret");
-    leave(&b);
 }
 END_TEST
 
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("refused");
-    TCase *refused = unit_case(suite, "refused");
+    TCase *refused = story_case(suite, "refused");
 
-    tcase_add_checked_fixture(refused, setup, teardown);
     tcase_add_loop_test(refused, refusal_that_is_whole_is_told_at_once, 0, N_OF(whole_refusals));
     tcase_add_test(refused, body_of_a_refusal_is_waited_for);
     tcase_add_loop_test(refused, body_that_never_ends_is_not_waited_for_long, 0, 3);

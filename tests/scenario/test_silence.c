@@ -9,16 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/server_story.h"
 
-#define URL "wss://feed.example/live"
-
-static struct stage stage;
-static struct server server;
-static struct program a;
-static struct target *target;
 static char heard[STAGE_MAX_TRANSCRIPT], pinged[40];
 
 /* What the server has heard, with the payload of a ping, which nobody can know, in pinged instead. */
@@ -33,20 +25,6 @@ static const char *server_heard_of_late(void)
         memmove(ping + 5, ping + 13, strlen(ping + 13) + 1);
     }
     return heard;
-}
-
-static void teardown(void)
-{
-    program_deinit(&a);
-    server_run(&server);
-    stage_deinit(&stage);
-    server_deinit(&server);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    stage_wait(&stage, ms);
-    server_run(&server);
 }
 
 static void assert_lost(const char *why)
@@ -67,13 +45,9 @@ static void random_of_letters(void *to, size_t len)
 
 static void setup(void)
 {
-    stage_init(&stage);
-    server_init(&server, &stage);
+    story_begins();
     server.context.random = random_of_letters;
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    target = a.channel.share->target;
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
+    a_is_open(STAGE_PRIVATE);
 }
 
 START_TEST(silent_server_is_pinged_and_lost)
@@ -226,7 +200,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("silence");
     TCase *silence = unit_case(suite, "silence");
 
-    tcase_add_checked_fixture(silence, setup, teardown);
+    tcase_add_checked_fixture(silence, setup, story_ends);
     tcase_add_test(silence, silent_server_is_pinged_and_lost);
     tcase_add_test(silence, pong_keeps_it_and_tells_the_round_trip);
     tcase_add_test(silence, pong_that_nobody_asked_for_tells_no_round_trip);

@@ -9,10 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tests/harness/server.h"
-#include "tests/harness/unit.h"
-
-#define URL "ws://feed.example/"
+#include "tests/harness/server_story.h"
 
 /* A masked frame of a short message. */
 enum { HEAD = 2 + 4 };
@@ -20,15 +17,11 @@ enum { HEAD = 2 + 4 };
 static const char first[] = "one", second[] = "and two";
 enum { FIRST = sizeof(first) - 1, SECOND = sizeof(second) - 1, ALL = HEAD + FIRST + HEAD + SECOND };
 
-static struct stage stage;
-static struct server server;
-static struct program a;
-
-static void adjust(struct target *target)
+static void adjust(struct target *next)
 {
-    target->is_persistent = true;
-    target->is_deflated = false;
-    target->ping_ms = 0;
+    next->is_persistent = true;
+    next->is_deflated = false;
+    next->ping_ms = 0;
 }
 
 static void nothing_random(void *to, size_t len)
@@ -38,21 +31,11 @@ static void nothing_random(void *to, size_t len)
 
 static void setup(void)
 {
-    stage_init(&stage);
+    story_begins();
     stage.adjust = adjust;
     stage.shares.random = nothing_random;
-    server_init(&server, &stage);
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_SHARED), 0);
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
+    a_is_open(STAGE_SHARED);
     server_heard(&server);
-}
-
-static void teardown(void)
-{
-    program_deinit(&a);
-    stage_deinit(&stage);
-    server_deinit(&server);
 }
 
 /* Loop test: so many bytes are taken; then the stream ends, or breaks. */
@@ -87,7 +70,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("unsent_frames");
     TCase *cut = unit_case(suite, "cut");
 
-    tcase_add_checked_fixture(cut, setup, teardown);
+    tcase_add_checked_fixture(cut, setup, story_ends);
     tcase_add_loop_test(cut, what_was_taken_whole_does_not_go_again, 0, 2 * (ALL + 1));
     return suite;
 }

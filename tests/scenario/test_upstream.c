@@ -14,79 +14,28 @@
 
 #include "daemon/limits.h"
 #include "tests/harness/allocation.h"
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/server_story.h"
 
-#define URL "wss://user:p%40ss@feed.example:8443/live?token=secret"
-
-static struct stage stage;
-static struct server server;
-static struct program a, b;
-static struct target *last_target;
-
-static void setup(void)
-{
-    stage_init(&stage);
-    server_init(&server, &stage);
-}
-
-static void teardown(void)
-{
-    stage_deinit(&stage);
-    server_deinit(&server);
-}
-
-static void opens(struct program *program, enum stage_sharing sharing)
-{
-    ck_assert_int_eq(program_opens(program, &stage, STAGE_UID, URL, sharing), 0);
-    last_target = program->channel.share->target;
-}
-
-static void a_is_open(void)
-{
-    opens(&a, STAGE_PRIVATE);
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
-}
-
-static void leave(struct program *program)
-{
-    program_deinit(program);
-    server_run(&server);
-}
-
-/* The text of the failure with which the program's WebSocket ended. */
-static const char *why(const struct program *program)
-{
-    return program->channel.ending.failure.text;
-}
-
-static bool request_has(const char *line)
-{
-    wsp_buffer_append(&server.head, "", 1);
-    return strstr((const char *)wsp_buffer_peek(&server.head), line) != NULL;
-}
+static struct program b;
 
 /* --- DIALING --- */
 
 START_TEST(open_tells_the_subprotocol)
 {
     opens(&a, STAGE_PRIVATE);
-    ck_assert_int_eq(strings_add(&last_target->protocols, "chat", 4), 0);
-    ck_assert_int_eq(strings_add(&last_target->protocols, "superchat", 9), 0);
+    ck_assert_int_eq(strings_add(&target->protocols, "chat", 4), 0);
+    ck_assert_int_eq(strings_add(&target->protocols, "superchat", 9), 0);
     server_opens(&server, "superchat");
     ck_assert_str_eq(program_heard(&a), "open(superchat)");
-    leave(&a);
 }
 END_TEST
 
 START_TEST(request_says_what_the_target_asks_for)
 {
     opens(&a, STAGE_PRIVATE);
-    ck_assert_int_eq(strings_add(&last_target->protocols, "chat", 4), 0);
-    ck_assert_int_eq(strings_add(&last_target->headers, "X-Key", 5), 0);
-    ck_assert_int_eq(strings_add(&last_target->headers, "1 2", 3), 0);
+    ck_assert_int_eq(strings_add(&target->protocols, "chat", 4), 0);
+    ck_assert_int_eq(strings_add(&target->headers, "X-Key", 5), 0);
+    ck_assert_int_eq(strings_add(&target->headers, "1 2", 3), 0);
     server_is_reached(&server);
     ck_assert(request_has("GET /live?token=secret HTTP/1.1\r\n"));
     ck_assert(request_has("\r\nHost: feed.example:8443\r\n"));
@@ -94,7 +43,7 @@ START_TEST(request_says_what_the_target_asks_for)
     ck_assert(request_has("\r\nX-Key: 1 2\r\n"));
     ck_assert(request_has("\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
     ck_assert(request_has("\r\nUser-Agent: wsplex/"));
-    leave(&a);
+    dies(&a);
     ck_assert_str_eq(server_heard(&server), "request gone");
 }
 END_TEST
@@ -106,7 +55,6 @@ START_TEST(colon_in_a_user_name_cannot_be_sent)
     server_is_reached(&server);
     ck_assert_str_eq(program_heard(&a), "error(url) close(1006)");
     ck_assert_ptr_nonnull(strstr(why(&a), "colon"));
-    leave(&a);
 }
 END_TEST
 
@@ -116,21 +64,19 @@ START_TEST(unreached_server_is_told_as_the_dialer_says)
     server_is_not_reached(&server, WSP_CAUSE_RESOLVE, "no such name");
     ck_assert_str_eq(program_heard(&a), "error(resolve) close(1006)");
     ck_assert_str_eq(why(&a), "no such name");
-    leave(&a);
 }
 END_TEST
 
 START_TEST(dial_has_until_the_connect_timeout)
 {
     opens(&a, STAGE_PRIVATE);
-    stage_wait(&stage, last_target->connect_timeout_ms - 1);
+    stage_wait(&stage, target->connect_timeout_ms - 1);
     ck_assert_str_eq(program_heard(&a), "");
     stage_wait(&stage, 1);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
     ck_assert_ptr_nonnull(strstr(why(&a), "ms: connecting, as scripted"));
     ck_assert_uint_eq(server.n_cancels, 1);
-    leave(&a);
 }
 END_TEST
 
@@ -140,7 +86,7 @@ START_TEST(connect_timeout_rests_while_others_go_first)
     uint64_t timeout_ms;
 
     opens(&a, STAGE_PRIVATE);
-    timeout_ms = last_target->connect_timeout_ms;
+    timeout_ms = target->connect_timeout_ms;
     stage_wait(&stage, timeout_ms - 1000);
     server_rests(&server, true);
     server.waits_since_ms = clock_now_ms(&stage.clock.clock);
@@ -152,7 +98,6 @@ START_TEST(connect_timeout_rests_while_others_go_first)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
     ck_assert_ptr_nonnull(strstr(why(&a), "not open after 30000 ms: connecting, as scripted"));
-    leave(&a);
 }
 END_TEST
 
@@ -161,7 +106,7 @@ START_TEST(rest_goes_on_while_others_get_answers)
     uint64_t timeout_ms;
 
     opens(&a, STAGE_PRIVATE);
-    timeout_ms = last_target->connect_timeout_ms;
+    timeout_ms = target->connect_timeout_ms;
     server_rests(&server, true);
     server.waits_since_ms = clock_now_ms(&stage.clock.clock);
     for (int i = 0; i < 10; i++) {
@@ -176,7 +121,6 @@ START_TEST(rest_goes_on_while_others_get_answers)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
     ck_assert_ptr_nonnull(strstr(why(&a), "not open after 329990 ms: connecting, as scripted"));
-    leave(&a);
 }
 END_TEST
 
@@ -184,13 +128,12 @@ END_TEST
 START_TEST(rest_that_begins_too_late_gives_no_time)
 {
     opens(&a, STAGE_PRIVATE);
-    stage.clock.now_ms += last_target->connect_timeout_ms + 1;
+    stage.clock.now_ms += target->connect_timeout_ms + 1;
     server_rests(&server, true);
     server_rests(&server, false);
     stage_wait(&stage, 1);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
-    leave(&a);
 }
 END_TEST
 
@@ -217,7 +160,6 @@ START_TEST(place_is_held_until_the_upgrade_is_answered)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
     ck_assert(is_place_free());
-    leave(&a);
 }
 END_TEST
 
@@ -226,7 +168,7 @@ START_TEST(place_is_free_when_open_closed_lost_or_too_late)
     opens(&a, STAGE_PRIVATE);
     server_opens(&server, "");
     ck_assert(is_place_free());
-    leave(&a);
+    dies(&a);
     server_hangs_up(&server);
     server_run(&server);
 
@@ -239,10 +181,10 @@ START_TEST(place_is_free_when_open_closed_lost_or_too_late)
         else if (way == 1)
             server_hangs_up(&server);
         else
-            stage_wait(&stage, last_target->connect_timeout_ms);
+            stage_wait(&stage, target->connect_timeout_ms);
         server_run(&server);
         ck_assert(is_place_free());
-        leave(&a);
+        dies(&a);
     }
 }
 END_TEST
@@ -254,7 +196,6 @@ START_TEST(close_while_dialing_gives_up)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_uint_eq(server.n_cancels, 1);
-    leave(&a);
 }
 END_TEST
 
@@ -274,7 +215,6 @@ START_TEST(frames_glued_to_the_answer_are_messages)
     server_sends(&server, "two");
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "open one two");
-    leave(&a);
 }
 END_TEST
 
@@ -295,7 +235,6 @@ START_TEST(answer_may_come_byte_by_byte)
     }
     wsp_buffer_deinit(&all);
     ck_assert_str_eq(program_heard(&a), "open one");
-    leave(&a);
 }
 END_TEST
 
@@ -327,18 +266,16 @@ START_TEST(other_answers_are_told_by_status_or_rule)
     ck_assert_ptr_null(strstr(why(&a), "secret"));
     ck_assert_uint_eq(a.channel.ending.failure.http_status, refusals[_i].status);
     ck_assert_str_eq(server_heard(&server), "request gone");
-    leave(&a);
 }
 END_TEST
 
 START_TEST(subprotocol_that_is_not_taken_fails)
 {
     opens(&a, STAGE_PRIVATE);
-    ck_assert_int_eq(strings_add(&last_target->protocols, "chat", 4), 0);
+    ck_assert_int_eq(strings_add(&target->protocols, "chat", 4), 0);
     server_opens(&server, "");
     ck_assert_str_eq(program_heard(&a), "error(handshake) close(1006)");
     ck_assert_ptr_nonnull(strstr(why(&a), "subprotocol"));
-    leave(&a);
 }
 END_TEST
 
@@ -357,20 +294,18 @@ START_TEST(end_instead_of_an_answer)
                                         "connection"
                                       : "no answer to the upgrade request: the connection failed: "
                                         "scripted");
-    leave(&a);
 }
 END_TEST
 
 START_TEST(answer_has_what_is_left_of_the_connect_timeout)
 {
     opens(&a, STAGE_PRIVATE);
-    stage_wait(&stage, last_target->connect_timeout_ms / 2);
+    stage_wait(&stage, target->connect_timeout_ms / 2);
     server_is_reached(&server);
-    stage_wait(&stage, last_target->connect_timeout_ms / 2);
+    stage_wait(&stage, target->connect_timeout_ms / 2);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
     ck_assert_ptr_nonnull(strstr(why(&a), "192.0.2.1:443 has not answered the upgrade request"));
-    leave(&a);
 }
 END_TEST
 
@@ -382,17 +317,15 @@ START_TEST(close_while_upgrading_gives_up)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "error(cancelled) close(1006)");
     ck_assert_str_eq(server_heard(&server), "request gone");
-    leave(&a);
 }
 END_TEST
 
 START_TEST(open_stays_open)
 {
-    a_is_open();
-    ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), last_target->ping_ms);
+    a_is_open(STAGE_PRIVATE);
+    ck_assert_uint_eq(fake_clock_next_ms(&stage.clock), target->ping_ms);
     ck_assert_str_eq(upstream_opening(a.channel.share->upstream)->address, "192.0.2.1:443");
     ck_assert_str_eq(upstream_opening(a.channel.share->upstream)->tls, "");
-    leave(&a);
 }
 END_TEST
 
@@ -400,7 +333,7 @@ END_TEST
 
 START_TEST(messages_come_whole_and_in_order)
 {
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     server_sends(&server, "one");
     server_sends(&server, "");
     server_sends_bytes(&server, 70000);
@@ -412,13 +345,12 @@ START_TEST(messages_come_whole_and_in_order)
     server_sends_frame(&server, true, WSP_OPCODE_CONTINUATION, "ent", 3);
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "fragment");
-    leave(&a);
 }
 END_TEST
 
 START_TEST(message_larger_than_the_scratch_is_assembled_and_charged)
 {
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     server_sends_bytes(&server, 3 * SERVER_SCRATCH);
     stage_turn(&stage);
     stage_turn(&stage);
@@ -429,7 +361,6 @@ START_TEST(message_larger_than_the_scratch_is_assembled_and_charged)
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RECEIVING_BYTES), 0);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
-    leave(&a);
 }
 END_TEST
 
@@ -437,7 +368,7 @@ START_TEST(turn_has_a_budget_of_events)
 {
     const unsigned n = 3 * MAX_EVENTS_PER_TURN;
 
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     for (unsigned i = 0; i < n; i++)
         server_sends(&server, "x");
     stage_turn(&stage);
@@ -448,7 +379,6 @@ START_TEST(turn_has_a_budget_of_events)
     server_run(&server);
     ck_assert_uint_eq(a.n_heard, n);
     program_heard(&a);
-    leave(&a);
 }
 END_TEST
 
@@ -456,7 +386,7 @@ END_TEST
 
 START_TEST(small_messages_go_in_one_write)
 {
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     server.n_writes = 0;
     program_sends(&a, "one");
     program_sends(&a, "");
@@ -466,7 +396,6 @@ START_TEST(small_messages_go_in_one_write)
     ck_assert_uint_eq(server.n_writes, 1);
     ck_assert_uint_eq(a.sent_told, 8);
     ck_assert_uint_eq(a.channel.n_sent, 3);
-    leave(&a);
 }
 END_TEST
 
@@ -475,7 +404,7 @@ START_TEST(large_message_goes_in_one_frame_one_write_per_turn)
     const size_t len = 1000000;
     char *text = malloc(len + 1);
 
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     memset(text, 'x', len);
     text[len] = '\0';
     server.n_writes = 0;
@@ -489,13 +418,12 @@ START_TEST(large_message_goes_in_one_frame_one_write_per_turn)
     ck_assert_str_eq(server_heard(&server), "[1000000] small");
     ck_assert_uint_le(server.n_writes, 1 + 1000100 / MAX_WRITE_PER_TURN + 1);
     free(text);
-    leave(&a);
 }
 END_TEST
 
 START_TEST(many_messages_are_spread_over_turns)
 {
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     for (int i = 0; i < 3 * MAX_MESSAGES_PER_WRITE; i++)
         program_sends(&a, "");
     server.n_writes = 0;
@@ -503,7 +431,6 @@ START_TEST(many_messages_are_spread_over_turns)
     ck_assert_uint_eq(server.n_writes, 3);
     ck_assert_uint_eq(a.channel.n_sent, 3 * MAX_MESSAGES_PER_WRITE);
     server_heard(&server);
-    leave(&a);
 }
 END_TEST
 
@@ -512,7 +439,7 @@ START_TEST(sent_is_told_exactly_for_what_was_taken)
 {
     static const uint64_t sent[] = {0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4};
 
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     server_takes(&server, 0);
     program_sends(&a, "four");
     program_sends(&a, "five5");
@@ -527,7 +454,6 @@ START_TEST(sent_is_told_exactly_for_what_was_taken)
     server_run(&server);
     ck_assert_uint_eq(a.channel.n_sent_bytes, 9);
     ck_assert_str_eq(server_heard(&server), "four five5");
-    leave(&a);
 }
 END_TEST
 
@@ -542,8 +468,6 @@ START_TEST(channels_take_turns_and_never_interleave)
     }
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "a b a b a b");
-    leave(&a);
-    leave(&b);
 }
 END_TEST
 
@@ -554,7 +478,7 @@ static void a_blocks(void)
     stage.slow_consumer = SLOW_BLOCK;
     stage.queue_bytes = 1000;
     stage.block_timeout_ms = 1000000;
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     program_stops_reading(&a);
 }
 
@@ -572,7 +496,6 @@ START_TEST(paused_upstream_is_not_read)
     ck_assert_uint_eq(a.n_heard, 20);
     ck_assert_uint_ne(server.wanted & TRANSPORT_READABLE, 0);
     program_heard(&a);
-    leave(&a);
 }
 END_TEST
 
@@ -599,7 +522,6 @@ START_TEST(what_was_read_before_the_pause_waits_and_comes_in_order)
     }
     ck_assert_uint_eq(stage_used(&stage, QUOTA_QUEUED_BYTES), 0);
     ck_assert_uint_eq(server.wanted, TRANSPORT_READABLE);
-    leave(&a);
 }
 END_TEST
 
@@ -609,7 +531,7 @@ START_TEST(message_that_waits_for_its_turn_is_not_read)
     const size_t len = 2 * SERVER_SCRATCH;
     struct charge others = {0};
 
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     charge_force(&others, a.channel.user, QUOTA_RESERVED_BYTES,
                  stage.quota.limits[QUOTA_RESERVED_BYTES]);
     server_sends_bytes(&server, 10000); /* short ones never wait */
@@ -627,7 +549,7 @@ START_TEST(message_that_waits_for_its_turn_is_not_read)
     program_closes(&a, 1000, "");
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "close(1000)");
-    stage_wait(&stage, 10 * last_target->close_timeout_ms); /* its Close may lie there unseen */
+    stage_wait(&stage, 10 * target->close_timeout_ms); /* its Close may lie there unseen */
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "");
     charge_release(&others);
@@ -636,7 +558,6 @@ START_TEST(message_that_waits_for_its_turn_is_not_read)
     server_run(&server);
     ck_assert_str_eq(program_heard(&a), "[524288] close(clean 1000)");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
-    leave(&a);
 }
 END_TEST
 
@@ -644,7 +565,7 @@ START_TEST(upstream_that_is_failed_ends_at_once)
 {
     struct failure failure;
 
-    a_is_open();
+    a_is_open(STAGE_PRIVATE);
     server_sends_frame(&server, false, WSP_OPCODE_BINARY, server.scratch, SERVER_SCRATCH);
     server_run(&server);
     ck_assert(reception_has_turn(a.channel.share));
@@ -655,7 +576,6 @@ START_TEST(upstream_that_is_failed_ends_at_once)
     ck_assert_str_eq(program_heard(&a), "error(timeout) close(1006)");
     ck_assert_str_eq(why(&a), "it took too long");
     ck_assert_uint_eq(stage_used(&stage, QUOTA_RESERVED_BYTES), 0);
-    leave(&a);
 }
 END_TEST
 
@@ -668,7 +588,6 @@ START_TEST(paused_upstream_still_writes)
     program_sends(&a, "up");
     server_run(&server);
     ck_assert_str_eq(server_heard(&server), "up");
-    leave(&a);
 }
 END_TEST
 
@@ -716,12 +635,11 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("upstream");
-    TCase *opening = unit_case(suite, "opening");
-    TCase *down = unit_case(suite, "down");
-    TCase *up = unit_case(suite, "up");
-    TCase *memory = unit_case(suite, "memory");
+    TCase *opening = story_case(suite, "opening");
+    TCase *down = story_case(suite, "down");
+    TCase *up = story_case(suite, "up");
+    TCase *memory = story_case(suite, "memory");
 
-    tcase_add_checked_fixture(opening, setup, teardown);
     tcase_add_test(opening, open_tells_the_subprotocol);
     tcase_add_test(opening, request_says_what_the_target_asks_for);
     tcase_add_test(opening, colon_in_a_user_name_cannot_be_sent);
@@ -742,7 +660,6 @@ Suite *unit_suite(void)
     tcase_add_test(opening, answer_has_what_is_left_of_the_connect_timeout);
     tcase_add_test(opening, close_while_upgrading_gives_up);
     tcase_add_test(opening, open_stays_open);
-    tcase_add_checked_fixture(down, setup, teardown);
     tcase_add_test(down, messages_come_whole_and_in_order);
     tcase_add_test(down, message_larger_than_the_scratch_is_assembled_and_charged);
     tcase_add_test(down, turn_has_a_budget_of_events);
@@ -751,13 +668,11 @@ Suite *unit_suite(void)
     tcase_add_test(down, message_that_waits_for_its_turn_is_not_read);
     tcase_add_test(down, upstream_that_is_failed_ends_at_once);
     tcase_add_test(down, paused_upstream_still_writes);
-    tcase_add_checked_fixture(up, setup, teardown);
     tcase_add_test(up, small_messages_go_in_one_write);
     tcase_add_test(up, large_message_goes_in_one_frame_one_write_per_turn);
     tcase_add_test(up, many_messages_are_spread_over_turns);
     tcase_add_test(up, sent_is_told_exactly_for_what_was_taken);
     tcase_add_test(up, channels_take_turns_and_never_interleave);
-    tcase_add_checked_fixture(memory, setup, teardown);
     tcase_add_test(memory, no_memory_ends_the_connection_at_most);
     return suite;
 }

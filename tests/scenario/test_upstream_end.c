@@ -12,48 +12,12 @@
 #include <string.h>
 
 #include "tests/harness/allocation.h"
-#include "tests/harness/server.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live?token=secret"
-
-static struct stage stage;
-static struct server server;
-static struct program a;
-static struct target *target;
+#include "tests/harness/server_story.h"
 
 static void setup(void)
 {
-    stage_init(&stage);
-    server_init(&server, &stage);
-    ck_assert_int_eq(program_opens(&a, &stage, STAGE_UID, URL, STAGE_PRIVATE), 0);
-    target = a.channel.share->target;
-    server_opens(&server, "");
-    ck_assert_str_eq(program_heard(&a), "open");
-}
-
-static void teardown(void)
-{
-    program_deinit(&a);
-    stage_deinit(&stage);
-    server_deinit(&server);
-}
-
-static void run(void)
-{
-    server_run(&server);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    stage_wait(&stage, ms);
-    run();
-}
-
-static const char *why(void)
-{
-    return a.channel.ending.failure.text;
+    story_begins();
+    a_is_open(STAGE_PRIVATE);
 }
 
 static void assert_ends(const char *heard)
@@ -255,7 +219,7 @@ START_TEST(server_that_does_not_answer_has_the_close_timeout)
     ck_assert_str_eq(program_heard(&a), "");
     wait_ms(1);
     assert_ends("error(timeout) close(1006)");
-    ck_assert_str_eq(why(), "the server did not answer the Close in time");
+    ck_assert_str_eq(why(&a), "the server did not answer the Close in time");
 }
 END_TEST
 
@@ -266,7 +230,7 @@ START_TEST(server_that_hangs_up_instead_of_answering)
     server_hangs_up(&server);
     run();
     assert_ends("error(lost) close(1006)");
-    ck_assert_str_eq(why(), "the server ended the connection without a Close");
+    ck_assert_str_eq(why(&a), "the server ended the connection without a Close");
 }
 END_TEST
 
@@ -281,7 +245,7 @@ START_TEST(server_that_reads_nothing_does_not_hold_us)
     ck_assert_str_eq(program_heard(&a), "closing");
     wait_ms(target->close_timeout_ms);
     assert_ends("error(timeout) close(1006)");
-    ck_assert_str_eq(why(), "the server did not answer the Close in time");
+    ck_assert_str_eq(why(&a), "the server did not answer the Close in time");
 }
 END_TEST
 
@@ -346,7 +310,7 @@ START_TEST(broken_rule_gets_its_code_and_1006_here)
     run();
     snprintf(heard, sizeof(heard), "%s close(1006)", violations[_i].program_hears);
     assert_ends(heard);
-    ck_assert_msg(strstr(why(), violations[_i].why) != NULL, "%s", why());
+    ck_assert_msg(strstr(why(&a), violations[_i].why) != NULL, "%s", why(&a));
 }
 END_TEST
 
@@ -435,7 +399,7 @@ START_TEST(end_of_the_stream_is_a_loss)
     server_hangs_up(&server);
     run();
     assert_ends("last error(lost) close(1006)");
-    ck_assert_str_eq(why(), "the server ended the connection without a Close");
+    ck_assert_str_eq(why(&a), "the server ended the connection without a Close");
 }
 END_TEST
 
@@ -447,7 +411,7 @@ START_TEST(end_in_the_middle_is_told_so)
     server_hangs_up(&server);
     run();
     assert_ends("error(lost) close(1006)");
-    ck_assert_str_eq(why(),
+    ck_assert_str_eq(why(&a),
                      "the server ended the connection without a Close, in the middle of a message");
 }
 END_TEST
@@ -457,7 +421,7 @@ START_TEST(broken_stream_is_told_by_its_transport)
     server_breaks(&server, ECONNRESET);
     run();
     assert_ends("error(lost) close(1006)");
-    ck_assert_str_eq(why(), "the connection failed: scripted");
+    ck_assert_str_eq(why(&a), "the connection failed: scripted");
 }
 END_TEST
 
@@ -524,7 +488,7 @@ Suite *unit_suite(void)
     TCase *lost = unit_case(suite, "lost");
     TCase *daemon = unit_case(suite, "the daemon goes");
 
-    tcase_add_checked_fixture(theirs, setup, teardown);
+    tcase_add_checked_fixture(theirs, setup, story_ends);
     tcase_add_test(theirs, server_closes_and_ends_the_stream);
     tcase_add_test(theirs, close_without_a_code_is_1005_and_answered_without);
     tcase_add_test(theirs, server_that_does_not_hang_up_is_left_after_the_close_timeout);
@@ -533,7 +497,7 @@ Suite *unit_suite(void)
     tcase_add_test(theirs, answer_waits_for_the_message_under_way);
     tcase_add_test(theirs, close_of_a_server_that_takes_no_answer);
     tcase_add_test(theirs, close_is_seen_though_a_write_has_failed);
-    tcase_add_checked_fixture(ours, setup, teardown);
+    tcase_add_checked_fixture(ours, setup, story_ends);
     tcase_add_test(ours, program_closes_and_the_server_answers);
     tcase_add_test(ours, close_without_a_code_has_none_on_the_wire);
     tcase_add_test(ours, close_follows_what_was_sent);
@@ -543,7 +507,7 @@ Suite *unit_suite(void)
     tcase_add_test(ours, server_that_hangs_up_instead_of_answering);
     tcase_add_test(ours, server_that_reads_nothing_does_not_hold_us);
     tcase_add_test(ours, close_timeout_rests_while_we_do_not_read);
-    tcase_add_checked_fixture(broken, setup, teardown);
+    tcase_add_checked_fixture(broken, setup, story_ends);
     tcase_add_loop_test(broken, broken_rule_gets_its_code_and_1006_here, 0,
                         sizeof(violations) / sizeof(*violations));
     tcase_add_test(broken, broken_rule_and_no_end_has_the_close_timeout);
@@ -551,13 +515,13 @@ Suite *unit_suite(void)
     tcase_add_test(broken, broken_rule_in_the_closing_handshake);
     tcase_add_test(broken, close_after_a_broken_rule_waits_for_the_message_under_way);
     tcase_add_test(broken, message_at_the_limit_is_whole_one_past_it_is_not);
-    tcase_add_checked_fixture(lost, setup, teardown);
+    tcase_add_checked_fixture(lost, setup, story_ends);
     tcase_add_test(lost, end_of_the_stream_is_a_loss);
     tcase_add_loop_test(lost, end_in_the_middle_is_told_so, 0, 2);
     tcase_add_test(lost, broken_stream_is_told_by_its_transport);
     tcase_add_test(lost, failed_write_is_a_loss);
     tcase_add_test(lost, what_was_in_flight_is_given_back);
-    tcase_add_checked_fixture(daemon, setup, teardown);
+    tcase_add_checked_fixture(daemon, setup, story_ends);
     tcase_add_test(daemon, drain_closes_with_1001);
     tcase_add_loop_test(daemon, free_leaves_nothing, 0, 3);
     return suite;
