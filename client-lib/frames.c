@@ -115,6 +115,7 @@ static int frame_reply(struct wsplex *client, const struct wsp_message *message)
 static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
                         const struct wsp_message *message)
 {
+    struct wsplex_websocket *websocket = channel->websocket;
     int r = 0;
 
     if (channel->state != WSP_CHANNEL_OPENING)
@@ -125,11 +126,11 @@ static int frame_opened(struct wsplex *client, struct wsp_channel *channel,
     if (channel->max_message > WSP_MAX_MAX_MESSAGE)
         channel->max_message = WSP_MAX_MAX_MESSAGE;
     wsp_reconnect_succeed(client);
-    if (channel->websocket)
-        r = wsp_subscriptions_send(channel->websocket);
+    if (websocket)
+        r = wsp_subscriptions_send(websocket);
     wsp_output_update(&client->connection.output, channel);
-    if (channel->websocket && r == 0)
-        r = wsp_websocket_opened(channel->websocket, &message->opened);
+    if (websocket && r == 0)
+        r = wsp_websocket_opened(websocket, &message->opened);
     if (r == -EPROTO)
         return frame_fail(client, channel, WSP_CAUSE_SUBPROTOCOL,
                           "wsplexd is back, and the subprotocol is another than before");

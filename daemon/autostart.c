@@ -216,11 +216,16 @@ static bool is_autostarted(const struct config *config, const char *name)
 void autostart_apply(struct server *server, const struct config *before)
 {
     const struct config *config = server->config;
+    struct list items, *node;
 
     if (before)
         outdate_changed(server, before);
-    LIST_FOR_EACH (node, &server->autostart.items)
-        if (!is_autostarted(config, item_of(node)->name))
+    list_init(&items);
+    list_splice(&items, &server->autostart.items);
+    while ((node = list_take_first(&items)) != NULL)
+        if (is_autostarted(config, item_of(node)->name))
+            list_append(&server->autostart.items, node);
+        else
             item_free(item_of(node));
     for (size_t i = 0; i < config->n_endpoints; i++) {
         const struct endpoint *endpoint = &config->endpoints[i];

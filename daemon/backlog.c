@@ -98,10 +98,10 @@ static void item_free(struct backlog *backlog, struct backlog_item *item)
 
 void backlog_clear(struct backlog *backlog)
 {
-    struct backlog_item *item;
+    struct list *node;
 
-    while ((item = backlog_first(backlog)) != NULL)
-        item_free(backlog, item);
+    while ((node = list_take_first(&backlog->items)) != NULL)
+        item_free(backlog, item_of(node));
     forget_drops(backlog);
     backlog->is_begun = false;
 }
@@ -178,9 +178,9 @@ static void drops_merge(const struct backlog_item *item, const struct epoch *epo
 
 static void item_drop(struct backlog *backlog, struct backlog_item *item)
 {
-    struct backlog_item *next = backlog_next(backlog, item);
+    if (item->link.next != &backlog->items) {
+        struct backlog_item *next = item_of(item->link.next);
 
-    if (next != NULL) {
         drops_merge(item, next->entry->epoch, &next->drops);
     } else {
         if (backlog->drops_epoch == NULL)
@@ -259,7 +259,7 @@ uint64_t backlog_dropped_behind(const struct backlog *backlog, const struct back
 
 void backlog_shift(struct backlog *backlog)
 {
-    struct backlog_item *item = backlog_first(backlog);
+    struct backlog_item *item = item_of(backlog->items.next);
 
     assert(item->drops.earlier + item->drops.same == 0);
     item_free(backlog, item);

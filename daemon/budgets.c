@@ -69,21 +69,23 @@ static struct budget *look_up(const struct budgets *budgets, enum budget_kind ki
     return found == NULL ? NULL : *found;
 }
 
+/* Nobody finds it (any more). */
 static void budget_free(struct budget *budget)
 {
-    struct budgets *budgets = budget->budgets;
-
-    if (list_is_linked(&budget->link)) {
-        list_remove(&budget->link);
-        tdelete(budget, &budgets->tree, compare_budgets);
-        budgets->n_budgets--;
-    }
     if (budget->crowd != NULL) {
         budget->crowd->n_users--;
         budget->crowd->n_hosts--;
     }
     budget_deinit(budget);
     free(budget);
+}
+
+static void budget_forget(struct budgets *budgets, struct budget *budget)
+{
+    list_remove(&budget->link);
+    tdelete(budget, &budgets->tree, compare_budgets);
+    budgets->n_budgets--;
+    budget_free(budget);
 }
 
 /* Nobody has it, and all that it has spent is back. */
@@ -98,10 +100,15 @@ static bool is_over(const struct budget *budget, uint64_t now_ms)
 static void sweep(struct budgets *budgets)
 {
     uint64_t now_ms = budgets_now(budgets);
+    struct list all, *node;
 
-    LIST_FOR_EACH (node, &budgets->all)
+    list_init(&all);
+    list_splice(&all, &budgets->all);
+    while ((node = list_take_first(&all)) != NULL)
         if (is_over(budget_of(node), now_ms))
-            budget_free(budget_of(node));
+            budget_forget(budgets, budget_of(node));
+        else
+            list_append(&budgets->all, node);
     budgets->sweep_at = 2 * budgets->n_budgets > MIN_SWEEP ? 2 * budgets->n_budgets : MIN_SWEEP;
 }
 
@@ -503,8 +510,8 @@ void budgets_deinit(struct budgets *budgets)
     if (budgets->ledger != NULL)
         (void)rewrite(budgets);
     budgets->ledger = ledger_close(budgets->ledger);
-    while ((node = list_first(&budgets->all)) != NULL)
-        budget_free(budget_of(node));
+    while ((node = list_take_first(&budgets->all)) != NULL)
+        budget_forget(budgets, budget_of(node));
     timer_deinit(&budgets->commit);
     free(budgets->directory);
     *budgets = (struct budgets){0};

@@ -231,6 +231,7 @@ static void walk_init(struct walk *walk, struct wsp_view text)
     walk->end = text.len > 0 ? text.data + text.len : text.data;
     walk->expects = EXPECTS_VALUE;
     walk->depth = 0;
+    memset(walk->is_object, 0, sizeof(walk->is_object));
 }
 
 static enum walk_event walk_next(struct walk *walk)

@@ -12,7 +12,7 @@
 #include <time.h>
 
 /* "2026-11-22T14:31:49.123Z": d stands for a digit. */
-static const char time_form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+static const uint8_t time_form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
 enum { TIME_LEN = sizeof(time_form) - 1, N_MS = 1000 };
 
 /* The first moment of the year 10000, which has no four digits. */

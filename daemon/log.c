@@ -52,13 +52,20 @@ struct epoch *epoch_unref(struct epoch *epoch)
     return NULL;
 }
 
-/* The log forgets one that has no more entries, unless further ones may come. */
-static void log_review_epoch(struct log *log, struct epoch *epoch)
+static struct epoch *epoch_of(struct list *link)
 {
-    if (epoch->n_entries > 0 || epoch == log->epoch)
-        return;
-    list_remove(&epoch->link);
-    epoch_unref(epoch);
+    return LIST_ENTRY(link, struct epoch, link);
+}
+
+/* The log forgets those that have no more entries, unless further ones may come: entries go in their order, and so do
+ * their epochs. */
+static void log_review_epochs(struct log *log)
+{
+    struct list *epochs = &log->epochs;
+
+    while (!list_is_empty(epochs) && epoch_of(epochs->next)->n_entries == 0 &&
+           epoch_of(epochs->next) != log->epoch)
+        epoch_unref(epoch_of(list_take_first(epochs)));
 }
 
 int log_begin_epoch(struct log *log, const uint8_t id[LOG_EPOCH_LEN])
@@ -74,8 +81,11 @@ int log_begin_epoch(struct log *log, const uint8_t id[LOG_EPOCH_LEN])
     list_append(&log->epochs, &epoch->link);
     log->epoch = epoch;
     log->is_interrupted = false;
-    if (before != NULL)
-        log_review_epoch(log, before);
+    /* One that never had any entry need not be the first. */
+    if (before != NULL && before->n_entries == 0) {
+        list_remove(&before->link);
+        epoch_unref(before);
+    }
     return 0;
 }
 
@@ -87,7 +97,7 @@ void log_interrupt(struct log *log)
 static struct epoch *find_epoch(const struct log *log, const uint8_t id[LOG_EPOCH_LEN])
 {
     LIST_FOR_EACH (node, &log->epochs) {
-        struct epoch *epoch = LIST_ENTRY(node, struct epoch, link);
+        struct epoch *epoch = epoch_of(node);
 
         if (memcmp(epoch->id, id, LOG_EPOCH_LEN) == 0)
             return epoch;
@@ -100,7 +110,7 @@ static uint64_t epoch_end(const struct log *log, const struct epoch *epoch)
 {
     if (epoch == log->epoch)
         return log->next_number;
-    return LIST_ENTRY(epoch->link.next, struct epoch, link)->first_number;
+    return epoch_of(epoch->link.next)->first_number;
 }
 
 /* --- what goes --- */
@@ -132,11 +142,11 @@ static void log_trim(struct log *log)
         if (log->first == NULL)
             log->last = NULL;
         entry->epoch->n_entries--;
-        log_review_epoch(log, entry->epoch);
         entry->is_out = true;
         if (entry->n_holds == 0)
             entry_free(log, entry);
     }
+    log_review_epochs(log);
     if (log->first == NULL || log->first->n_cursors > 0)
         list_remove(&log->keeper.link);
     else if (!list_is_linked(&log->keeper.link))
@@ -389,7 +399,7 @@ static struct entry *find(const struct log *log, const struct wish *wish)
 {
     struct entry *entry = log->last, *milestone;
 
-    if (entry == NULL || !is_wished(log, entry, wish))
+    if (log->first == NULL || !is_wished(log, entry, wish))
         return NULL;
     while ((milestone = milestone_before(log, entry)) != NULL && is_wished(log, milestone, wish))
         entry = milestone;

@@ -401,7 +401,8 @@ static int option_add_word(const struct option_table *table, const struct option
                            struct wsp_view text, struct strings *words,
                            char ret_problem[OPTION_TEXT_LEN])
 {
-    const char *known = option_find(table, wsp_view_of_string(row->words))->words;
+    const struct option_row *choice = option_find(table, wsp_view_of_string(row->words));
+    const char *known = choice != NULL ? choice->words : "";
     uint64_t number;
 
     if (!word_parse(text, known, &number))

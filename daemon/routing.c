@@ -87,6 +87,11 @@ static void park(struct list *list, struct channel *channel)
 
 /* --- routes --- */
 
+static struct route *route_of(struct list *link)
+{
+    return LIST_ENTRY(link, struct route, link);
+}
+
 /* Without a word to those who wait for its place. */
 static void route_free(struct routing *routing, struct route *route)
 {
@@ -148,7 +153,7 @@ static void timer_set(struct routing *routing)
     uint64_t delay_ms = ROUTING_AGAIN_MS;
 
     if (first != NULL) {
-        uint64_t deadline_ms = LIST_ENTRY(first, struct route, link)->deadline_ms;
+        uint64_t deadline_ms = route_of(first)->deadline_ms;
 
         delay_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
     }
@@ -164,15 +169,11 @@ static void timer_fired(void *owner)
     struct share *share = owner;
     struct routing *routing = &share->routing;
     uint64_t now_ms = clock_now_ms(routing->timer.clock);
-    struct list *first;
+    struct list *waiting = &routing->waiting;
 
-    while ((first = list_first(&routing->waiting)) != NULL) {
-        struct route *route = LIST_ENTRY(first, struct route, link);
-
-        if (route->deadline_ms > now_ms)
-            break;
+    while (!list_is_empty(waiting) && route_of(waiting->next)->deadline_ms <= now_ms) {
         routing->n_timed_out++;
-        route_end(share, route);
+        route_end(share, route_of(list_take_first(waiting)));
     }
     release_first(share);
     timer_set(routing);
@@ -205,8 +206,8 @@ void routing_deinit(struct share *share)
 
     struct list *first;
 
-    while ((first = list_first(&routing->waiting)) != NULL)
-        route_free(routing, LIST_ENTRY(first, struct route, link));
+    while ((first = list_take_first(&routing->waiting)) != NULL)
+        route_free(routing, route_of(first));
     free(routing->buckets);
     timer_deinit(&routing->timer);
 }
@@ -323,7 +324,7 @@ static int rewrite(struct routing *routing, struct channel *channel, struct outg
 static bool make_room(struct routing *routing)
 {
     LIST_FOR_EACH (node, &routing->waiting) {
-        struct route *route = LIST_ENTRY(node, struct route, link);
+        struct route *route = route_of(node);
 
         if (route->channel == NULL) {
             routing->n_timed_out++;
@@ -440,8 +441,8 @@ void routing_interrupted(struct share *share)
 {
     struct list *first;
 
-    while ((first = list_first(&share->routing.waiting)) != NULL)
-        route_end(share, LIST_ENTRY(first, struct route, link));
+    while ((first = list_take_first(&share->routing.waiting)) != NULL)
+        route_end(share, route_of(first));
     if (share->routing.settings != NULL)
         timer_set(&share->routing);
 }

@@ -57,6 +57,11 @@ static void await(struct hold *hold)
     hold->subscriber->n_awaited++;
 }
 
+static struct hold *pending_hold(struct list *link)
+{
+    return LIST_ENTRY(link, struct hold, pending_link);
+}
+
 static void await_no_more(struct hold *hold)
 {
     if (!hold->is_awaited)
@@ -337,21 +342,18 @@ void subscriptions_leave(struct subscriptions *subscriptions, struct subscriber 
 {
     struct list *node;
 
-    while ((node = list_first(&subscriber->holds)) != NULL)
+    while ((node = list_take_first(&subscriber->holds)) != NULL)
         hold_free(subscriptions, LIST_ENTRY(node, struct hold, own_link));
 }
 
 void subscriptions_passed(struct subscriptions *subscriptions, struct subscriber *subscriber,
                           uint64_t number)
 {
-    struct list *node;
+    struct list *pending = &subscriber->pending;
 
-    while ((node = list_first(&subscriber->pending)) != NULL) {
-        struct hold *hold = LIST_ENTRY(node, struct hold, pending_link);
+    while (!list_is_empty(pending) && pending_hold(pending->next)->after <= number) {
+        struct hold *hold = pending_hold(list_take_first(pending));
 
-        if (hold->after > number)
-            return;
-        list_remove(node);
         if (hold->is_wanting)
             hold_free(subscriptions, hold);
         else
