@@ -9,22 +9,21 @@
 #include "tests/harness/client_fixture.h"
 #include "tests/harness/unit.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <wsplex/libevent.h>
 #include <wsplex/sd-event.h>
 #ifdef HAVE_GLIB
 #    include <wsplex/glib.h>
 #endif
 
+enum { DEADLINE_S = 60 };
+
 /* A loop as a test sees it. */
 struct loop {
     void (*attach)(struct wsplex *client);
     void (*detach)(void);    /* also from within */
     void (*end)(void);       /* once it is detached and no longer runs */
-    void (*run)(void);       /* until quit, or for ten seconds at most */
+    void (*run)(void);       /* until quit, or the deadline */
     void (*quit)(void);      /* from within */
     void (*call_soon)(void); /* calls send_ping() from the loop itself */
 };
@@ -68,9 +67,9 @@ static void libevent_end(void)
 
 static void libevent_run(void)
 {
-    struct timeval ten_seconds = {10, 0};
+    struct timeval deadline = {DEADLINE_S, 0};
 
-    event_base_loopexit(base, &ten_seconds);
+    event_base_loopexit(base, &deadline);
     event_base_dispatch(base);
 }
 
@@ -125,7 +124,8 @@ static void systemd_end(void)
 
 static void systemd_run(void)
 {
-    sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 10000000, 0, on_sd_event_end, NULL);
+    sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, DEADLINE_S * UINT64_C(1000000), 0,
+                               on_sd_event_end, NULL);
     sd_event_loop(event);
 }
 
@@ -194,7 +194,7 @@ static void call_later(guint n_ms, GSourceFunc function)
 
 static void glib_run(void)
 {
-    call_later(10000, on_glib_end);
+    call_later(DEADLINE_S * 1000, on_glib_end);
     g_main_loop_run(main_loop);
 }
 
@@ -226,22 +226,6 @@ enum {
 
 static pid_t server;
 
-static void serve(struct fake_daemon *daemon)
-{
-    server = fork();
-    ck_assert_int_ge(server, 0);
-    while (server == 0) {
-        fake_daemon_serve(daemon);
-        usleep(1000);
-    }
-}
-
-static void stop_serving(void)
-{
-    kill(server, SIGKILL);
-    waitpid(server, NULL, 0);
-}
-
 static void on_open(const struct wsplex_event *e, void *userdata)
 {
     (void)e;
@@ -253,7 +237,7 @@ static void on_open_stop_serving(const struct wsplex_event *e, void *userdata)
 {
     (void)e;
     (void)userdata;
-    stop_serving();
+    fake_daemon_stop_apart(server);
 }
 
 static void on_message(const struct wsplex_event *e, void *userdata)
@@ -290,7 +274,7 @@ START_TEST(a_conversation)
 
     loop = &loops[_i % N_LOOPS];
     client_fixture_init(&f);
-    serve(&f.daemon);
+    server = fake_daemon_serve_apart(&f.daemon);
     open_in_loop(&f, &how_to_end);
     ck_assert_int_eq(wsplex_websocket_add_event_listener(websocket, "open", on_open, NULL, 0), 0);
     ck_assert_int_eq(wsplex_websocket_add_event_listener(websocket, "message", on_message, NULL, 0),
@@ -301,7 +285,7 @@ START_TEST(a_conversation)
     loop->end();
     if (how_to_end == 1)
         f.client = NULL;
-    stop_serving();
+    fake_daemon_stop_apart(server);
     client_fixture_deinit(&f);
 }
 END_TEST
@@ -313,7 +297,7 @@ START_TEST(the_daemon_goes)
 
     loop = &loops[_i];
     client_fixture_init(&f);
-    serve(&f.daemon);
+    server = fake_daemon_serve_apart(&f.daemon);
     open_in_loop(&f, &how_to_end);
     ck_assert_int_eq(
         wsplex_websocket_add_event_listener(websocket, "open", on_open_stop_serving, NULL, 0), 0);
@@ -331,7 +315,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("adapters");
     TCase *tcase = unit_case(suite, "adapters");
 
-    tcase_set_timeout(tcase, 30);
+    tcase_set_timeout(tcase, 2 * DEADLINE_S);
     tcase_add_loop_test(tcase, a_conversation, 0, 2 * N_LOOPS);
     tcase_add_loop_test(tcase, the_daemon_goes, 0, N_LOOPS);
     return suite;

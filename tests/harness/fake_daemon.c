@@ -7,11 +7,14 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/limits.h"
@@ -352,4 +355,24 @@ void fake_daemon_serve(struct fake_daemon *daemon)
         }
     }
     fake_daemon_turn(daemon);
+}
+
+pid_t fake_daemon_serve_apart(struct fake_daemon *daemon)
+{
+    pid_t pid = fork();
+
+    REQUIRE(pid >= 0);
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (pid == 0) {
+        fake_daemon_serve(daemon);
+        usleep(1000);
+    }
+    return pid;
+}
+
+void fake_daemon_stop_apart(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "client-lib/wsplex.h"
 #include "proto/buffer.h"
@@ -94,5 +95,9 @@ void fake_daemon_greet(struct fake_daemon *daemon, struct wsplex *client);
  * back what comes, answers every request with {} in two pieces, closes what is to be closed.
  */
 void fake_daemon_serve(struct fake_daemon *daemon);
+
+/* Serves in a process of its own, until it is stopped or this one ends; for who blocks, as wsplex_run() does. */
+pid_t fake_daemon_serve_apart(struct fake_daemon *daemon);
+void fake_daemon_stop_apart(pid_t pid);
 
 #endif

@@ -248,28 +248,6 @@ END_TEST
 
 /* -- run -- */
 
-/* The other side, in a process of its own, because wsplex_run() blocks. */
-static pid_t serve_in_child(struct fake_daemon *daemon)
-{
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        for (int i = 0; i < 5000; i++) {
-            fake_daemon_serve(daemon);
-            usleep(1000);
-        }
-        _exit(0);
-    }
-    return pid;
-}
-
-static void stop_child(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
 static void send_then_close(const struct wsplex_event *event, void *userdata)
 {
     (void)userdata;
@@ -283,7 +261,7 @@ START_TEST(run_ends_when_nothing_is_left)
     pid_t pid;
 
     client_fixture_init(&f);
-    pid = serve_in_child(&f.daemon);
+    pid = fake_daemon_serve_apart(&f.daemon);
     ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, NULL, 0, NULL, &f.websocket), 0);
     ck_assert_int_eq(recorder_attach(&f.recorder, f.websocket), 0);
     ck_assert_int_eq(
@@ -292,7 +270,7 @@ START_TEST(run_ends_when_nothing_is_left)
     client_fixture_assert_events(&f, "open echo\ntext ping\nclose clean 1000 done\n");
     ck_assert_uint_eq(wsplex_websocket_buffered_amount(f.websocket), 0);
     ck_assert_int_eq(wsplex_run(f.client), 0);
-    stop_child(pid);
+    fake_daemon_stop_apart(pid);
     client_fixture_deinit(&f);
 }
 END_TEST
@@ -315,7 +293,7 @@ START_TEST(run_ends_when_it_is_stopped_or_the_client_freed)
     pid_t pid;
 
     client_fixture_init(&f);
-    pid = serve_in_child(&f.daemon);
+    pid = fake_daemon_serve_apart(&f.daemon);
     ck_assert_int_eq(wsplex_websocket_new(f.client, FIXTURE_URL, NULL, 0, NULL, &f.websocket), 0);
     ck_assert_int_eq(wsplex_websocket_set_on_open(f.websocket, _i == 0 ? stop : free_client, NULL),
                      0);
@@ -324,7 +302,7 @@ START_TEST(run_ends_when_it_is_stopped_or_the_client_freed)
         ck_assert_int_eq(wsplex_websocket_ready_state(f.websocket), WSPLEX_OPEN);
     else
         f.client = NULL;
-    stop_child(pid);
+    fake_daemon_stop_apart(pid);
     client_fixture_deinit(&f);
 }
 END_TEST
