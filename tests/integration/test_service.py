@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 import pytest
+from process import DEADLINE
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WSPLEX_BUILD", TOP)).resolve()
@@ -21,7 +22,7 @@ class Notifications:
         self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
-        self.socket.settimeout(20)
+        self.socket.settimeout(DEADLINE)
 
     def next(self):
         lines = self.socket.recv(65536).decode().splitlines()
@@ -54,13 +55,13 @@ def start(tmp_path, notifications, **more):
 
 def stop(process):
     process.send_signal(signal.SIGTERM)
-    errors = process.communicate(timeout=20)[1]
+    errors = process.communicate(timeout=DEADLINE)[1]
     assert process.returncode == 0, errors
 
 
 def ctl(tmp_path, *argv):
     return subprocess.run([WSPLEXCTL, "--socket", tmp_path / "wsplex.sock", *argv], capture_output=True, text=True,
-                          timeout=20)
+                          timeout=DEADLINE)
 
 
 def test_ready_is_told_when_the_socket_listens(tmp_path, notifications):
@@ -100,7 +101,7 @@ def test_a_reload_that_fails_keeps_what_was(tmp_path, notifications):
     shown = ctl(tmp_path, "endpoints")
     assert shown.returncode == 0 and "one" in shown.stdout
     process.send_signal(signal.SIGTERM)
-    errors = process.communicate(timeout=20)[1]
+    errors = process.communicate(timeout=DEADLINE)[1]
     assert process.returncode == 0
     assert "wsplexd.conf:1" in errors and "url" in errors
 
@@ -124,10 +125,8 @@ def test_another_process_watchdog_is_not_ours(tmp_path, notifications):
 def test_the_first_connect_starts_it(tmp_path):
     path = tmp_path / "wsplex.sock"
     process = subprocess.Popen(["systemd-socket-activate", "-l", path, WSPLEXD], stderr=subprocess.PIPE, text=True)
-    for _ in range(200):
-        if path.is_socket():
-            break
-        subprocess.run(["sleep", "0.02"], check=True)
+    # It says so when it does; the socket is in its place a little earlier.
+    assert process.stderr.readline().startswith("Listening on ")
     reply = ctl(tmp_path, "status")
     assert reply.returncode == 0, reply.stderr
     stop(process)
@@ -148,7 +147,7 @@ def test_the_units_are_sound(tmp_path, scope):
     service.write_text(service.read_text().replace(next(
         line for line in service.read_text().splitlines() if line.startswith("ExecStart=")), "ExecStart=/bin/true"))
     verified = subprocess.run(["systemd-analyze", scope, "verify", "--man=no", service, folder / "wsplexd.socket"],
-                              capture_output=True, text=True, timeout=60,
+                              capture_output=True, text=True, timeout=2 * DEADLINE,
                               env=dict(os.environ, XDG_RUNTIME_DIR=str(tmp_path)))
     assert verified.returncode == 0, verified.stderr
     assert "wsplexd" not in verified.stderr, verified.stderr
@@ -166,4 +165,6 @@ def test_under_a_real_service_manager():
     service = TOP / "tests/service"
     done = subprocess.run([service / "boot", service / "prepare", service / "inside"], capture_output=True, text=True,
                           timeout=110, env=dict(os.environ, WSPLEX_BUILD=str(BUILD)))
+    if done.returncode == 77:
+        pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
