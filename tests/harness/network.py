@@ -10,6 +10,7 @@ Everything else of the machine is as it is: only /etc/hosts, /etc/resolv.conf an
 """
 
 import ctypes
+import functools
 import os
 import socket
 import struct
@@ -20,6 +21,7 @@ from process import DEADLINE, Process, wait_until
 
 CLONE_NEWNET = 0x40000000
 
+FILES = ("/etc/hosts", "/etc/resolv.conf")
 LINK = ["ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1"]
 
 # Addresses of the namespace's interface, which swallows what is sent to any other address of its networks.
@@ -29,14 +31,38 @@ IPV6, IPV6_TOO, IPV6_SILENT = "2001:db8::10", "2001:db8::11", "2001:db8::66"
 IPV4_LOST, IPV6_LOST = "198.51.100.1", "2001:db8:dead::1"
 
 
+@functools.cache
 def why_not():
     """Why there can be no namespace here; None if there can."""
     if os.geteuid() != 0:
         return "only root makes network namespaces"
     if not os.path.exists("/proc/net/if_inet6"):
         return "this kernel has no IPv6"
+    return _try("--net", *LINK) or why_no_mounts()
+
+
+@functools.cache
+def why_no_ipv6():
+    """Why nobody can listen on ::1 here; None if one can."""
     try:
-        done = subprocess.run(["unshare", "--net", "--mount", *LINK], capture_output=True, check=False)
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return None
+    except OSError as error:
+        return f"no IPv6 loopback: {error.strerror}"
+
+
+@functools.cache
+def why_no_mounts():
+    """Why no program can be given an /etc/hosts and an /etc/resolv.conf of its own here; None if it can."""
+    if os.geteuid() != 0:
+        return "only root mounts"
+    return next(filter(None, (_try("mount", "--bind", path, path) for path in FILES)), None)
+
+
+def _try(*words):
+    try:
+        done = subprocess.run(["unshare", "--mount", *words], capture_output=True, check=False)
     except FileNotFoundError as error:
         return f"{error.filename} is not installed (packages util-linux, iproute2)"
     return done.stderr.decode().strip() if done.returncode else None

@@ -93,7 +93,13 @@ async def main(chain, key, deflate, ports="{}"):
     urls = {}
     for scheme, context in (("ws", None), ("wss", tls)):
         for host, written in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
-            server = await websockets.serve(serve, host, json.loads(ports).get(f"{scheme} {host}", 0), ssl=context, **options)
+            port = json.loads(ports).get(f"{scheme} {host}", 0)
+            try:
+                server = await websockets.serve(serve, host, port, ssl=context, **options)
+            except OSError:
+                if host == "127.0.0.1":
+                    raise
+                continue  # a machine without IPv6
             port = server.sockets[0].getsockname()[1]
             urls[f"{scheme} {host}"] = f"{scheme}://{written}:{port}"
     tell("listening", urls=urls)

@@ -83,9 +83,17 @@ async function main(chain, key, deflate, ports = '{}') {
   for (const scheme of ['ws', 'wss']) {
     for (const [host, written] of [['127.0.0.1', '127.0.0.1'], ['::1', '[::1]']]) {
       const server = scheme === 'wss' ? https.createServer(tls) : http.createServer();
-      new WebSocketServer({ server, handleProtocols, perMessageDeflate, maxPayload: 0 }).on('connection', serve);
-      await new Promise((resolve) => server.listen(JSON.parse(ports)[`${scheme} ${host}`] || 0, host, resolve));
-      urls[`${scheme} ${host}`] = `${scheme}://${written}:${server.address().port}`;
+      const all = new WebSocketServer({ server, handleProtocols, perMessageDeflate, maxPayload: 0 });
+      all.on('connection', serve);
+      const error = await new Promise((resolve) => {
+        all.once('error', resolve);
+        server.listen(JSON.parse(ports)[`${scheme} ${host}`] || 0, host, resolve);
+      });
+      if (!error) {
+        urls[`${scheme} ${host}`] = `${scheme}://${written}:${server.address().port}`;
+      } else if (host !== '::1') { // there are machines without IPv6
+        throw error;
+      }
     }
   }
   tell('listening', { urls });

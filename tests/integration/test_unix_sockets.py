@@ -3,11 +3,11 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import threading
 
 import pytest
+import users
 from daemon import Daemon
 from process import DEADLINE, wait_until
 from program import Program
@@ -15,8 +15,9 @@ from proxies import leads
 from servers import CLOSE, TEXT, Peer, frame, new_path
 from wsplex_client import Closed, Failed, Opened
 
-IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
-SOMEBODY = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+WHY_NOT_USERS = users.why_not_programs()
+needs_users = pytest.mark.skipif(WHY_NOT_USERS is not None, reason=f"no other users: {WHY_NOT_USERS}")
+SOMEBODY = users.words(12345)
 
 
 @contextlib.contextmanager
@@ -131,7 +132,7 @@ def test_it_is_a_socket_of_datagrams(daemon, program, folder):
     daemon.expect("upstream-failed", "connect: ")
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="needs root and setpriv")
+@needs_users
 def test_the_daemon_may_not_use_it(folder):
     home = os.path.join(folder, "home")
     os.mkdir(home)
@@ -147,7 +148,7 @@ def test_the_daemon_may_not_use_it(folder):
             daemon.expect("upstream-failed", "connect: ")
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="needs root and setpriv")
+@needs_users
 def test_nobody_has_anothers_daemon_open_a_socket(make_daemon, one_server, folder):
     """What is there is not even looked at; an endpoint may be there for all."""
     with doors(one_server, folder, "ws") as door:
