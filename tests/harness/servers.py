@@ -203,18 +203,19 @@ class Peer:
             name, value = line.split(": ", 1)
             self.headers[name.lower()] = value
 
-    def accept(self, more=""):
-        """101, as the standard says; more are further lines."""
+    def accept(self, more="", then=b""):
+        """101, as the standard says; more are further lines. What is then sent comes in one piece with it."""
         key = self.headers["sec-websocket-key"].encode()
         answer = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
-        self.raw(
+        head = (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {answer}\r\n{more}\r\n"
         )
+        self.raw(head.encode() + then)
 
-    def upgrade(self):
+    def upgrade(self, then=b""):
         self.read_request()
-        self.accept()
+        self.accept(then=then)
 
     def raw(self, data):
         self.socket.sendall(data.encode() if isinstance(data, str) else data)
@@ -256,7 +257,7 @@ class RawServer:
         self._script = script
         self._errors = []
         self._threads = []
-        self._sockets = []
+        self._handles = []  # of the connections, to cut them by
         self.over = threading.Event()
         self.n_accepted = 0
         self._tls = None
@@ -279,21 +280,39 @@ class RawServer:
 
     def __exit__(self, kind, *_exception):
         self.over.set()
-        # Wakes accept(), which close() would not.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._accepting.join(DEADLINE)
+        self._stop_accepting()
         if kind is not None:
-            for connection in self._sockets:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            self._cut()
         for thread in self._threads:
             thread.join(DEADLINE)
         if kind is None:
             assert not any(thread.is_alive() for thread in self._threads), "a script does not end"
             if self._errors:
                 raise self._errors[0]
+
+    def _stop_accepting(self):
+        # Wakes accept(), which close() would not.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(DEADLINE)
+
+    def _cut(self):
+        for handle in self._handles:
+            with contextlib.suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+    def go_away(self):
+        """As a server that is killed: all connections are cut, and who comes back at once is refused."""
+        self._stop_accepting()
+        self._cut()
+
+    def expect_accepted(self, n_connections):
+        """So many connections have come, and not one more."""
+        wait_until(
+            lambda: self.n_accepted >= n_connections, lambda: f"{n_connections} connections, not {self.n_accepted}"
+        )
+        assert self.n_accepted == n_connections
 
     def wait_scripts(self):
         """Until the scripts of all connections that were accepted have ended: they have read all that came."""
@@ -307,19 +326,22 @@ class RawServer:
                 return
             connection.settimeout(DEADLINE)
             self.n_accepted += 1
-            self._sockets.append(connection)
-            thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
+            self._handles.append(connection.dup())
+            thread = threading.Thread(target=self._run, args=(connection, self._handles[-1]), daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _run(self, connection):
+    def _run(self, connection, handle):
         try:
-            with connection:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(connection)
                 if self._tls:
-                    connection = self._tls.wrap_socket(connection, server_side=True)
-                with connection:
-                    self._script(Peer(connection))
+                    connection = stack.enter_context(self._tls.wrap_socket(connection, server_side=True))
+                stack.enter_context(handle)  # closed before the connection, which ends with the last that holds it
+                self._script(Peer(connection))
         except (ConnectionError, ssl.SSLError):
             pass
         except Exception as error:  # the test is in another thread, and raises it there
             self._errors.append(error)
+        finally:
+            handle.close()

@@ -488,7 +488,7 @@ END_TEST
 /* `close` comes when the server has answered, and messages until then (extension). */
 START_TEST(close_waits_for_the_server)
 {
-    struct object object;
+    struct object object, other;
 
     object_init_scripted(&object, "/slow-close");
     object_wait(&object, WSPLEX_OPEN);
@@ -498,6 +498,8 @@ START_TEST(close_waits_for_the_server)
     ck_assert_int_eq(wsplex_websocket_send_text(object.websocket, "lost", 4), 0);
     ck_assert_uint_eq(wsplex_websocket_buffered_amount(object.websocket), 4);
     ck_assert_str_eq(recorder_take(&object.recorder), "open \ntext under way\n");
+    object_init_scripted(&other, "/let-go"); /* only now it answers */
+    object_finish(&other, "open \nclose clean 1000 \n");
     object_wait(&object, WSPLEX_CLOSED);
     ck_assert_uint_eq(wsplex_websocket_buffered_amount(object.websocket), 4);
     object_finish(&object, "close clean 1000 \n");

@@ -10,28 +10,18 @@ import contextlib
 import email.utils
 import hashlib
 import json
-import os
-import shutil
 import socket
 import time
 
 import pytest
+import users
+from network import why_no_ipv6
 from process import DEADLINE
 from program import Program
 from servers import CLOSE, GUID, TEXT, RawServer, frame
 from wsplex_client import Closed, Failed, Message, Opened
 
 SECRET = "hidden-9f86d081"
-
-needs_users = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv"
-)
-
-
-def user(uid):
-    """The words that run a command as another user."""
-    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
-
 
 def read_head(peer):
     """The request as it came: its lines."""
@@ -112,6 +102,7 @@ def test_request_as_servers_expect_it(daemon):
     assert len(base64.b64decode(value_of(lines, "sec-websocket-key"), validate=True)) == 16
 
 
+@pytest.mark.skipif(why_no_ipv6() is not None, reason=f"{why_no_ipv6()}")
 def test_host_of_an_ipv6_address_is_in_brackets(daemon):
     lines, port = request_of(daemon, host="::1")
     assert value_of(lines, "host") == f"[::1]:{port}"
@@ -353,7 +344,8 @@ def test_every_status_reaches_program_log_and_ctl(daemon, make_program, status):
         ("Retry-After: 0", {0}),
         ("retry-after:  00007\t", {7}),
         ("Retry-After: 99999999999999999999", {2**32 - 1}),
-        (lambda: f"Retry-After: {in_120_s()}", set(range(115, 122))),
+        # How long the answer is under way is nobody's promise.
+        (lambda: f"Retry-After: {in_120_s()}", set(range(120 - DEADLINE, 122))),
         ("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sunday, 06-Nov-94 08:51:37 GMT", {120}),
         ("Date: Sun Nov  6 08:49:37 1994\r\nRetry-After: Sun Nov  6 08:49:39 1994", {2}),
         ("Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", {0}),
@@ -394,12 +386,13 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 def test_excerpt(daemon, name):
     fields, body, excerpt = BODIES[name]
+    body = body.encode() if isinstance(body, str) else body
 
     def script(peer):
         read_head(peer)
-        peer.raw(refusal(403, "", *fields))
-        with contextlib.suppress(OSError):  # it does not wait for the end of a long one
-            peer.raw(body)
+        # In one piece: what comes late is not waited for. Neither is the end of a long one.
+        with contextlib.suppress(OSError):
+            peer.raw(refusal(403, "", *fields).encode() + body)
 
     with RawServer(script) as raw, daemon.client() as client:
         failed = refused(client.open(raw.url))
@@ -411,7 +404,7 @@ def test_excerpt(daemon, name):
 def test_a_body_that_never_ends_delays_little(daemon):
     def script(peer):
         read_head(peer)
-        peer.raw(refusal(500, "", "Transfer-Encoding: chunked"))
+        peer.raw(refusal(500, "1\r\nx\r\n", "Transfer-Encoding: chunked"))
         with contextlib.suppress(OSError):
             while not raw.over.wait(0.05):
                 peer.raw("1\r\nx\r\n")
@@ -420,7 +413,7 @@ def test_a_body_that_never_ends_delays_little(daemon):
         begin = time.monotonic()
         failed = refused(client.open(raw.url))
         took = time.monotonic() - begin
-    assert 0.4 < took < 10, took
+    assert 0.4 < took < DEADLINE, took
     assert set(failed.excerpt) == {"x"}
     daemon.expect("upstream-failed", "500")
 
@@ -444,11 +437,11 @@ def test_what_a_server_says_is_no_command_to_a_terminal(daemon):
     assert "\x1b]0;owned\x07" in excerpt and "\u009b2J \u202egpj.exe\u2066 \x7f\b\r\nnext" in excerpt
 
 
-@needs_users
+@pytest.mark.skipif(users.why_not_programs() is not None, reason=f"no other users: {users.why_not_programs()}")
 def test_nobody_but_the_owner_is_shown_what_a_server_said(make_daemon):
     daemon = make_daemon("socket-mode = 0666\nadmin-group = 4321\n")
     answer = refusal(401, BODY, f"Content-Length: {len(BODY)}")
-    with RawServer(refusing(answer)) as raw, Program(daemon.socket, prefix=user(1234)) as program:
+    with RawServer(refusing(answer)) as raw, Program(daemon.socket, prefix=users.words(1234)) as program:
         program.open("a", raw.url)
         program.failure("a")
         assert program.events("a")[0]["excerpt"] == BODY
@@ -457,15 +450,15 @@ def test_nobody_but_the_owner_is_shown_what_a_server_said(make_daemon):
     (row,) = daemon.request("history")
     number = str(row["id"])
     # The owner
-    shown = json.loads(daemon.ctl("--json", "show", number, prefix=user(1234), check=0).stdout)
+    shown = json.loads(daemon.ctl("--json", "show", number, prefix=users.words(1234), check=0).stdout)
     assert shown["excerpt"] == BODY
-    assert len(json.loads(daemon.ctl("--json", "history", prefix=user(1234), check=0).stdout)) == 1
+    assert len(json.loads(daemon.ctl("--json", "history", prefix=users.words(1234), check=0).stdout)) == 1
     # Another user
-    assert json.loads(daemon.ctl("--json", "history", prefix=user(1235), check=0).stdout) == []
-    done = daemon.ctl("--json", "show", number, prefix=user(1235))
+    assert json.loads(daemon.ctl("--json", "history", prefix=users.words(1235), check=0).stdout) == []
+    done = daemon.ctl("--json", "show", number, prefix=users.words(1235))
     assert (done.returncode, done.stdout) == (1, b"")
     # Root and the admin group see that it failed, and with which status.
-    for prefix in ([], user(4321)):
+    for prefix in ([], users.words(4321)):
         for words in (["show", number], ["--json", "show", number], ["history"], ["--json", "history"]):
             text = daemon.ctl(*words, prefix=prefix, check=0).stdout.decode()
             assert "401" in text and SECRET not in text and "excerpt" not in text

@@ -23,9 +23,9 @@ from network import (
     Network,
     why_not,
 )
-from process import DEADLINE
+from process import DEADLINE, TICK, wait_until
 from servers import CLOSE, RawServer, frame
-from wsplex_client import Failed, Opened
+from wsplex_client import Closed, Failed, Opened
 
 WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=f"no network namespaces: {WHY_NOT}")
@@ -104,6 +104,21 @@ def fail(daemon, url="wsplex-endpoint:a"):
     return failed.cause, failed.text
 
 
+def expect_progress(daemon, text, url="wsplex-endpoint:a"):
+    """A connection that does not come about gets so far."""
+    seen = set()
+
+    def is_there():
+        seen.update(daemon.request("show", str(row["id"]))["progress"] for row in daemon.upstreams())
+        return any(progress.startswith(text) for progress in seen)
+
+    with daemon.client() as client:
+        channel = client.open(url)
+        wait_until(is_there, lambda: f"{text} in {seen}")
+        channel.close()
+        channel.wait(Closed)
+
+
 # --- the race ---
 
 
@@ -131,7 +146,7 @@ def test_next_address_has_its_turn(network, serve, start, addresses, n_delays):
     serve(*good)
     address, seconds = reach(start())
     assert address == shown(good[0])
-    assert n_delays * ATTEMPT_DELAY <= seconds < DEADLINE
+    assert n_delays * (ATTEMPT_DELAY - TICK) <= seconds < DEADLINE
 
 
 def test_late_answer_of_the_first_address_does_not_matter(network, serve, start):
@@ -183,7 +198,7 @@ def test_waiting_at_one_address_does_not_keep_from_the_other(network, serve, sta
             second.wait(Opened)
             addresses = [row["address"] for row in daemon.upstreams() if row["state"] == "open"]
             assert addresses == [shown(IPV4)]
-            assert held.n_accepted == 1
+            held.expect_accepted(1)
             for channel in (first, second):
                 channel.close(1000)
         daemon.wait_idle()
@@ -198,15 +213,16 @@ def both(a, aaaa):
 
 
 @needs_dnsmasq
+@pytest.mark.parametrize("address", [IPV4, IPV6])
 @pytest.mark.parametrize("name", ["server.corp.example", "server", "alias.corp.example", "deep.alias.corp.example"])
-def test_names_of_dnsmasq(network, serve, start, name):
-    """A and AAAA, the search domain, one alias and a chain of two."""
+def test_names_of_dnsmasq(network, serve, start, name, address):
+    """A and AAAA, whichever comes first, the search domain, one alias and a chain of two."""
     network.resolv_conf("127.0.0.1", more="search lab.example corp.example\n")
-    serve(IPV4, IPV6)
+    serve(address)
     with network.dnsmasq(f"--host-record=server.corp.example,{IPV4},{IPV6}",
                          "--cname=alias.corp.example,server.corp.example",
                          "--cname=deep.alias.corp.example,alias.corp.example", "--local=/example/"):  # fmt: skip
-        assert reach(start(name=name))[0] == shown(IPV6)
+        assert reach(start(name=name))[0] == shown(address)
 
 
 @needs_dnsmasq
@@ -217,9 +233,8 @@ def test_answer_that_does_not_fit_a_datagram(network, serve, start):
     records = [f"--host-record={NAME},{IPV4}"]
     records += [f"--address=/many.example/192.0.2.{i}" for i in range(100, 200)]
     with network.dnsmasq(*records):
-        daemon = start("2s", name="many.example")
-        cause, text = fail(daemon)
-        assert (cause, "connecting; 192.0.2." in text) == ("timeout", True), text
+        daemon = start(name="many.example")
+        expect_progress(daemon, "connecting; 192.0.2.")
         assert reach(daemon, f"ws://{NAME}:{PORT}/")[0] == shown(IPV4)
 
 
@@ -259,7 +274,8 @@ def test_one_family_is_not_answered(network, serve, start, name_server, a, aaaa,
     name_server(IPV4_TOO, both(a, aaaa))
     serve(IPV4, IPV6)
     address, seconds = reach(start())
-    assert (address, seconds < 10) == (shown(expected), True), seconds
+    # Where it waits for the name server it does so for 14 s.
+    assert (address, seconds < 14) == (shown(expected), True), seconds
 
 
 @pytest.mark.parametrize(
@@ -318,8 +334,8 @@ def test_addresses_are_tried_in_the_order_of_rfc_6724(network, start, name_serve
     network.run("ip", "route", "add", "2001:db8:8000::/48", "dev", "d0")
     network.resolv_conf(IPV4_TOO)
     name_server(IPV4_TOO, both([], [IPV6_LOST, far, near]))
-    assert fail(start("1500ms")) == (
-        "timeout",
-        f"not open after 1500 ms: connecting; {shown(near)}: Connection refused; {shown(far)}: no answer yet; "
+    expect_progress(
+        start(),
+        f"connecting; {shown(near)}: Connection refused; {shown(far)}: no answer yet; "
         f"{shown(IPV6_LOST)}: Network is unreachable",
     )

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import subprocess
-import time
+import threading
 from urllib.parse import unquote
 
 import pytest
@@ -74,12 +74,8 @@ def hangs_up(_peer, _more):
 
 def glued(peer, _more):
     """Answer and frames in one piece."""
-    sent = []
-    peer.raw = lambda data: sent.append(data.encode())
-    peer.accept()
-    del peer.raw
     messages = frame(TEXT, b"one") + frame(BINARY, b"two") + frame(TEXT) + frame(BINARY)
-    peer.raw(sent[0] + messages + close_of(1000))
+    peer.accept(then=messages + close_of(1000))
     wait_close(peer)
 
 
@@ -97,15 +93,6 @@ def close_body(peer, _more):
     peer.accept()
     body, _ = wait_close(peer)
     peer.raw(close_of(4001, body.hex()))
-
-
-def slow_close(peer, _more):
-    peer.accept()
-    body, frames = wait_close(peer)
-    peer.raw(frame(TEXT, b"under way"))
-    time.sleep(0.2)
-    peer.raw(frame(CLOSE, body))
-    assert frames == []
 
 
 def closes(peer, more):
@@ -138,27 +125,47 @@ def breaks(peer, _more):
 
 SCRIPTS = {
     "request": request, "answer": answer, "redirect": redirect, "not-found": not_found, "silent": silent,
-    "hangs-up": hangs_up, "glued": glued, "pings": pings, "close-body": close_body, "slow-close": slow_close,
+    "hangs-up": hangs_up, "glued": glued, "pings": pings, "close-body": close_body,
     "closes": closes, "closes-then-sends": closes_then_sends, "ends": ends, "resets": resets, "breaks": breaks,
 }  # fmt: skip
 
 
-class Recorder:
-    """For paths /record/NAME: what came, to the Close frame's body."""
+class Scripted:
+    """Does what the paths stand for, and what one connection has to do with another or with the test."""
 
     def __init__(self):
-        self.seen = {}
+        self.seen = {}  # of paths /record/NAME: what came, to the Close frame's body
+        self._is_let_go = threading.Event()
+        self._own = {"slow-close": self._slow_close, "let-go": self._let_go}
 
     def script(self, peer):
         peer.read_request()
         name, _, more = peer.path[1:].partition("?")
         if name.startswith("record/"):
-            peer.accept()
-            body, frames = wait_close(peer)
-            self.seen[name.partition("/")[2]] = (body, frames)
-            peer.raw(frame(CLOSE, body))
+            self._record(peer, name.partition("/")[2])
+        elif name in self._own:
+            self._own[name](peer)
         else:
             SCRIPTS[name](peer, [unquote(word) for word in more.split("&")] if more else [])
+
+    def _record(self, peer, name):
+        peer.accept()
+        body, frames = wait_close(peer)
+        self.seen[name] = (body, frames)
+        peer.raw(frame(CLOSE, body))
+
+    def _slow_close(self, peer):
+        """Answers a Close frame when somebody has asked for /let-go."""
+        peer.accept()
+        body, frames = wait_close(peer)
+        peer.raw(frame(TEXT, b"under way"))
+        assert self._is_let_go.wait(DEADLINE)
+        peer.raw(frame(CLOSE, body))
+        assert frames == []
+
+    def _let_go(self, peer):
+        self._is_let_go.set()
+        closes(peer, ["1000"])
 
 
 def run(case, daemon, echo, scripted, extensions=""):
@@ -182,17 +189,17 @@ EXTENSIONS = {  # what the servers answer to permessage-deflate by themselves
 
 @pytest.mark.parametrize("case", ["constructor", "messages", "close"])
 def test_object(daemon, server, case):
-    with RawServer(Recorder().script) as scripted:
-        run(case, daemon, server.url(""), scripted.url, EXTENSIONS[server.kind])
+    with RawServer(Scripted().script) as raw:
+        run(case, daemon, server.url(""), raw.url, EXTENSIONS[server.kind])
     daemon.forgive("upstream-failed")
 
 
 def test_objects_that_go(daemon, one_server):
     """A freed object closes without a code, after what it had sent; a program that goes closes with 1001."""
-    recorder = Recorder()
-    with RawServer(recorder.script) as scripted:
-        run("gone", daemon, one_server.url(""), scripted.url)
-    assert recorder.seen == {
+    scripted = Scripted()
+    with RawServer(scripted.script) as raw:
+        run("gone", daemon, one_server.url(""), raw.url)
+    assert scripted.seen == {
         "freed": (b"", [(0x80 | TEXT, b"sent before")]),
         "client-freed": (struct.pack(">H", 1001), []),
     }

@@ -6,7 +6,7 @@ import json
 import signal
 
 import pytest
-from process import wait_until
+from process import DEADLINE, wait_until
 from servers import Connection, new_path
 from wsplex_client import ChannelEnded, Closed, Failed, Gap, Interrupted, Message, Opened, Resumed
 
@@ -18,7 +18,9 @@ def feed(make_daemon, one_server):
     daemon = make_daemon(
         f"""
         endpoint "feed" {{ url = "{one_server.url(path)}" replay = 10 linger = 1h }}
-        endpoint "bytes" {{ url = "{one_server.url(path)}" replay = 1000000 replay-bytes = 1MiB linger = 1h }}
+        endpoint "bytes" {{
+            url = "{one_server.url(path)}" replay = 1000000 replay-bytes = 1MiB linger = 1h queue = 64MiB
+        }}
         """
     )
     daemon.path = path
@@ -159,7 +161,7 @@ def test_what_is_kept_is_bounded_in_bytes(feed, one_server):
     with feed.client() as client:
         channel, _ = open_feed(client, "bytes")
         burst(one_server.connection(feed.path), n_messages, fill)
-        channel.messages(n_messages, timeout=60)
+        channel.messages(n_messages, timeout=2 * DEADLINE)
         shown = show(feed)
         assert 900 << 10 < shown["held_bytes"] <= 1 << 20
         assert (shown["replay"], shown["replay_bytes"]) == (1000000, 1 << 20)

@@ -6,6 +6,7 @@ import os
 import random
 
 import pytest
+from process import free_port
 from topics import TopicsServer, endpoint, subscribing, union
 
 TOPICS = ("news", "weather", "sport", "art")
@@ -26,7 +27,8 @@ def finish(daemon, server, *programs):
 def test_any_order_of_everything(make_daemon, follow):
     """Programs that come, change their minds, die, and a server that restarts, in any order."""
     chance = random.Random(4)
-    server = TopicsServer()
+    port = free_port()
+    server = TopicsServer(port)
     daemon = make_daemon(endpoint(server.url, SOON))
     programs = [follow(daemon) for _ in range(3)]
     for _ in range(60):
@@ -35,7 +37,7 @@ def test_any_order_of_everything(make_daemon, follow):
         if what < 0.05:
             server.end()
             assert not server.events("complaint")
-            server = TopicsServer(server.port)
+            server = TopicsServer(port)
         elif what < 0.15:
             program.kill()
             programs.remove(program)
@@ -55,14 +57,22 @@ def secret(folder):
     """A folder with the credential `key`."""
     path = os.path.join(folder, "credentials")
     os.mkdir(path)
-    with open(os.path.join(path, "key"), "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-        file.write("s3cr3t-key-of-the-feed\n")
+    write_key(path, "s3cr3t-key-of-the-feed\n")
     return path
+
+
+def write_key(folder, key):
+    """At once, as it may be read at any moment."""
+    fresh = os.path.join(folder, "key.new")
+    with open(fresh, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+        file.write(key)
+    os.rename(fresh, os.path.join(folder, "key"))
 
 
 def test_the_greeting_logs_in_before_anything_else(make_daemon, follow, secret):
     """Also after a restart of the server, with the key as its file has it then."""
-    server = TopicsServer(key="s3cr3t-key-of-the-feed")
+    port = free_port()
+    server = TopicsServer(port, key="s3cr3t-key-of-the-feed")
     greeting = "greeting = {'{\"op\":\"login\",\"key\":\"%{credential:key}\"}', '" + subscribing("news") + "'}"
     daemon = make_daemon(
         f'credentials-dir = "{secret}"\n' + endpoint(server.url, f"{greeting} greeting-interval = 20ms {SOON}")
@@ -71,9 +81,8 @@ def test_the_greeting_logs_in_before_anything_else(make_daemon, follow, secret):
     program.subscribe("art")
     server.expect_topics({"news", "art"})
     server.end()
-    with open(os.path.join(secret, "key"), "w", encoding="ascii") as file:
-        file.write("another-key-of-the-feed")
-    server = TopicsServer(server.port, key="another-key-of-the-feed")
+    write_key(secret, "another-key-of-the-feed")
+    server = TopicsServer(port, key="another-key-of-the-feed")
     program.subscribe("sport")
     server.expect_topics({"news", "art", "sport"})
     for shown in (daemon.request("endpoints"), *(daemon.request("show", str(u["id"])) for u in daemon.upstreams())):

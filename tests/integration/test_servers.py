@@ -3,14 +3,14 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import struct
 import threading
 
+import network
 import pytest
 from certificates import Authority
-from process import DEADLINE, wait_until
+from process import DEADLINE, free_port, wait_until
 from servers import BINARY, CLOSE, PING, TEXT, RawServer, Server, frame, new_path
 
 SOON = """
@@ -31,8 +31,7 @@ def fails(program, url, *words):
 
 
 def test_nobody_listens(daemon, program):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     cause, text = fails(program, f"ws://127.0.0.1:{port}/")
     assert cause == "connect"
     assert f"127.0.0.1:{port}: Connection refused" in text
@@ -96,7 +95,7 @@ class NameServer:
         return query[:2] + struct.pack(">HHHHH", flags, 1, n_records, 0, 0) + question + records
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+@pytest.mark.skipif(network.why_no_mounts() is not None, reason=f"no mounts: {network.why_no_mounts()}")
 def test_names_are_asked_of_the_name_server(make_daemon, make_program, folder, one_server):
     """By a daemon whose resolv.conf names a server of the test's own."""
     conf = os.path.join(folder, "resolv.conf")

@@ -8,15 +8,15 @@ import json
 import os
 import random
 import shutil
-import signal
 
 import pytest
+import users
 from process import wait_until
 from program import Program
 from servers import BINARY, TEXT, RawServer, frame, new_path
 from wsplex_client import ChannelEnded, Closed, Failed, Message, Opened
 
-IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
+LARGEST = 16 << 20
 # A shared upstream goes as soon as its last channel has left.
 GOES = {"linger": "0s"}
 
@@ -82,15 +82,28 @@ def test_eight_senders_do_not_mix(daemon, server, make_program, tmp_path):
             file = tmp_path / f"{sender}-{i}"
             file.write_bytes(data)
             whose[hashlib.sha256(data).hexdigest()] = (sender, i)
-    for program in senders:
-        sender = senders.index(program)
-        program.write("\n".join(f"file a binary {tmp_path}/{sender}-{i}" for i in range(n_each)))
-    got = [whose[event["sha256"]] for event in server.connection(path).messages(n_senders * n_each)]
+    # A message that is more than the network holds, and a server that takes nothing, keep all of them waiting until
+    # each has given all it has.
+    long = tmp_path / "long"
+    long.write_bytes(bytes(LARGEST))
+    server.freeze()
+    try:
+        senders[0].write(f"file a binary {long}")
+        wait_until(lambda: max(row["bytes_in"] for row in daemon.request("clients")) > LARGEST, "it is first")
+        for sender, program in enumerate(senders):
+            program.write("\n".join(f"file a binary {tmp_path}/{sender}-{i}" for i in range(n_each)))
+        for program in senders:
+            assert program.amount("a")[0] > 0
+    finally:
+        server.thaw()
+    connection = server.connection(path)
+    assert connection.event("message")["length"] == LARGEST
+    got = [whose[event["sha256"]] for event in connection.messages(n_senders * n_each)]
     for sender in range(n_senders):
         assert [i for who, i in got if who == sender] == list(range(n_each))
-    # All were under way at once: nobody waited until somebody else was done.
+    # Nobody waited until somebody else was done.
     n_changes = sum(a[0] != b[0] for a, b in itertools.pairwise(got))
-    assert n_changes > n_senders
+    assert n_changes > 2 * n_senders
     server.expect_connections(path, 1)
 
 
@@ -283,19 +296,14 @@ def test_who_differs_in_identity_does_not_share(daemon, server, authority, folde
         assert len(daemon.upstreams()) == n
 
 
-def user(uid):
-    """The words that run a command as another user."""
-    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
-
-
-@pytest.mark.skipif(not IS_ROOT, reason="needs root and setpriv")
+@pytest.mark.skipif(users.why_not_programs() is not None, reason=f"no other users: {users.why_not_programs()}")
 def test_users_never_meet(make_daemon, one_server):
     daemon = make_daemon("socket-mode = 0666")
     path = new_path()
     uids = (23456, 12345)
     with contextlib.ExitStack() as stack:
         for uid in uids:
-            program = stack.enter_context(Program(daemon.socket, prefix=user(uid)))
+            program = stack.enter_context(Program(daemon.socket, prefix=users.words(uid)))
             program.open("a", one_server.url(path), "shared", "option=linger=0s")
             program.event("open")
         one_server.expect_connections(path, 2)
@@ -304,7 +312,7 @@ def test_users_never_meet(make_daemon, one_server):
         # Each sees what is its own, and root sees all.
         for uid in uids:
             for what in ("clients", "channels", "upstreams"):
-                rows = json.loads(daemon.ctl("--json", what, prefix=user(uid), check=0).stdout)
+                rows = json.loads(daemon.ctl("--json", what, prefix=users.words(uid), check=0).stdout)
                 assert {row["uid"] for row in rows} == {uid}, rows
                 assert len(rows) == (2 if what == "clients" else 1)
         all_upstreams = daemon.upstreams()
@@ -312,7 +320,7 @@ def test_users_never_meet(make_daemon, one_server):
         # What is another's does not exist.
         for uid in uids:
             for row in all_upstreams:
-                done = daemon.ctl("show", str(row["id"]), prefix=user(uid))
+                done = daemon.ctl("show", str(row["id"]), prefix=users.words(uid))
                 assert (done.returncode == 0) == (row["uid"] == uid), done
                 if row["uid"] != uid:
                     assert b"nothing has the number" in done.stderr
@@ -324,16 +332,16 @@ def test_users_never_meet(make_daemon, one_server):
 def test_slow_consumer_goes_and_others_stay(daemon, server, make_program):
     path, n_messages, fill = new_path(), 4000, "x" * 4000
     fast, slow = make_program(daemon), make_program(daemon)
-    fast.open("a", server.url(path), "shared", "option=linger=0s")
+    fast.open("a", server.url(path), "shared", "option=linger=0s", "option=queue=64MiB")
     slow.open("a", server.url(path), "shared", "option=queue=64KiB")
     for program in (fast, slow):
         program.event("open")
-    slow.kill(signal.SIGSTOP)
+    slow.freeze()
     connection = server.connection(path)
     connection.order("burst", count=n_messages, fill=fill)
     fast.event("message", data=f"{n_messages - 1} {fill}")
     daemon.expect("channel-cut", "behind; its bound is 65536 bytes")
-    slow.kill(signal.SIGCONT)
+    slow.thaw()
     cause, text = slow.failure("a")
     assert cause == "slow-consumer" and text
     got = [event["data"] for event in slow.events() if event["event"] == "message"]
@@ -363,7 +371,7 @@ def test_slow_private_channel_reaches_the_server(daemon, make_program):
         program = make_program(daemon)
         program.open("a", raw.url, "option=queue=64KiB")
         program.event("open")
-        program.kill(signal.SIGSTOP)
+        program.freeze()
 
         def is_paused():
             (upstream,) = daemon.upstreams()
@@ -373,7 +381,7 @@ def test_slow_private_channel_reaches_the_server(daemon, make_program):
         (upstream,) = daemon.upstreams()
         assert upstream["held_bytes"] < 1 << 20
         assert len(written) < n_messages
-        program.kill(signal.SIGCONT)
+        program.thaw()
         lengths = [program.event("message")["length"] for _ in range(n_messages)]
         assert lengths == [len(b"%d " % i + payload) for i in range(n_messages)]
         program.close("a", 1000)
@@ -385,13 +393,13 @@ def test_block_on_a_shared_upstream_slows_all_for_a_while(make_daemon, one_serve
     path, n_messages = new_path(), 4000
     url = one_server.url(path)
     daemon = make_daemon(
-        f'endpoint "feed" {{ url = "{url}" slow-consumer = block block-timeout = 500ms queue = 1MiB linger = 0s }}'
+        f'endpoint "feed" {{ url = "{url}" slow-consumer = block block-timeout = 500ms queue = 64MiB linger = 0s }}'
     )
     with daemon.client() as client, daemon.client() as other:
         refused = client.open(url, sharing="shared", options={"slow-consumer": "block"})
         failed = refused.wait(Failed)
         assert failed.cause == "option" and failed.text.startswith("slow-consumer")
-        slow = client.open("wsplex-endpoint:feed", sharing="shared")
+        slow = client.open("wsplex-endpoint:feed", sharing="shared", options={"queue": "1MiB"})
         slow.wait(Opened)
         fast = other.open("wsplex-endpoint:feed", sharing="shared")
         fast.wait(Opened)

@@ -3,7 +3,6 @@
 it would have stood."""
 
 import json
-import signal
 import subprocess
 
 import pytest
@@ -199,10 +198,10 @@ def test_a_program_on_the_library_is_told(daemon, feed, make_program):
     slow.open("a", feed.url, "shared", f"option=queue={QUEUE}", "option=slow-consumer=drop-oldest")
     for program in (fast, slow):
         program.event("open")
-    slow.kill(signal.SIGSTOP)
+    slow.freeze()
     feed.burst(count, fill)
     fast.event("message", data=f"{count - 1} {fill}")
-    slow.kill(signal.SIGCONT)
+    slow.thaw()
     slow.event("message", data=f"{count - 1} {fill}")
     next_index, n_missed = 0, 0
     for event in slow.events():

@@ -15,11 +15,10 @@ import subprocess
 import threading
 
 import pytest
+import users
 from process import DEADLINE, built, wait_until
 from program import Program
 from servers import CLOSE, TEXT, Peer, RawServer, frame, new_path
-
-IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
 
 
 # --- openssl s_server, which does as it is told on its standard input ---
@@ -29,21 +28,19 @@ class OpenSsl:
     """A WebSocket server made of `openssl s_server`: what it reads it prints, what is typed it sends."""
 
     def __init__(self, certificate, *options):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
         self._process = subprocess.Popen(
-            ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", certificate.chain,
-             "-key", certificate.key, *options],
+            ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate.chain, "-key", certificate.key,
+             *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        self.url = f"wss://127.0.0.1:{self.port}"
+        self.url = None
         self._seen = b""
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def __enter__(self):
-        self.wait(rb"ACCEPT")
+        self.url = "wss://" + self.wait(rb"ACCEPT (\S+)\n")[1].decode()
         return self
 
     def __exit__(self, *_exception):
@@ -79,7 +76,7 @@ class OpenSsl:
     def upgrade(self):
         peer = Peer.__new__(Peer)
         peer.headers = {"sec-websocket-key": self.wait(rb"Sec-WebSocket-Key: (\S+)\r\n.*?\r\n\r\n")[1].decode()}
-        peer.raw = lambda data: self.type(data.encode())
+        peer.raw = self.type
         peer.accept()
 
     def read_text(self, length):
@@ -172,14 +169,13 @@ def test_reload_forgets(daemon, program, one_server):
     assert resumed(daemon, 3) == [False, True, False]
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="needs root and setpriv")
+@pytest.mark.skipif(users.why_not_programs() is not None, reason=f"no other users: {users.why_not_programs()}")
 def test_other_users_do_not_resume(make_daemon, one_server):
     daemon = make_daemon("socket-mode = 0666")
     url = one_server.url(new_path("echo"), "wss")
     with contextlib.ExitStack() as stack:
         for uid in (12345, 65534, 12345):
-            prefix = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
-            program = stack.enter_context(Program(daemon.socket, prefix=prefix))
+            program = stack.enter_context(Program(daemon.socket, prefix=users.words(uid)))
             connections(program, url, 1)
             program.finish()
     assert resumed(daemon, 3) == [False, False, True]
