@@ -377,6 +377,31 @@ START_TEST(a_request_ends_with_the_daemon)
 }
 END_TEST
 
+/* A daemon that never comes to its end is a broken one, and costs no more than a reply may have. */
+START_TEST(a_reply_that_never_ends)
+{
+    static char json[WSP_MAX_LOCAL_PAYLOAD - 64];
+    struct client_fixture f;
+    uint32_t id;
+
+    memset(json, ' ', sizeof(json) - 1);
+    client_fixture_init(&f);
+    ck_assert_int_eq(wsplex_request(f.client, "status", NULL, 0, on_reply, &f.recorder), 0);
+    fake_daemon_greet(&f.daemon, f.client);
+    id = client_fixture_expect(&f, WSP_LOCAL_REQUEST).request.id;
+    for (size_t len = sizeof(json) - 1; len < WSP_MAX_REPLY; len += sizeof(json) - 1) {
+        send_reply(&f, id, 0, json, true);
+        client_fixture_settle(&f);
+    }
+    client_fixture_assert_events(&f, "");
+    send_reply(&f, id, 0, json, true);
+    client_fixture_settle(&f);
+    client_fixture_assert_events(&f, "reply -71 \n");
+    ck_assert_int_eq(wsplex_get_fd(f.client), -1);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 START_TEST(a_request_that_is_too_long)
 {
     static char argument[65536];
@@ -560,6 +585,7 @@ Suite *unit_suite(void)
     tcase = unit_case(suite, "requests");
     tcase_add_test(tcase, a_request_gets_its_reply);
     tcase_add_loop_test(tcase, a_request_ends_with_the_daemon, 0, 2);
+    tcase_add_test(tcase, a_reply_that_never_ends);
     tcase_add_test(tcase, a_request_that_is_too_long);
     tcase_add_loop_test(tcase, a_daemon_that_does_not_greet_is_given_up, 0, 2);
     tcase = unit_case(suite, "fork");

@@ -133,6 +133,35 @@ START_TEST(closing_takes_all_back)
 }
 END_TEST
 
+/* What waits behind a message when the daemon goes is said to the next one as it is then, and once. */
+START_TEST(what_waits_when_the_daemon_goes_is_said_anew)
+{
+    static uint8_t big[70000];
+    struct client_fixture f;
+
+    init(&f);
+    ck_assert_int_eq(wsplex_set_reconnect(f.client, -1, sizeof(big)), 0);
+    ck_assert_int_eq(wsplex_websocket_send_binary(f.websocket, big, sizeof(big)), 0);
+    ck_assert_int_eq(wsplex_websocket_subscribe(f.websocket, "a", "b"), 0);
+    ck_assert_int_eq(wsplex_websocket_subscribe(f.websocket, "c", NULL), 0);
+    ck_assert_int_eq(wsplex_websocket_unsubscribe(f.websocket, "c"), 0);
+    client_fixture_expect(&f, WSP_LOCAL_BINARY);
+    client_fixture_settle(&f);
+    die(&f);
+    client_fixture_assert_events(&f, "interrupted -104\n");
+    come_back(&f);
+    say_opened(&f, 1, "p", &epoch_a, 6);
+    expect_subscribe(&f, "a", "b");
+    client_fixture_expect(&f, WSP_LOCAL_BINARY);
+    client_fixture_settle(&f);
+    fake_daemon_send_credit(&f.daemon, 1, 1 << 20);
+    client_fixture_expect(&f, WSP_LOCAL_BINARY);
+    client_fixture_settle(&f);
+    client_fixture_assert_events(&f, "resumed x\n");
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_refused)
 {
     static char big[WSP_MAX_LOCAL_PAYLOAD + 1];
@@ -210,6 +239,7 @@ Suite *unit_suite(void)
     tcase_add_test(going, it_needs_no_credit);
     tcase_add_test(going, while_connecting_it_waits_for_open);
     tcase_add_test(going, closing_takes_all_back);
+    tcase_add_test(going, what_waits_when_the_daemon_goes_is_said_anew);
     tcase_add_test(refused, what_cannot_be_is_refused);
     tcase_add_test(refused, no_memory_changes_nothing);
     tcase_add_test(refused, no_memory_as_it_opens_fails_the_object);

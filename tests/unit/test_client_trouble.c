@@ -515,6 +515,31 @@ START_TEST(a_frame_that_breaks_the_protocol)
 }
 END_TEST
 
+/* Frames that a channel may get, but not before it is open. */
+static const struct {
+    const char *bytes;
+    size_t len;
+} early[] = {
+    FRAME("\1\0\0\0\x20\0\0\0\1\0\0\0x"),                                  /* TEXT */
+    FRAME("\1\0\0\0\x21\0\0\0\1\0\0\0x"),                                  /* BINARY */
+    FRAME("\0\0\0\0\x13\0\0\0\1\0\0\0"),                                   /* CLOSING */
+    FRAME("\x10\0\0\0\x24\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), /* SENT */
+};
+
+START_TEST(a_frame_before_it_is_open)
+{
+    struct client_fixture f;
+
+    client_fixture_init_connecting(&f);
+    fake_daemon_send_bytes(&f.daemon, early[_i].bytes, early[_i].len);
+    client_fixture_settle(&f);
+    client_fixture_assert_events(&f, "error -71\nclose unclean 1006 \n");
+    ck_assert_ptr_nonnull(strstr(wsplex_error_text(f.client), "broke the local protocol"));
+    ck_assert_int_eq(f.daemon.fd, -1);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 /* What must not end anything. */
 START_TEST(frames_of_a_later_version_are_skipped)
 {
@@ -670,6 +695,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, no_memory_for_freeing_ends_the_connection);
     tcase = unit_case(suite, "nonsense");
     tcase_add_loop_test(tcase, a_frame_that_breaks_the_protocol, 0, N_OF(nonsense));
+    tcase_add_loop_test(tcase, a_frame_before_it_is_open, 0, N_OF(early));
     tcase_add_test(tcase, frames_of_a_later_version_are_skipped);
     tcase_add_loop_test(tcase, something_that_is_no_wsplexd, 0, N_OF(greetings));
     tcase_add_test(tcase, a_hello_that_allows_too_little);

@@ -436,6 +436,34 @@ START_TEST(a_closing_server_makes_it_closing_then_closed)
 }
 END_TEST
 
+static uint32_t open_another(struct client_fixture *f, struct wsplex_websocket **ret_websocket)
+{
+    ck_assert_int_eq(wsplex_websocket_new(f->client, FIXTURE_URL, NULL, 0, NULL, ret_websocket), 0);
+    return client_fixture_expect(f, WSP_LOCAL_OPEN).channel;
+}
+
+/* The lowest number that is free: not one that is in use between those that are free. */
+START_TEST(numbers_are_given_again)
+{
+    struct wsplex_websocket *second, *other;
+    struct client_fixture f;
+
+    client_fixture_init_open(&f);
+    ck_assert_uint_eq(open_another(&f, &second), 2);
+    ck_assert_uint_eq(open_another(&f, &other), 3);
+    ck_assert_uint_eq(open_another(&f, &other), 4);
+    ck_assert_int_eq(wsplex_websocket_close(second, 1000, NULL), 0);
+    client_fixture_expect(&f, WSP_LOCAL_CLOSE);
+    /* As long as the daemon has not let it go, it is not free. */
+    ck_assert_uint_eq(open_another(&f, &other), 5);
+    fake_daemon_send_closed(&f.daemon, 2, false, 1006, "");
+    ck_assert_uint_eq(client_fixture_expect(&f, WSP_LOCAL_RELEASE).channel, 2);
+    ck_assert_uint_eq(open_another(&f, &other), 2);
+    ck_assert_uint_eq(open_another(&f, &other), 6);
+    client_fixture_deinit(&f);
+}
+END_TEST
+
 static void check_error(const struct wsplex_event *event, void *userdata)
 {
     int *n = userdata;
@@ -577,6 +605,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, messages_come_whole_and_in_order);
     tcase_add_loop_test(tcase, a_message_may_be_as_long_as_opened_says, 0, 5);
     tcase_add_test(tcase, a_closing_server_makes_it_closing_then_closed);
+    tcase_add_test(tcase, numbers_are_given_again);
     tcase_add_test(tcase, a_failure_fires_error_then_close);
     tcase_add_test(tcase, error_has_what_a_refusing_server_said);
     tcase = unit_case(suite, "channel numbers");
