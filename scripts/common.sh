@@ -13,12 +13,13 @@ say() {
 
 # quietly LOG COMMAND...: the command's output goes to LOG, and its end is shown if it fails.
 quietly() {
-    local log=$1 status=0
+    local log=$1 status=0 command
     shift
+    command=$*
     mkdir -p "$(dirname "$log")"
     "$@" >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
-        say "failed with status $status: $* (all of it in $log)"
+        say "failed with status $status: ${command:0:200} (all of it in $log)"
         tail -n 60 "$log"
     fi
     return "$status"
