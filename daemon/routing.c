@@ -203,9 +203,11 @@ int routing_init(struct share *share)
 void routing_deinit(struct share *share)
 {
     struct routing *routing = &share->routing;
-
     struct list *first;
 
+    /* The share may have failed before its turn came, or routes nothing. */
+    if (routing->buckets == NULL)
+        return;
     while ((first = list_take_first(&routing->waiting)) != NULL)
         route_free(routing, route_of(first));
     free(routing->buckets);

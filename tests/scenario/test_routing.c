@@ -241,6 +241,8 @@ static const char *const for_all[] = {
     "{\"id\":-#,\"result\":0}",
     "{\"id\":#e0,\"result\":0}",
     "{\"id\":1#,\"result\":0}",
+    "{\"id\":4294967296#,\"result\":0}",
+    "{\"id\":\"18446744073709551616#\",\"result\":0}",
     "{\"id\":\"#.0\",\"result\":0}",
     "{\"id\":#,\"id\":#,\"result\":0}",
     "{\"id\":null,\"error\":{}}",
@@ -505,6 +507,27 @@ START_TEST(an_interruption_lets_those_go_on_who_wait)
 }
 END_TEST
 
+/* Those that are waited for are passed over. */
+START_TEST(ids_come_round_and_are_never_those_of_two)
+{
+    uint32_t last, first, second;
+
+    a_and_b_share();
+    peer->share->routing.next_id = INT32_MAX - 1;
+    last = asks(&a, "1");
+    ck_assert_uint_eq(last, INT32_MAX);
+    first = asks(&b, "1");
+    ck_assert_uint_lt(first, last);
+    peer->share->routing.next_id = INT32_MAX - 1;
+    second = asks(&b, "2");
+    ck_assert_uint_eq(second, first + 1);
+    replies(second);
+    replies(last);
+    replies(first);
+    assert_heard("{\"id\":1,\"result\":0}", "{\"id\":2,\"result\":0} {\"id\":1,\"result\":0}");
+}
+END_TEST
+
 /* --- how long --- */
 
 START_TEST(a_late_reply_is_for_all)
@@ -668,6 +691,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(who, what_is_no_request_goes_as_it_is, 0, N_OF(left_alone));
     tcase_add_test(who, an_id_may_be_so_long_and_no_longer);
     tcase_add_loop_test(who, what_is_no_reply_is_for_all, 0, N_OF(for_all));
+    tcase_add_test(who, ids_come_round_and_are_never_those_of_two);
     tcase_add_test(who, binary_messages_are_not_looked_at);
     tcase_add_test(who, the_id_may_have_another_name);
     tcase_add_test(who, a_reply_that_the_id_makes_too_long_fails_its_asker);

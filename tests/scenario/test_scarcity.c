@@ -62,6 +62,7 @@ static bool story(int where, size_t n)
     int r;
 
     stage_init(&stage);
+    stage.routing = (struct routing_settings){.is_on = true, .timeout_ms = 1000, .max_pending = 1};
     for (int i = 0; i < N_STEPS; i++) {
         if (i == where)
             allocation_fail_after(n);
