@@ -2,7 +2,8 @@
  *
  * list: the intrusive doubly linked list of the daemon's objects. An object that sits in a list
  * embeds a struct list and is found back with LIST_ENTRY. Invariant: a node that is in no list
- * points at itself, so list_remove may be called at any time.
+ * points at itself, so list_remove may be called at any time. Of a half-built object, whose head is still
+ * zeros, list_first and list_take_first give nothing: so it can be taken down as any other.
  */
 #ifndef WSPLEX_DAEMON_LIST_H
 #define WSPLEX_DAEMON_LIST_H
@@ -78,7 +79,7 @@ static inline struct list *list_take_first(struct list *head)
 {
     struct list *first = head->next;
 
-    if (first == head)
+    if (first == head || first == NULL)
         return NULL;
     head->next = first->next;
     head->next->prev = head;
