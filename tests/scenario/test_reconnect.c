@@ -5,9 +5,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "daemon/limits.h"
+#include "tests/harness/allocation.h"
 #include "tests/harness/persistent.h"
 #include "tests/harness/unit.h"
 
@@ -413,13 +415,86 @@ START_TEST(a_renewal_comes_back_whatever_the_server_says)
 }
 END_TEST
 
+/* --- no memory --- */
+
+/* Away for MIN_MS, with an upstream that was open before. */
+static void goes_away(void)
+{
+    p->bits = MIN_MS;
+    persistent_cut(stage_peer(&p->stage));
+    ck_assert_str_eq(program_heard(&p->a), "interrupted(lost)");
+}
+
+/* Open again, and for so long that the delays begin anew. */
+static void stays_up(void)
+{
+    stage_turn(&p->stage);
+    ck_assert_str_eq(program_heard(&p->a), "resumed");
+    stage_wait(&p->stage, UPTIME_MS);
+}
+
+/* The first, second and so on allocation fails, until there are no more. */
+START_TEST(without_memory_an_attempt_has_failed)
+{
+    bool has_failed = true;
+    size_t n;
+
+    persistent_a_is_open(STAGE_SHARED);
+    for (n = 0; has_failed; n++) {
+        unsigned n_peers = p->stage.n_peers;
+
+        goes_away();
+        allocation_fail_after(n);
+        stage_wait(&p->stage, MIN_MS);
+        has_failed = allocation_disarm();
+        ck_assert_uint_eq(p->stage.n_peers, has_failed ? n_peers : n_peers + 1);
+        ck_assert_int_eq(persistent_state_of(&p->a), SHARE_RECONNECTING);
+        if (has_failed)
+            persistent_attempt_after(MIN_MS);
+        peer_opens(stage_peer(&p->stage), "v1");
+        stays_up();
+    }
+    ck_assert_uint_gt(n, 1);
+}
+END_TEST
+
+START_TEST(without_memory_it_is_not_open_again)
+{
+    bool has_failed = true;
+    size_t n;
+
+    persistent_a_is_open(STAGE_SHARED);
+    for (n = 0; has_failed; n++) {
+        struct share *share = p->a.channel.share;
+        int r;
+
+        goes_away();
+        persistent_attempt_after(MIN_MS);
+        allocation_fail_after(n);
+        r = share_opened(share, WSP_VIEW_LITERAL("v1"), WSP_VIEW_LITERAL("e"));
+        has_failed = allocation_disarm();
+        ck_assert_int_eq(r, has_failed ? -ENOMEM : 0);
+        if (has_failed) {
+            peer_fails(stage_peer(&p->stage), WSP_CAUSE_INTERNAL);
+            stage_turn(&p->stage);
+            ck_assert_str_eq(program_heard(&p->a), "");
+            persistent_attempt_after(MIN_MS);
+            peer_opens(stage_peer(&p->stage), "v1");
+        }
+        stays_up();
+    }
+    ck_assert_uint_gt(n, 1);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("reconnect");
     TCase *heals = unit_case(suite, "heals");
     TCase *when = unit_case(suite, "when");
     TCase *renewal = unit_case(suite, "renewal");
-    TCase *cases[] = {heals, when, renewal};
+    TCase *memory = unit_case(suite, "memory");
+    TCase *cases[] = {heals, when, renewal, memory};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         tcase_add_checked_fixture(cases[i], setup, teardown);
@@ -436,5 +511,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(renewal, it_is_renewed_in_time, 0, 4);
     tcase_add_test(renewal, a_renewal_loses_nothing_and_tells_it);
     tcase_add_loop_test(renewal, a_renewal_comes_back_whatever_the_server_says, 0, N_ENDINGS);
+    tcase_add_test(memory, without_memory_an_attempt_has_failed);
+    tcase_add_test(memory, without_memory_it_is_not_open_again);
     return suite;
 }
