@@ -6,10 +6,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "ctl/ctl.h"
@@ -134,6 +136,16 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return n_left;
 }
 
+/* Where the caller has closed stdin, stdout or stderr, what is opened next would take its number: the
+ * daemon's socket would be read as input, and written to as output. Reads and writes are errors instead. */
+static bool standard_descriptors_hold(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
@@ -146,6 +158,8 @@ int main(int argc, char **argv)
     };
     struct ctl ctl = {0};
     int option;
+    if (!standard_descriptors_hold())
+        return CTL_FAILED;
     opterr = 0;
     setlocale(LC_CTYPE, ""); /* how wide a character is */
     while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {

@@ -6,6 +6,7 @@
  */
 #include <config.h> /* not the daemon's own */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -245,11 +246,23 @@ static int serve(const struct server_options *options)
     return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Where the caller has closed stdin, stdout or stderr, what is opened next would take its number, and the log would be
+ * written into it. */
+static bool standard_descriptors_hold(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct command command = {.is_check = false};
     int status;
 
+    if (!standard_descriptors_hold())
+        return EXIT_FAILURE;
     options_init(daemon_options_table(), &command.values);
     status = command_parse(&command, argc, argv);
     if (status < 0)

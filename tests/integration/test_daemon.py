@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One program and the daemon: a WebSocket end to end."""
 
+import os
+
+from process import Process, built, wait_until
 from servers import new_path
 from wsplex_client import Closed, Message, Opened
 
@@ -21,3 +24,12 @@ def test_a_private_channel_echoes(daemon, server):
         channel.close(3001, "bye")
         assert channel.wait(Closed) == Closed(True, 3001, "bye")
     assert server.connection(path).closed() == (3001, "bye")
+
+
+def test_closed_by_the_caller(folder):
+    """Nothing that the daemon opens is taken for what the caller has closed: the log would be written into it."""
+    socket = os.path.join(folder, "w.sock")
+    call = [built("wsplexd"), "--socket", socket, "--log-level", "debug"]
+    with Process(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *call]) as daemon:
+        wait_until(lambda: os.path.exists(socket), "it listens")
+        assert {os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in (0, 1, 2)} == {"/dev/null"}
