@@ -224,9 +224,19 @@ struct call {
     const char *protocols[MAX_PROTOCOLS];
     size_t n_protocols;
     const char *url;
+    enum wsplex_sharing sharing;
     bool is_binary, is_input, is_reconnecting;
     struct follow follow;
 };
+
+static int set_sharing(struct call *call, const struct verb *verb, enum wsplex_sharing sharing)
+{
+    if (call->sharing != WSPLEX_SHARING_DEFAULT && call->sharing != sharing)
+        return ctl_usage(verb, "--shared or --private, not both");
+    call->sharing = sharing;
+    wsplex_options_set_sharing(call->options, sharing);
+    return CTL_DONE;
+}
 
 static int add_header(struct call *call, const struct verb *verb, char *text)
 {
@@ -314,8 +324,8 @@ static int parse(struct call *call, const struct verb *verb, int argc, char **ar
     while (status == CTL_DONE &&
            (option = getopt_long(argc, argv, ":sp:H:o:bnr", options, NULL)) != -1) {
         switch (option) {
-        case 's': wsplex_options_set_sharing(call->options, WSPLEX_SHARING_SHARED); break;
-        case 'P': wsplex_options_set_sharing(call->options, WSPLEX_SHARING_PRIVATE); break;
+        case 's': status = set_sharing(call, verb, WSPLEX_SHARING_SHARED); break;
+        case 'P': status = set_sharing(call, verb, WSPLEX_SHARING_PRIVATE); break;
         case 'p': status = add_protocol(call, verb, optarg); break;
         case 'H': status = add_header(call, verb, optarg); break;
         case 'o': status = add_option(call, verb, optarg); break;

@@ -132,6 +132,16 @@ def test_binary_comes_back(daemon, one_server):
     assert done.stdout == data
 
 
+@pytest.mark.parametrize("shell,words", [("<&-", b"stdin: "), (">&-", b"stdout: ")], ids=["stdin", "stdout"])
+def test_closed_by_the_caller(daemon, server, shell, words):
+    """The daemon's socket is not taken for what has been closed."""
+    call = [built("wsplexctl"), "--socket", daemon.socket, "connect", server.url(new_path("echo"))]
+    done = subprocess.run(["sh", "-c", f'"$@" {shell}', "sh", *call],
+                          input=b"a\n", capture_output=True, timeout=DEADLINE)  # fmt: skip
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
 def test_no_input(daemon, server):
     """It receives until the server ends it, and does not touch stdin."""
     path = new_path()
@@ -255,6 +265,7 @@ WRONG_WORDS = [
     [], ["stauts"], ["--nonsense", "status"], ["status", "more"], ["show"], ["show", "1", "2"], ["connect"],
     ["connect", "ws://x/", "ws://y/"], ["connect", "--nonsense", "ws://x/"], ["connect", "-H", "no colon", "ws://x/"],
     ["connect", "-H", "Host: x", "ws://x/"], ["connect", "-o", "linger", "ws://x/"], ["connect", "-p"], ["--socket"],
+    ["connect", "--shared", "--private", "ws://x/"],
 ]  # fmt: skip
 
 
