@@ -99,17 +99,18 @@ class Daemon:
     def wait_idle(self):
         """Until nothing is left of what a test did: no program, no upstream, no descriptor."""
 
-        def is_idle():
+        def holds_nothing():
             status = self.request("status")
-            held = (status["clients"], status["channels"], status["upstreams"])
-            return held == (1, 0, 0) and n_descriptors(self.pid) <= self.n_descriptors
+            return (status["clients"], status["channels"], status["upstreams"]) == (1, 0, 0)
 
         def what():
             held = [self.request(list) for list in ("clients", "channels", "upstreams")]
             files = [os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd")]
             return f"the daemon holds {json.dumps(held)}, descriptors {files}"
 
-        wait_until(is_idle, what)
+        wait_until(holds_nothing, what)
+        # Nor of who has asked; so nobody asks any more.
+        wait_until(lambda: n_descriptors(self.pid) <= self.n_descriptors, what)
 
     # --- its log ---
 

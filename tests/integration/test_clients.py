@@ -6,7 +6,7 @@ import hashlib
 import struct
 
 import pytest
-from process import DEADLINE, n_descriptors, wait_until
+from process import n_descriptors, wait_until
 from servers import RawServer, new_path
 from wsplex_client import Closed, Failed, Message, Opened
 from wsplex_protocol import MAGIC, MORE, MUST_UNDERSTAND, Frame, Type, make_frame
@@ -126,7 +126,7 @@ def test_unknown_type_is_skipped(daemon, one_server):
 
 def test_over_credit(daemon, bystander):
     """The daemon has granted nothing yet beyond the start: its server has not answered."""
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw, daemon.client() as client:
+    with RawServer(lambda peer: raw.over.wait()) as raw, daemon.client() as client:
         channel = client.open(raw.url)
         # Otherwise the listener may have gone before the daemon comes to it.
         wait_until(lambda: raw.n_accepted == 1, lambda: "the daemon's connection")

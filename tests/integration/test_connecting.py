@@ -102,7 +102,7 @@ def test_users_do_not_wait_for_each_other(make_daemon):
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_who_waits_in_vain_is_told_for_what(make_daemon, scheme):
     """A server that accepts and says nothing, neither in TLS nor to an upgrade."""
-    with RawServer(lambda peer: server.over.wait(DEADLINE)) as server:
+    with RawServer(lambda peer: server.over.wait()) as server:
         place = f"127.0.0.1:{server.port}"
         daemon = make_daemon(
             f"""endpoint "hasty" {{ url = "{scheme}://{place}/" connect-timeout = 100ms share = no }}
@@ -129,7 +129,7 @@ def test_who_waits_in_vain_is_told_for_what(make_daemon, scheme):
 
 
 def test_other_addresses_and_ports_do_not_wait(daemon, one_server):
-    with RawServer(lambda peer: server.over.wait(DEADLINE), "0.0.0.0") as server:
+    with RawServer(lambda peer: server.over.wait(), "0.0.0.0") as server:
         with daemon.client() as client:
             held = [client.open(f"ws://127.0.0.{i}:{server.port}/") for i in (1, 2, 3)]
             wait_until(lambda: server.n_accepted == 3, "all connect")

@@ -360,7 +360,7 @@ def test_show_nothing(daemon, word):
 def test_five_thousand_rows(make_daemon):
     """A reply of many frames."""
     daemon = make_daemon("max-channels = 5000")
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw:
+    with RawServer(lambda peer: raw.over.wait()) as raw:
         clients = [daemon.client() for _ in range(5)]
         for client in clients:
             client.wait_hello()
@@ -437,7 +437,7 @@ def test_hostile_answer_on_a_terminal(daemon):
 
 def test_hostile_words_in_a_list(daemon):
     """A URL's path may hold anything, percent-encoded; a pipe gets the same text as a terminal."""
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw:
+    with RawServer(lambda peer: raw.over.wait()) as raw:
         client = daemon.client()
         client.open(raw.url + "/\x1b[31m\x9b")
         wait_until(daemon.upstreams, "it is there")

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 from daemon import Daemon
-from process import DEADLINE, Process, built, wait_until
+from process import Process, built, wait_until
 from program import Program
 from servers import RawServer, new_path
 from wsplex_client import Closed, ConnectionLost, Opened
@@ -31,7 +31,7 @@ def test_told_to_stop(make_daemon, make_program, server, number):
     daemon = make_daemon()
     private, common = new_path(), new_path()
     programs = [make_program(daemon) for _ in range(2)]
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw:
+    with RawServer(lambda peer: raw.over.wait()) as raw:
         for program in programs:
             program.open("private", server.url(private, "wss"))
             program.open("shared", server.url(common), "shared")
@@ -81,7 +81,7 @@ def test_servers_that_do_not_answer_are_not_waited_for(make_daemon, make_program
     def script(peer):
         peer.upgrade()
         assert peer.read_close() == 1001
-        raw.over.wait(DEADLINE)
+        raw.over.wait()
 
     daemon = make_daemon("stop-timeout = 300ms")
     with RawServer(script) as raw:
@@ -103,7 +103,7 @@ def test_told_twice(make_daemon, make_program):
 
     def script(peer):
         peer.upgrade()
-        raw.over.wait(DEADLINE)
+        raw.over.wait()
 
     daemon = make_daemon("stop-timeout = 300s")
     with RawServer(script) as raw:
@@ -138,7 +138,7 @@ def test_a_stopped_program_does_not_hold_the_daemon(make_daemon, one_server):
 def test_daemon_is_killed(make_daemon, make_program, server):
     daemon = make_daemon()
     program, path = make_program(daemon), new_path()
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw:
+    with RawServer(lambda peer: raw.over.wait()) as raw:
         program.open("open", server.url(path))
         program.event("open")
         program.open("connecting", raw.url)

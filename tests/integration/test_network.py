@@ -190,7 +190,7 @@ def test_waiting_at_one_address_does_not_keep_from_the_other(network, serve, sta
     """RFC 6455, section 4.1, and RFC 8305 together: who waits for somebody's opening tries the next address meanwhile."""
     network.hosts({NAME: [IPV6, IPV4]})
     serve(IPV4)
-    with network.inside(lambda: RawServer(lambda peer: held.over.wait(DEADLINE), IPV6, port=PORT)) as held:
+    with network.inside(lambda: RawServer(lambda peer: held.over.wait(), IPV6, port=PORT)) as held:
         daemon = start()
         with daemon.client() as client:
             first = client.open(f"ws://[{IPV6}]:{PORT}/")  # takes the place, and never opens

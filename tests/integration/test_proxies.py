@@ -248,7 +248,7 @@ def test_proxy_hangs(make_daemon, make_program, n_bytes):
     def script(peer):
         read_connect(peer)
         peer.raw(b"HTTP/1.1 200 OK"[:n_bytes])
-        proxy.over.wait(DEADLINE)
+        proxy.over.wait()
 
     with RawServer(script) as proxy:
         daemon = make_daemon(
@@ -270,7 +270,7 @@ def test_server_behind_the_proxy_hangs(make_daemon, make_program, scheme, words)
     def script(peer):
         read_connect(peer)
         peer.raw("HTTP/1.1 200 OK\r\n\r\n")
-        proxy.over.wait(DEADLINE)
+        proxy.over.wait()
 
     with RawServer(script) as proxy:
         daemon = make_daemon(

@@ -189,7 +189,7 @@ def test_it_hangs_up_instead_of_an_answer(daemon, program):
 @pytest.mark.parametrize("kind", ["plain", "tls"])
 def test_it_never_says_anything(make_daemon, make_program, kind):
     """It takes the connection, and that is all: neither an answer nor a word of TLS."""
-    with RawServer(lambda peer: raw.over.wait(DEADLINE)) as raw:
+    with RawServer(lambda peer: raw.over.wait()) as raw:
         daemon = make_daemon(SOON.format(plain=raw.url, tls=raw.url.replace("ws:", "wss:")))
         cause, text = fails(make_program(daemon), f"wsplex-endpoint:{kind}")
     assert cause == "timeout"
@@ -410,7 +410,7 @@ def test_it_does_not_answer_the_close(make_daemon, make_program):
     def script(peer):
         peer.upgrade()
         assert peer.read_close() == 1000
-        raw.over.wait(DEADLINE)
+        raw.over.wait()
 
     with RawServer(script) as raw:
         daemon = make_daemon(f'endpoint "deaf" {{ url = "{raw.url}" share = no close-timeout = 200ms }}')
