@@ -189,8 +189,9 @@ int headers_add(struct strings *headers, struct wsp_view name, struct wsp_view v
                               (int)name.len, name_text);
     if (!wsp_header_value_is_valid((const char *)value.data, value.len))
         return option_problem(ret_problem,
-                              "headers: the value of %.*s is not printable text of one line",
-                              (int)name.len, name_text);
+                              "headers: the value of %.*s is not one line of printable text, of at "
+                              "most %d bytes and without blanks at its ends",
+                              (int)name.len, name_text, WSP_MAX_HEADER_VALUE);
     if (headers->n_items >= 2 * WSP_MAX_N_HEADERS)
         return option_problem(ret_problem, "headers: there are more than %d", WSP_MAX_N_HEADERS);
 

@@ -328,7 +328,8 @@ static const struct {
     {IN_ENDPOINT("headers = {'Bad Name: x'}"),
      "wsplexd.conf:3: headers: a name is not one that a header can have\n"},
     {IN_ENDPOINT("headers = {'Token: se\x01cret'}"),
-     "wsplexd.conf:3: headers: the value of Token is not printable text of one line\n"},
+     "wsplexd.conf:3: headers: the value of Token is not one line of printable text, of at most "
+     "16384 bytes and without blanks at its ends\n"},
     /* messages, which are never quoted */
     {IN_ENDPOINT("greeting = {\"a\", \"\"}"), "wsplexd.conf:3: greeting: a message is empty\n"},
     {IN_ENDPOINT("greeting = {'se\xff"
