@@ -219,7 +219,7 @@ static const struct loop loops[] = {
 };
 
 enum {
-    N_LOOPS = sizeof(loops) / sizeof(loops[0]),
+    N_LOOPS = N_OF(loops),
 };
 
 /* --- the conversation --- */

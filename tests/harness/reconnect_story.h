@@ -20,8 +20,6 @@
 #include "tests/harness/client_fixture.h"
 #include "tests/harness/unit.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 enum {
     MAX_QUEUED = 1000,
 };

@@ -14,6 +14,9 @@
 #include <check.h>
 #include <stddef.h>
 
+/* The rows of a table. */
+#define N_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
 /* Given by the test file: the suite with its cases. */
 Suite *unit_suite(void);
 

@@ -13,8 +13,6 @@
 
 #include <string.h>
 
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 void url_assert_consistent(const struct wsp_url *url)
 {
     const char *const schemes[] = {"ws", "wss", "http", "https"};

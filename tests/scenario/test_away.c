@@ -381,7 +381,7 @@ Suite *unit_suite(void)
     TCase *anchors = unit_case(suite, "anchors");
     TCase *cases[] = {joining, leaving, anchors};
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < N_OF(cases); i++)
         tcase_add_checked_fixture(cases[i], setup, teardown);
     tcase_add_test(joining, who_joins_while_it_is_away_waits);
     tcase_add_test(joining, who_comes_while_it_closes_waits_for_its_end);

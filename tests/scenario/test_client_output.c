@@ -353,7 +353,7 @@ static unsigned socket_takes(size_t per_turn)
 
 static const size_t lengths[] = {0,     1,     5,     0,  16371, 16372, 16384,  16385,
                                  65535, 65536, 65537, 10, 70000, 0,     131072, 3};
-enum { N_LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
+enum { N_LENGTHS = N_OF(lengths) };
 
 static const size_t takes[] = {1,    2,     3,     7,     11,    12,     13,      100,
                                4096, 16384, 65547, 65548, 65549, 200000, SIZE_MAX};
@@ -734,19 +734,17 @@ Suite *unit_suite(void)
     TCase *gone = unit_case(suite, "gone");
     TCase *fair = unit_case(suite, "fair");
 
-    tcase_add_loop_test(taken, everything_comes_whole_however_little_is_taken, 0,
-                        sizeof(takes) / sizeof(takes[0]));
+    tcase_add_loop_test(taken, everything_comes_whole_however_little_is_taken, 0, N_OF(takes));
     tcase_add_loop_test(taken, what_stands_between_messages_is_told_where_it_stands, 0,
-                        2 * sizeof(takes) / sizeof(takes[0]));
-    tcase_add_loop_test(taken, what_is_dropped_is_told_where_it_stood, 0,
-                        3 * sizeof(takes) / sizeof(takes[0]));
+                        2 * N_OF(takes));
+    tcase_add_loop_test(taken, what_is_dropped_is_told_where_it_stood, 0, 3 * N_OF(takes));
     tcase_add_test(taken, what_is_missing_is_told_right_behind_the_opening);
     tcase_add_test(taken, a_socket_that_takes_all_needs_few_writes);
     tcase_add_loop_test(cut, a_channel_that_is_cut_off_ends_its_frame_and_aborts_its_message, 0,
-                        sizeof(cuts) / sizeof(cuts[0]));
+                        N_OF(cuts));
     tcase_add_loop_test(
         cut, a_client_that_breaks_the_protocol_amid_a_frame_gets_that_frame_and_its_error, 0,
-        sizeof(cuts) / sizeof(cuts[0]));
+        N_OF(cuts));
     tcase_add_test(gone, what_was_said_before_the_end_stands);
     tcase_add_test(gone, a_fault_found_when_nobody_listens_ends_at_once);
     tcase_add_test(fair, channels_take_turns);

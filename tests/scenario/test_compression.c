@@ -12,8 +12,7 @@
 #include "daemon/limits.h"
 #include "tests/harness/server_story.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define HELLO       "\xf2\x48\xcd\xc9\xc9\x07\x00"
+#define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00"
 
 /* The server answers these; NULL: none. */
 static void a_is_open_with(const char *extensions)

@@ -631,7 +631,7 @@ Suite *unit_suite(void)
     TCase *bound = unit_case(suite, "bound");
     TCase *end = unit_case(suite, "end");
     TCase *quota = unit_case(suite, "quota");
-    const int n_pasts = sizeof(pasts) / sizeof(pasts[0]);
+    const int n_pasts = N_OF(pasts);
 
     tcase_add_checked_fixture(bound, setup, story_ends);
     tcase_add_checked_fixture(end, setup, story_ends);
@@ -641,7 +641,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(bound, past_the_bound_in_one_turn, 0, n_pasts);
     tcase_add_loop_test(bound, past_the_bound_in_bytes, 0, n_pasts);
     tcase_add_test(bound, open_is_told_before_what_was_lost);
-    tcase_add_loop_test(bound, as_in_the_picture, 0, sizeof(pictures) / sizeof(pictures[0]));
+    tcase_add_loop_test(bound, as_in_the_picture, 0, N_OF(pictures));
     tcase_add_test(bound, ones_own_upstream_is_never_paused_for_it);
     tcase_add_test(bound, policies_differ_on_one_upstream);
     tcase_add_loop_test(bound, nothing_grows, SLOW_DROP_OLDEST, SLOW_CONFLATE + 1);
@@ -661,8 +661,7 @@ Suite *unit_suite(void)
     tcase_add_test(end, what_was_lost_of_a_connection_stands_before_its_end);
     tcase_add_test(end, what_is_kept_of_a_connection_stands_before_its_end);
     tcase_add_test(end, conflation_goes_on_over_an_interruption);
-    tcase_add_loop_test(quota, over_quota_the_slowest_lose_what_they_may, 0,
-                        sizeof(quotas) / sizeof(quotas[0]));
+    tcase_add_loop_test(quota, over_quota_the_slowest_lose_what_they_may, 0, N_OF(quotas));
     tcase_add_test(quota, over_quota_a_backlog_weighs);
     tcase_add_test(quota, over_quota_what_has_begun_is_finished);
     tcase_add_test(quota, each_lag_counts_for_its_own_user);

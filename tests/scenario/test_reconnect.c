@@ -93,7 +93,7 @@ static const struct {
     {.code = 4003, .heals = true},
 };
 
-enum { N_ENDINGS = sizeof(endings) / sizeof(endings[0]) };
+enum { N_ENDINGS = N_OF(endings) };
 
 static struct ending ending_of(int i)
 {
@@ -256,7 +256,7 @@ START_TEST(delays_double_up_to_the_greatest)
     static const uint64_t bounds[] = {1000, 2000, 4000, 8000, 8000, 8000};
 
     persistent_opens(&p->a, STAGE_SHARED);
-    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+    for (size_t i = 0; i < N_OF(bounds); i++) {
         p->bits = bounds[i]; /* the longest that it may be */
         fails();
         persistent_attempt_after(bounds[i]);
@@ -496,7 +496,7 @@ Suite *unit_suite(void)
     TCase *memory = unit_case(suite, "memory");
     TCase *cases[] = {heals, when, renewal, memory};
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < N_OF(cases); i++)
         tcase_add_checked_fixture(cases[i], setup, teardown);
     tcase_add_loop_test(heals, an_open_one_comes_back_if_that_heals, 0, 3 * N_ENDINGS);
     tcase_add_loop_test(heals, the_first_attempt_is_tried_again_if_that_heals, 0, 2 * N_ENDINGS);

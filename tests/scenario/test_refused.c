@@ -11,8 +11,6 @@
 #include "daemon/limits.h"
 #include "tests/harness/server_story.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static struct program b;
 
 static void server_says_text(const char *text)

@@ -18,8 +18,6 @@
 #include "tests/harness/allocation.h"
 #include "tests/harness/sharing_story.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 enum { TIMEOUT_MS = 5000 };
 
 static void setup(void)

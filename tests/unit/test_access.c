@@ -239,18 +239,16 @@ START_TEST(every_failing_allocation)
 }
 END_TEST
 
-#define N(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
-
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("access");
     TCase *text = unit_case(suite, "text");
     TCase *rights = unit_case(suite, "rights");
 
-    tcase_add_loop_test(text, a_rule_says_who_may_what, 0, N(rules));
-    tcase_add_loop_test(text, what_is_no_rule, 0, N(flawed));
+    tcase_add_loop_test(text, a_rule_says_who_may_what, 0, N_OF(rules));
+    tcase_add_loop_test(text, what_is_no_rule, 0, N_OF(flawed));
     tcase_add_test(text, a_zero_byte_is_no_end_of_a_name);
-    tcase_add_loop_test(rights, rights_add_up, 0, N(questions));
+    tcase_add_loop_test(rights, rights_add_up, 0, N_OF(questions));
     tcase_add_test(rights, groups_are_not_asked_for_in_vain);
     tcase_add_test(rights, what_is_enough_to_open_anything);
     tcase_add_test(rights, each_right_has_its_word);

@@ -74,8 +74,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("backoff");
     TCase *delays = unit_case(suite, "delays");
 
-    tcase_add_loop_test(delays, the_bound_doubles_up_to_the_greatest, 0,
-                        sizeof(series) / sizeof(series[0]));
+    tcase_add_loop_test(delays, the_bound_doubles_up_to_the_greatest, 0, N_OF(series));
     tcase_add_test(delays, a_delay_is_anything_from_nothing_to_the_bound);
     tcase_add_test(delays, a_long_series_stays_at_the_greatest);
     return suite;

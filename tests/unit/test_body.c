@@ -11,8 +11,7 @@
 
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define CHUNKED     "Transfer-Encoding: chunked\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
 
 static const struct {
     const char *head; /* with no end */

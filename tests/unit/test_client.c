@@ -555,7 +555,7 @@ START_TEST(every_error_has_a_text)
         -ENFILE,
     };
 
-    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+    for (size_t i = 0; i < N_OF(errors); i++) {
         ck_assert_str_ne(wsplex_strerror(errors[i]), wsplex_strerror(-12345));
         ck_assert_str_eq(wsplex_strerror(errors[i]), wsplex_strerror(-errors[i]));
     }

@@ -15,8 +15,6 @@
 
 #include "proto/limits.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 /* -- a whole conversation with a daemon that serves -- */
 
 static void greet_and_close(const struct wsplex_event *event, void *userdata)

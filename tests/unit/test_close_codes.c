@@ -57,7 +57,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("close_codes");
     TCase *lists = unit_case(suite, "lists");
 
-    tcase_add_loop_test(lists, a_code_or_a_range_of_codes, 0, sizeof(texts) / sizeof(texts[0]));
+    tcase_add_loop_test(lists, a_code_or_a_range_of_codes, 0, N_OF(texts));
     tcase_add_test(lists, every_code_is_in_the_list_or_not);
     tcase_add_test(lists, the_default_is_what_the_table_says);
     return suite;

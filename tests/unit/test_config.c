@@ -573,10 +573,9 @@ Suite *unit_suite(void)
     tcase_add_test(files, an_empty_file_gives_the_defaults);
     tcase_add_test(files, no_file_gives_the_defaults_unless_it_was_asked_for);
     tcase_add_test(files, every_kind_of_value);
-    tcase_add_loop_test(files, each_problem_is_told_with_its_line, 0, sizeof(bad) / sizeof(bad[0]));
+    tcase_add_loop_test(files, each_problem_is_told_with_its_line, 0, N_OF(bad));
     tcase_add_test(files, files_beside_are_read_in_order_and_each_tells_its_problem);
-    tcase_add_loop_test(options, numbers_are_written_as_they_are_read, 0,
-                        sizeof(formats) / sizeof(formats[0]));
+    tcase_add_loop_test(options, numbers_are_written_as_they_are_read, 0, N_OF(formats));
     tcase_add_test(options, the_manual_page_names_every_option_and_its_default);
     tcase_add_test(options, the_manual_page_says_of_every_option_who_may_set_it);
     return suite;

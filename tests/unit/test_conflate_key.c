@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static const struct {
     const char *text;
     bool is_key;

@@ -21,8 +21,7 @@
 #include "tests/harness/guard.h"
 #include "tests/harness/unit.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define SECRET      "s3cr3t-0f-the-h0use"
+#define SECRET "s3cr3t-0f-the-h0use"
 
 static char directory[64], other[64];
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
 /* 2026-11-22 12:00:00 */
 #define NOW INT64_C(1795348800)
 

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array)    (int)(sizeof(array) / sizeof((array)[0]))
 #define BYTES(literal) literal, sizeof(literal) - 1
 
 static const struct wsp_ws_limits small = {.max_message = 200, .max_fragments = 20};

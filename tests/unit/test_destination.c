@@ -370,7 +370,7 @@ START_TEST(what_is_refused_before_it_is_resolved_is_refused_after)
     static const char *const addresses[] = {"8.8.8.8", "127.0.0.1", "10.0.0.1", "::1",
                                             "fe80::1", "2000::1",   "192.0.2.1"};
 
-    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+    for (size_t i = 0; i < N_OF(questions); i++) {
         struct destination *rules =
             rules_of(questions[i].allow, questions[i].deny, DESTINATION_PUBLIC);
         struct wsp_url url;
@@ -378,7 +378,7 @@ START_TEST(what_is_refused_before_it_is_resolved_is_refused_after)
         ck_assert_int_eq(
             wsp_url_parse_websocket(&url, questions[i].url, strlen(questions[i].url), NULL, NULL),
             0);
-        for (size_t j = 0; j < sizeof(addresses) / sizeof(addresses[0]); j++) {
+        for (size_t j = 0; j < N_OF(addresses); j++) {
             struct network address = address_of(addresses[j]);
 
             if (url.host_kind == WSP_HOST_DOMAIN && !destination_has_url(rules, &url))
@@ -535,21 +535,19 @@ START_TEST(every_failing_allocation)
 }
 END_TEST
 
-#define N(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
-
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("destination");
     TCase *networks_case = unit_case(suite, "networks");
     TCase *rules_case = unit_case(suite, "rules");
 
-    tcase_add_loop_test(networks_case, a_network_has_its_addresses, 0, N(networks));
-    tcase_add_loop_test(networks_case, what_is_no_network, 0, N(no_networks));
-    tcase_add_loop_test(networks_case, whose_an_address_is, 0, N(areas));
-    tcase_add_loop_test(rules_case, what_rules_say, 0, N(questions));
+    tcase_add_loop_test(networks_case, a_network_has_its_addresses, 0, N_OF(networks));
+    tcase_add_loop_test(networks_case, what_is_no_network, 0, N_OF(no_networks));
+    tcase_add_loop_test(networks_case, whose_an_address_is, 0, N_OF(areas));
+    tcase_add_loop_test(rules_case, what_rules_say, 0, N_OF(questions));
     tcase_add_test(rules_case, what_is_refused_before_it_is_resolved_is_refused_after);
-    tcase_add_loop_test(rules_case, the_address_of_a_proxy, 0, N(proxies));
-    tcase_add_loop_test(rules_case, what_is_no_rule, 0, N(flawed));
+    tcase_add_loop_test(rules_case, the_address_of_a_proxy, 0, N_OF(proxies));
+    tcase_add_loop_test(rules_case, what_is_no_rule, 0, N_OF(flawed));
     tcase_add_test(rules_case, any_bytes_get_an_answer);
     tcase_add_test(rules_case, the_failure_tells_no_address);
     tcase_add_test(rules_case, every_failing_allocation);

@@ -203,7 +203,7 @@ static const struct way {
     {NULL, NULL, "waiting until the server at /tmp/wsplex-test-detour-"},
 };
 
-enum { N_WAYS = sizeof(ways) / sizeof(ways[0]) };
+enum { N_WAYS = N_OF(ways) };
 
 static void prepare(const struct way *way)
 {

@@ -74,8 +74,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("failure");
     TCase *text = unit_case(suite, "text");
 
-    tcase_add_loop_test(text, hostile_text_becomes_one_printable_line, 0,
-                        sizeof(rows) / sizeof(rows[0]));
+    tcase_add_loop_test(text, hostile_text_becomes_one_printable_line, 0, N_OF(rows));
     tcase_add_test(text, it_is_formatted);
     tcase_add_loop_test(text, it_is_cut_between_characters, 0, 7);
     return suite;

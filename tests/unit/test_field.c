@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 /* The elements of a list, each followed by a bar. */
 static const struct {
     const char *list;

@@ -181,7 +181,7 @@ START_TEST(length_is_written_in_the_shortest_form)
                 {65535, 4}, {65536, 10}, {UINT32_MAX, 10}, {1u << 31, 10}, {INT64_MAX, 10}};
     uint8_t to[WSP_FRAME_MAX_HEADER];
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < N_OF(rows); i++) {
         struct wsp_frame_header header = {.opcode = 2, .payload_len = rows[i].payload_len};
 
         ck_assert_uint_eq(wsp_frame_header_write(to, &header), rows[i].len);
@@ -190,8 +190,6 @@ START_TEST(length_is_written_in_the_shortest_form)
     }
 }
 END_TEST
-
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
 
 Suite *unit_suite(void)
 {

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define V(literal)  WSP_VIEW_LITERAL(literal)
+#define V(literal) WSP_VIEW_LITERAL(literal)
 /* Without the cast of WSP_VIEW_LITERAL(), for static tables. */
 #define TEXT(literal)                                   \
     {                                                   \

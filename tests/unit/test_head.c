@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array)    (int)(sizeof(array) / sizeof((array)[0]))
 #define BYTES(literal) literal, sizeof(literal) - 1
 
 #define MAX_BYTES  120

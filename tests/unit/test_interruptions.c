@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static const struct wsp_epoch epoch_a = {{'a'}}, epoch_b = {{'b'}};
 
 /* -- what the daemon says -- */

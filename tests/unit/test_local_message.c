@@ -344,9 +344,9 @@ START_TEST(close_is_as_the_standard_allows)
     static const uint16_t good[] = {0, 1000, 3000, 4999};
     static const uint16_t bad[] = {1, 999, 1001, 1005, 1006, 2999, 5000, 65535};
 
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+    for (size_t i = 0; i < N_OF(good); i++)
         ck_assert_int_eq(decode_close(good[i], 0), 0);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < N_OF(bad); i++)
         ck_assert_int_eq(decode_close(bad[i], 0), WSP_FATAL_BAD_PAYLOAD);
     ck_assert_int_eq(decode_close(1000, 123), 0);
     ck_assert_int_eq(decode_close(1000, 124), WSP_FATAL_BAD_PAYLOAD);
@@ -382,7 +382,7 @@ START_TEST(encode_refuses_what_is_too_long)
     };
     struct wsp_buffer buffer;
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < N_OF(rows); i++) {
         struct wsp_message fits = long_message(rows[i].type, rows[i].max_len);
         struct wsp_message longer = long_message(rows[i].type, rows[i].max_len + 1);
         struct wsp_message endless = long_message(rows[i].type, SIZE_MAX);
@@ -451,7 +451,7 @@ END_TEST
 START_TEST(list_gives_back_what_was_put_in)
 {
     static const char *const items[] = {"", "a", "permessage-deflate", ""};
-    const size_t n_items = sizeof(items) / sizeof(items[0]);
+    const size_t n_items = N_OF(items);
     struct wsp_buffer buffer;
     struct wsp_view list = {0};
     struct wsp_view item = WSP_VIEW_LITERAL("untouched");

@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array)    (int)(sizeof(array) / sizeof((array)[0]))
 #define BYTES(literal) literal, sizeof(literal) - 1
 
 static const struct wsp_ws_limits small = {.max_message = 200, .max_fragments = 5};
@@ -373,7 +372,7 @@ static bool may_be_sent(unsigned code)
         unsigned first, last;
     } ranges[] = {{1000, 1003}, {1007, 1014}, {3000, 4999}};
 
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+    for (size_t i = 0; i < N_OF(ranges); i++) {
         if (code >= ranges[i].first && code <= ranges[i].last)
             return true;
     }
@@ -497,7 +496,7 @@ START_TEST(whole_message_is_lent_from_the_window)
     wsp_ws_reader_init(&reader, WSP_ROLE_CLIENT, &small);
     wsp_ws_reader_feed(&reader, (struct wsp_view){wire, sizeof(wire) - 1});
     allocation_fail_after(0);
-    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+    for (size_t i = 0; i < N_OF(at); i++) {
         int r = wsp_ws_reader_next(&reader, &event);
 
         if (r != 0 || !event.is_borrowed || event.payload.data != wire + at[i])

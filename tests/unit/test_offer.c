@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 #define P "permessage-deflate"
 
 static const struct wsp_deflate_params bare = {0};

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
 
 static void assert_holds(const struct wsp_buffer *b, const char *expected, size_t len)

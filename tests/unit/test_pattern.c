@@ -133,9 +133,9 @@ static const char *const flawed_replies[] = {"%{/a", "a %{/b~} c", "%{/a} %{/", 
 
 START_TEST(what_is_no_pointer_is_told)
 {
-    for (size_t i = 0; i < sizeof(flawed_patterns) / sizeof(flawed_patterns[0]); i++)
+    for (size_t i = 0; i < N_OF(flawed_patterns); i++)
         ck_assert_ptr_nonnull(pattern_flaw(wsp_view_of_string(flawed_patterns[i])));
-    for (size_t i = 0; i < sizeof(flawed_replies) / sizeof(flawed_replies[0]); i++)
+    for (size_t i = 0; i < N_OF(flawed_replies); i++)
         ck_assert_ptr_nonnull(reply_flaw(wsp_view_of_string(flawed_replies[i])));
 }
 END_TEST
@@ -145,10 +145,8 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("pattern");
     TCase *all = unit_case(suite, "pattern");
 
-    tcase_add_loop_test(all, a_pattern_means_what_the_feeds_send, 0,
-                        sizeof(matching) / sizeof(matching[0]));
-    tcase_add_loop_test(all, a_reply_has_what_the_message_has, 0,
-                        sizeof(replies) / sizeof(replies[0]));
+    tcase_add_loop_test(all, a_pattern_means_what_the_feeds_send, 0, N_OF(matching));
+    tcase_add_loop_test(all, a_reply_has_what_the_message_has, 0, N_OF(replies));
     tcase_add_test(all, a_reply_is_not_longer_than_a_heartbeat);
     tcase_add_test(all, no_memory_for_a_reply);
     tcase_add_test(all, what_is_no_pointer_is_told);

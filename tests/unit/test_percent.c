@@ -23,7 +23,7 @@ static const struct {
 
 START_TEST(every_byte_in_every_set)
 {
-    for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
+    for (size_t s = 0; s < N_OF(sets); s++) {
         for (int i = 0; i < 256; i++) {
             bool is_in_set = i < 0x20 || i > 0x7E || strchr(sets[s].printable, i) != NULL;
             char expected[4] = {(char)i, '\0'};
@@ -102,7 +102,7 @@ START_TEST(decoding)
         {"%2541", "%41", 3},
     };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < N_OF(rows); i++) {
         char buffer[20];
         size_t len = strlen(rows[i].text);
 

@@ -74,7 +74,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("pin");
     TCase *text = unit_case(suite, "text");
 
-    tcase_add_loop_test(text, each_text_is_a_pin_or_none, 0, sizeof(rows) / sizeof(rows[0]));
+    tcase_add_loop_test(text, each_text_is_a_pin_or_none, 0, N_OF(rows));
     tcase_add_test(text, zero_byte_is_no_letter);
     tcase_add_test(text, lists_have_separators_of_any_kind);
     return suite;

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 /* --- how they are written --- */
 
 static const struct {

@@ -104,8 +104,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("rate");
     TCase *rates = unit_case(suite, "rates");
 
-    tcase_add_loop_test(rates, wordings_are_understood, 0,
-                        (int)(sizeof(wordings) / sizeof(wordings[0])));
-    tcase_add_loop_test(rates, flaws_are_told_apart, 0, (int)(sizeof(flaws) / sizeof(flaws[0])));
+    tcase_add_loop_test(rates, wordings_are_understood, 0, N_OF(wordings));
+    tcase_add_loop_test(rates, flaws_are_told_apart, 0, N_OF(flaws));
     return suite;
 }

@@ -118,7 +118,7 @@ START_TEST(lists_of_subprotocols)
         {{"\xC3\xA9"}, 1, WSP_SUBPROTOCOLS_BAD_NAME, 0},
     };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < N_OF(rows); i++) {
         size_t index = 99;
         int problem = wsp_subprotocols_check(rows[i].names, rows[i].n_names, &index);
 
@@ -228,10 +228,10 @@ START_TEST(headers_that_are_not_the_users)
         "Upgrade-Insecure-Requests",
     };
 
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+    for (size_t i = 0; i < N_OF(reserved); i++)
         ck_assert_msg(!wsp_header_name_is_for_user(reserved[i], strlen(reserved[i])), "%s",
                       reserved[i]);
-    for (size_t i = 0; i < sizeof(free_to_use) / sizeof(free_to_use[0]); i++)
+    for (size_t i = 0; i < N_OF(free_to_use); i++)
         ck_assert_msg(wsp_header_name_is_for_user(free_to_use[i], strlen(free_to_use[i])), "%s",
                       free_to_use[i]);
     ck_assert(wsp_header_name_is_for_user(NULL, 0));
@@ -269,7 +269,7 @@ START_TEST(no_byte_behind_the_end_is_read)
 {
     const char *texts[] = {"a", "Sec-WebSocket", "Transfer-Encodin", "abcdefgh\xC3"};
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < N_OF(texts); i++) {
         for (size_t len = 0; len <= strlen(texts[i]); len++) {
             struct guard guard;
             const char *text;

@@ -272,7 +272,7 @@ static void (*const differences[])(struct target *) = {
     other_window,
 };
 
-enum { N_DIFFERENCES = sizeof(differences) / sizeof(differences[0]) };
+enum { N_DIFFERENCES = N_OF(differences) };
 
 /* Loop test: each against all. */
 START_TEST(every_identity_field_tells_apart)
@@ -351,7 +351,7 @@ START_TEST(tls_sessions_know_whose_they_are)
 
     if (differences[_i] != NULL)
         differences[_i](y);
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+    for (size_t i = 0; i < N_OF(others); i++)
         is_other = is_other || others[i] == differences[_i];
     a = share_key_new_tls(x);
     b = share_key_new_tls(y);
@@ -497,8 +497,7 @@ Suite *unit_suite(void)
 
     tcase_add_loop_test(key, every_identity_field_tells_apart, 0, N_DIFFERENCES);
     tcase_add_loop_test(key, tls_sessions_know_whose_they_are, 0, N_DIFFERENCES);
-    tcase_add_loop_test(key, tls_sessions_know_host_and_port, 0,
-                        sizeof(other_servers) / sizeof(other_servers[0]));
+    tcase_add_loop_test(key, tls_sessions_know_host_and_port, 0, N_OF(other_servers));
     tcase_add_test(key, header_names_agree_whatever_their_case);
     tcase_add_test(key, policy_tells_nobody_apart);
     tcase_add_test(key, tree_finds_what_was_added);

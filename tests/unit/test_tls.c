@@ -594,7 +594,7 @@ Suite *unit_suite(void)
     TCase *memory = unit_case(suite, "memory");
 
     tcase_add_checked_fixture(trust, setup, teardown);
-    tcase_add_loop_test(trust, directory_is_read_by_names, 0, sizeof(names) / sizeof(names[0]));
+    tcase_add_loop_test(trust, directory_is_read_by_names, 0, N_OF(names));
     tcase_add_test(trust, all_of_a_directory_is_trusted_and_nothing_else);
     tcase_add_test(trust, damaged_file_of_a_directory_is_named);
     tcase_add_test(trust, directory_has_a_bound);

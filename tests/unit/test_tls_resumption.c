@@ -173,7 +173,7 @@ static void (*const changes[])(void) = {
     other_user,     other_endpoint,  other_trust,       other_pins,
     other_security, own_certificate, file_written_anew, forgotten,
 };
-enum { N_CHANGES = sizeof(changes) / sizeof(changes[0]) };
+enum { N_CHANGES = N_OF(changes) };
 
 /* Loop test: each change, with both versions. */
 START_TEST(nobody_else_resumes)

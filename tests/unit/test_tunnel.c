@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_OF(array)    (int)(sizeof(array) / sizeof((array)[0]))
 #define BYTES(literal) literal, sizeof(literal) - 1
 #define VIEW(literal)  WSP_VIEW_LITERAL(literal)
 

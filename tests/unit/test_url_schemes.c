@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static int parse(struct wsp_url *ret, const char *input)
 {
     return wsp_url_parse_websocket(ret, input, strlen(input), NULL, NULL);

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* An input, perhaps a base, and the href or the problem that comes of it. */
 struct row {
     const char *input;

@@ -136,7 +136,7 @@ START_TEST(the_first_wrong_byte_is_found_at_once)
     };
     struct wsp_utf8 utf8;
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < N_OF(rows); i++) {
         const uint8_t *bytes = (const uint8_t *)rows[i].bytes;
 
         wsp_utf8_init(&utf8);
@@ -168,7 +168,7 @@ static const char *const texts[] = {
 
 START_TEST(every_split_gives_the_same)
 {
-    for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
+    for (size_t t = 0; t < N_OF(texts); t++) {
         const uint8_t *data = (const uint8_t *)texts[t];
         size_t len = strlen(texts[t]);
 
@@ -182,7 +182,7 @@ END_TEST
 
 START_TEST(byte_by_byte_gives_the_same)
 {
-    for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
+    for (size_t t = 0; t < N_OF(texts); t++) {
         const uint8_t *data = (const uint8_t *)texts[t];
         size_t len = strlen(texts[t]);
         size_t expected = utf8_naive_accepted(data, len);

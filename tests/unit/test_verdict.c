@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define TEXT(literal)                                   \
     {                                                   \
         (const uint8_t *)(literal), sizeof(literal) - 1 \

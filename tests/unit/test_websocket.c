@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 /* -- the constructor -- */
 
 static const char *const bad_urls[] = {

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static void assert_close(struct client_fixture *f, uint16_t code, const char *reason, bool discard)
 {
     struct wsp_message message = client_fixture_expect(f, WSP_LOCAL_CLOSE);

@@ -12,8 +12,6 @@
 
 #include "proto/limits.h"
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static uint8_t big[300000];
 
 static void fill_big(void)

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_OF(array) (int)(sizeof(array) / sizeof((array)[0]))
-
 static const char *const types[] = {"open", "message", "error", "close"};
 
 static void listen_to_all(struct client_fixture *f, wsplex_event_handler handler, void *userdata)
