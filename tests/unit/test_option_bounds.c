@@ -15,7 +15,6 @@
 #include "proto/limits.h"
 #include "tests/harness/unit.h"
 
-#define N_OF(array)     (int)(sizeof(array) / sizeof((array)[0]))
 #define TEXT(number)    TEXT_OF(number)
 #define TEXT_OF(number) #number
 
