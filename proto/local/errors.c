@@ -28,82 +28,64 @@ static const char *text_find(const char *table, unsigned int number, const char 
 
 #define ROW(number, text) #number "\0" text "\0"
 
-const char *wsp_fatal_to_string(unsigned int code)
-{
-    static const char table[] =
+/* A function that finds the number in the table. */
+#define TEXTS(function, table, otherwise)           \
+    const char *function(unsigned int number)       \
+    {                                               \
+        return text_find(table, number, otherwise); \
+    }
+
+#define UNKNOWN_NAME  "unknown"
+#define UNKNOWN_ERROR "an error that this version does not know"
+
+static const char fatal_names[] =
 #define WSP_FATAL(number, NAME, name, meaning) ROW(number, name)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, code, "unknown");
-}
-
-const char *wsp_fatal_meaning(unsigned int code)
-{
-    static const char table[] =
+static const char fatal_meanings[] =
 #define WSP_FATAL(number, NAME, name, meaning) ROW(number, meaning)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, code, "an error that this version does not know");
-}
+TEXTS(wsp_fatal_to_string, fatal_names, UNKNOWN_NAME)
+TEXTS(wsp_fatal_meaning, fatal_meanings, UNKNOWN_ERROR)
 
-const char *wsp_cause_to_string(unsigned int cause)
-{
-    static const char table[] =
+static const char cause_names[] =
 #define WSP_CAUSE(number, NAME, name, meaning) ROW(number, name)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, cause, "unknown");
-}
-
-const char *wsp_cause_meaning(unsigned int cause)
-{
-    static const char table[] =
+static const char cause_meanings[] =
 #define WSP_CAUSE(number, NAME, name, meaning) ROW(number, meaning)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, cause, "an error that this version does not know");
-}
+TEXTS(wsp_cause_to_string, cause_names, UNKNOWN_NAME)
+TEXTS(wsp_cause_meaning, cause_meanings, UNKNOWN_ERROR)
 
-const char *wsp_status_to_string(unsigned int status)
-{
-    static const char table[] = ROW(0, "ok")
+static const char status_names[] = ROW(0, "ok")
 #define WSP_STATUS(number, NAME, name, meaning) ROW(number, name)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, status, "unknown");
-}
-
-const char *wsp_status_meaning(unsigned int status)
-{
-    static const char table[] = ROW(0, "it was done")
+static const char status_meanings[] = ROW(0, "it was done")
 #define WSP_STATUS(number, NAME, name, meaning) ROW(number, meaning)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, status, "an error that this version does not know");
-}
+TEXTS(wsp_status_to_string, status_names, UNKNOWN_NAME)
+TEXTS(wsp_status_meaning, status_meanings, UNKNOWN_ERROR)
 
-const char *wsp_gap_to_string(unsigned int reason)
-{
-    static const char table[] =
+static const char gap_names[] =
 #define WSP_GAP(number, NAME, name, meaning) ROW(number, name)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, reason, "unknown");
-}
-
-const char *wsp_gap_meaning(unsigned int reason)
-{
-    static const char table[] =
+static const char gap_meanings[] =
 #define WSP_GAP(number, NAME, name, meaning) ROW(number, meaning)
 #include "proto/local/errors.def"
-        ;
+    ;
 
-    return text_find(table, reason, "a reason that this version does not know");
-}
+TEXTS(wsp_gap_to_string, gap_names, UNKNOWN_NAME)
+TEXTS(wsp_gap_meaning, gap_meanings, "a reason that this version does not know")
