@@ -24,6 +24,7 @@ import signal
 import socket
 import tempfile
 
+import users
 from process import TOP, Process, reserve_port, wait_until
 
 PROTOCOLS = ("echo.v2", "echo.v1")
@@ -154,7 +155,7 @@ def unprivileged(command):
     """As nobody where the test is root: the configurations name no user."""
     if os.geteuid() != 0:
         return command
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", *command]
+    return [*users.words(users.OVERFLOW), "--", *command]
 
 
 NGINX = """
@@ -314,6 +315,8 @@ def missing(name):
     for need in row.needs:
         if not (os.path.exists(need) if need.startswith("/") else shutil.which(need)):
             return f"{need} is not there; packages: {' '.join(row.packages)}"
+    if row.behind and os.geteuid() == 0 and users.why_not_programs():
+        return users.why_not_programs()
     return missing(row.behind) if row.behind else None
 
 

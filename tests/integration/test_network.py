@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+import users
 from network import (
     A,
     IPV4,
@@ -29,8 +30,10 @@ from wsplex_client import Closed, Failed, Opened
 
 WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=f"no network namespaces: {WHY_NOT}")
-needs_dnsmasq = pytest.mark.skipif(shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") is None,
-                                   reason="needs dnsmasq (package dnsmasq-base)")  # fmt: skip
+needs_dnsmasq = pytest.mark.skipif(
+    shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") is None or users.why_not() is not None,
+    reason=f"needs dnsmasq (package dnsmasq-base), which changes its groups: {users.why_not() or 'it may'}",
+)
 
 NAME = "feed.example"
 PORT = 4711
