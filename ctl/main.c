@@ -140,9 +140,11 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
  * daemon's socket would be read as input, and written to as output. Reads and writes are errors instead. */
 static bool standard_descriptors_hold(void)
 {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags) < 0)
             return false;
+    }
     return true;
 }
 

@@ -133,11 +133,19 @@ def test_binary_comes_back(daemon, one_server):
 
 
 @pytest.mark.parametrize("shell,words", [("<&-", b"stdin: "), (">&-", b"stdout: ")], ids=["stdin", "stdout"])
-def test_closed_by_the_caller(daemon, server, shell, words):
+def test_closed_by_the_caller(daemon, shell, words):
     """The daemon's socket is not taken for what has been closed."""
-    call = [built("wsplexctl"), "--socket", daemon.socket, "connect", server.url(new_path("echo"))]
-    done = subprocess.run(["sh", "-c", f'"$@" {shell}', "sh", *call],
-                          input=b"a\n", capture_output=True, timeout=DEADLINE)  # fmt: skip
+
+    def script(peer):
+        peer.upgrade()
+        peer.raw(frame(TEXT, b"a"))
+        peer.read_close()
+        peer.raw(frame(CLOSE))
+
+    with RawServer(script) as raw:
+        call = [built("wsplexctl"), "--socket", daemon.socket, "connect", raw.url]
+        done = subprocess.run(["sh", "-c", f'"$@" {shell}', "sh", *call],
+                              input=b"", capture_output=True, timeout=DEADLINE)  # fmt: skip
     assert done.returncode == 1
     assert words in done.stderr
 
