@@ -43,6 +43,7 @@ static void client_bury(void *owner)
 
     client_output_deinit(client);
     wsp_wire_reader_deinit(&client->reader);
+    wsp_buffer_deinit(&client->unread);
     charge_release(&client->charge);
     user_unref(client->user);
     free(client);
@@ -70,6 +71,7 @@ static void client_set_state(struct client *client, enum client_state state)
     case CLIENT_GONE:
         client_let_channels_go(client);
         timer_deinit(&client->deadline);
+        slice_waiter_leave(&client->its_turn);
         client->transport = transport_free(client->transport);
         list_remove(&client->link);
         server->n_clients--;
@@ -179,14 +181,45 @@ static void deadline_fire(void *owner)
 
 /* ---- input ---- */
 
-/* Every frame of the window. */
+static bool client_is_spent(const struct client *client)
+{
+    return slice_is_spent(&client->user->slice, client->server->turn);
+}
+
+static void client_spend(struct client *client, uint64_t work)
+{
+    slice_spend(&client->user->slice, client->server->turn, work);
+}
+
+/* What of the window was not taken stays for a later turn, the rest goes. 0, -ENOMEM. */
+static int client_keep(struct client *client, size_t len)
+{
+    struct wsp_view rest = wsp_wire_reader_rest(&client->reader);
+    size_t kept_len = wsp_buffer_len(&client->unread);
+    int r = 0;
+
+    if (kept_len > 0)
+        wsp_buffer_consume(&client->unread, kept_len - len);
+    else
+        r = wsp_buffer_append(&client->unread, rest.data, len);
+    wsp_buffer_trim(&client->unread);
+    return r;
+}
+
+/* Every frame of the window, as far as the user's slice of this turn goes. */
 static void client_take(struct client *client, struct wsp_view window)
 {
     struct wsp_wire_frame frame;
+    size_t rest_len = 0;
     int r = 0;
 
     wsp_wire_reader_feed(&client->reader, window);
     while (client->state == CLIENT_GREETING || client->state == CLIENT_TALKING) {
+        rest_len = client_is_spent(client) ? wsp_wire_reader_rest(&client->reader).len : 0;
+        if (rest_len > 0) {
+            slice_wait_first(&client->user->slice, client->server->turn, &client->its_turn);
+            break;
+        }
         r = wsp_wire_reader_next(&client->reader, &frame);
         if (r == 0 && client->state == CLIENT_GREETING)
             client_set_state(client, CLIENT_TALKING);
@@ -195,10 +228,13 @@ static void client_take(struct client *client, struct wsp_view window)
         if (r != 0)
             break;
         client->n_frames_in++;
+        client_spend(client, WORK_PER_FRAME + (frame.type == WSP_LOCAL_OPEN ? WORK_PER_OPEN : 0));
         r = client_request(client, &frame);
         if (r < 0)
             break;
     }
+    if (client_keep(client, rest_len) < 0)
+        r = -ENOMEM;
     if (r == WSP_BROKEN)
         client_fail(client, client->reader.error.code, client->reader.error.type,
                     client->reader.error.channel, NULL);
@@ -227,8 +263,20 @@ static void client_read(struct client *client)
         return;
     }
     client->n_bytes_in += (uint64_t)len;
+    client_spend(client, (uint64_t)len);
     if (client->state != CLIENT_PARTING)
         client_take(client, (struct wsp_view){scratch, (size_t)len});
+}
+
+static void client_go_on(void *owner)
+{
+    struct client *client = owner;
+    struct wsp_view unread = {wsp_buffer_peek(&client->unread), wsp_buffer_len(&client->unread)};
+
+    if (unread.len > 0)
+        client_take(client, unread);
+    else
+        client_read(client);
 }
 
 static void client_ready(void *owner, unsigned events)
@@ -237,7 +285,8 @@ static void client_ready(void *owner, unsigned events)
 
     if (events & TRANSPORT_WRITABLE)
         client_output_unblock(client);
-    if (events & TRANSPORT_READABLE && client->state != CLIENT_GONE)
+    if (events & TRANSPORT_READABLE && client->state != CLIENT_GONE &&
+        slice_enter(&client->user->slice, client->server->turn, &client->its_turn))
         client_read(client);
 }
 
@@ -269,6 +318,8 @@ static int client_new(struct server *server, const struct client_peer *peer,
     list_init(&client->requests);
     client_output_init(client);
     wsp_wire_reader_init(&client->reader);
+    wsp_buffer_init(&client->unread, MAX_READ_PER_TURN);
+    slice_waiter_init(&client->its_turn, client_go_on, client);
     task_init(&client->burial, client_bury, client);
     r = timer_init(&client->deadline, server->clock, deadline_fire, client);
     if (r == 0)

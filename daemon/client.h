@@ -44,7 +44,9 @@ struct client {
     struct transport *transport;
     enum client_state state;
     struct wsp_wire_reader reader;
-    struct timer deadline; /* of GREETING and of PARTING */
+    struct wsp_buffer unread;     /* the reader's window, when it is not in the scratch */
+    struct slice_waiter its_turn; /* to read, or to go on with what was read */
+    struct timer deadline;        /* of GREETING and of PARTING */
     struct task burial;
     uint64_t created_ms;
     /* its channels */

@@ -192,7 +192,8 @@ static int output_write(struct client *client, struct output *output)
     int r;
 
     for (int i = 0; i < MAX_PIECES_PER_WRITE && client->n_requests > 0 &&
-                    wsp_buffer_len(&o->lane) < LANE_LOW_LEN;
+                    wsp_buffer_len(&o->lane) < LANE_LOW_LEN &&
+                    !slice_is_spent(&client->user->slice, client->server->turn);
          i++) {
         r = control_answer(client);
         if (r < 0)

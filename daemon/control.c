@@ -141,13 +141,21 @@ static bool may_see(const struct client *client, const struct listing *listing, 
             has_right(client, listing->target(node), ACCESS_MONITOR | ACCESS_CONTROL));
 }
 
+static void spend(const struct client *client, uint64_t work)
+{
+    slice_spend(&client->user->slice, client->server->turn, work);
+}
+
 /* Goes behind what the last piece showed. */
-static struct list *listing_resume(struct list *head, const struct listing *listing, uint64_t next)
+static struct list *listing_resume(const struct client *client, struct list *head,
+                                   const struct listing *listing, uint64_t next)
 {
     struct list *node = head->next;
+    uint64_t n_passed = 0;
 
-    while (node != head && listing->number(node) < next)
-        node = node->next;
+    for (; node != head && listing->number(node) < next; node = node->next)
+        n_passed++;
+    spend(client, n_passed * WORK_PER_PASSED);
     return node;
 }
 
@@ -155,7 +163,7 @@ static int answer_list(struct request *request, const struct listing *listing)
 {
     struct server *server = request->client->server;
     struct list *head = listing->head(server);
-    struct list *node = listing_resume(head, listing, request->next);
+    struct list *node = listing_resume(request->client, head, listing, request->next);
     bool is_admin = client_is_admin(request->client);
     int r = 0;
 
@@ -267,7 +275,7 @@ static struct list *show_find(const struct client *client, const struct listing 
                               uint64_t number)
 {
     struct list *head = listing->head(client->server);
-    struct list *node = listing_resume(head, listing, number);
+    struct list *node = listing_resume(client, head, listing, number);
 
     return node != head && listing->number(node) == number && may_see(client, listing, node) ? node
                                                                                              : NULL;
@@ -497,6 +505,7 @@ int control_answer(struct client *client)
 
     if (!request->is_made && wsp_buffer_len(&request->text) == 0) {
         r = request->verb->answer(request);
+        spend(client, WORK_PER_PIECE + wsp_buffer_len(&request->text) * WORK_PER_MADE);
         request->is_begun = true;
         request->is_made = r == 0;
     }

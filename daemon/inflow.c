@@ -9,9 +9,11 @@
 #include <inttypes.h>
 
 #include "daemon/limits.h"
+#include "daemon/shares.h"
 #include "proto/local/errors.h"
 
-void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed)
+void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed,
+                 void (*go_on)(void *owner), void *owner)
 {
     struct wsp_ws_limits limits = {
         .max_message = share->target->max_message,
@@ -21,12 +23,14 @@ void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed)
     *inflow = (struct inflow){.share = share};
     wsp_ws_reader_init(&inflow->reader, WSP_ROLE_CLIENT, &limits);
     wsp_buffer_init(&inflow->tail, max_fed);
+    slice_waiter_init(&inflow->its_turn, go_on, owner);
 }
 
 void inflow_deinit(struct inflow *inflow)
 {
     wsp_ws_reader_deinit(&inflow->reader);
     wsp_buffer_deinit(&inflow->tail);
+    slice_waiter_leave(&inflow->its_turn);
 }
 
 void inflow_inflate(struct inflow *inflow, struct wsp_deflate_mode mode)
@@ -36,11 +40,24 @@ void inflow_inflate(struct inflow *inflow, struct wsp_deflate_mode mode)
 
 void inflow_allow(struct inflow *inflow, size_t len)
 {
+    inflow->allowed = len;
     wsp_ws_reader_allow(&inflow->reader, len);
+}
+
+static void inflow_spend(const struct inflow *inflow, uint64_t work)
+{
+    slice_spend(&inflow->share->owner->slice, inflow->share->shares->turn, work);
+}
+
+bool inflow_has_turn(struct inflow *inflow)
+{
+    return slice_enter(&inflow->share->owner->slice, inflow->share->shares->turn,
+                       &inflow->its_turn);
 }
 
 void inflow_feed(struct inflow *inflow, struct wsp_view bytes)
 {
+    inflow_spend(inflow, bytes.len);
     wsp_ws_reader_feed(&inflow->reader, bytes);
 }
 
@@ -48,6 +65,7 @@ int inflow_next(struct inflow *inflow, struct wsp_ws_event *ret_event)
 {
     int r = wsp_ws_reader_next(&inflow->reader, ret_event);
 
+    inflow_spend(inflow, WORK_PER_FRAME + inflow->share->n_channels * WORK_PER_HEARER);
     inflow->is_spent = r == WSP_WS_SPENT;
     return r;
 }
@@ -106,6 +124,9 @@ static int inflow_keep(struct inflow *inflow)
 int inflow_settle(struct inflow *inflow)
 {
     int r = inflow_keep(inflow);
+
+    inflow_spend(inflow, inflow->allowed - wsp_ws_reader_allowed(&inflow->reader));
+    inflow->allowed = wsp_ws_reader_allowed(&inflow->reader);
 
     reception_holds(inflow->share, wsp_ws_reader_held(&inflow->reader),
                     wsp_ws_reader_may_hold(&inflow->reader), inflow->tail.capacity);

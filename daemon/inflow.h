@@ -19,11 +19,14 @@ struct inflow {
     struct share *share;
     struct wsp_ws_reader reader;
     struct wsp_buffer tail; /* where the reader's window is, when it is not in the scratch */
-    bool is_spent;          /* the turn's unpacked bytes: more may come out without further input */
+    struct slice_waiter its_turn;
+    size_t allowed; /* to come out of compressed messages in this turn */
+    bool is_spent;  /* that: more may come out without further input */
 };
 
-/* Allocates nothing. max_fed: the most that is ever fed at once. */
-void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed);
+/* Allocates nothing. max_fed: the most that is ever fed at once. go_on: see inflow_has_turn. */
+void inflow_init(struct inflow *inflow, struct share *share, size_t max_fed,
+                 void (*go_on)(void *owner), void *owner);
 void inflow_deinit(struct inflow *inflow);
 
 /* Messages may come compressed from now on, before anything was fed. */
@@ -31,6 +34,10 @@ void inflow_inflate(struct inflow *inflow, struct wsp_deflate_mode mode);
 
 /* A new turn: so many bytes may come out of compressed messages. */
 void inflow_allow(struct inflow *inflow, size_t len);
+
+/* True: something may be read, or understood, now. False: the user whose upstream it is has had its slice of this turn;
+ * go_on is called in a later one. */
+bool inflow_has_turn(struct inflow *inflow);
 
 /* Lends bytes, until inflow_settle. Only when nothing waits. */
 void inflow_feed(struct inflow *inflow, struct wsp_view bytes);

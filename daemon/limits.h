@@ -15,6 +15,19 @@
  * others waiting. */
 #define MAX_READ_PER_TURN (256 * 1024)
 
+/* What is done for one user in one turn (daemon/slice), in bytes that are only read and copied: some milliseconds. Who
+ * has a thousand connections that flood makes the others wait for no more than this. What has a price of its own is
+ * worth so many bytes: a frame of a client, or an event of a server, for each channel that hears of it; opening a
+ * channel, which ends in a socket and some timers; making a piece of a reply to control, each byte of it, and each
+ * object that is passed over to find where it begins. */
+#define MAX_WORK_PER_TURN (4 * 1024 * 1024)
+#define WORK_PER_FRAME    256
+#define WORK_PER_HEARER   64
+#define WORK_PER_OPEN     (64 * 1024)
+#define WORK_PER_PIECE    (16 * 1024)
+#define WORK_PER_MADE     16
+#define WORK_PER_PASSED   16
+
 /* --- the listener --- */
 
 /* Connections that wait to be accepted: a crowd that comes at once, as after a start of the

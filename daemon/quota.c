@@ -67,6 +67,7 @@ int quota_user_ref(struct quota *quota, uid_t uid, struct user **ret_user)
     for (int i = 0; i < QUOTA_N_RESOURCES; i++)
         list_init(&user->lines[i].waiting);
     list_init(&user->keepers);
+    slice_init(&user->slice);
     if (tsearch(user, &quota->users, compare_users) == NULL) {
         free(user);
         return -ENOMEM;
@@ -88,6 +89,7 @@ struct user *user_unref(struct user *user)
     for (int i = 0; i < QUOTA_N_RESOURCES; i++)
         assert(list_is_empty(&user->lines[i].waiting));
     assert(list_is_empty(&user->keepers));
+    slice_deinit(&user->slice);
     tdelete(user, &user->quota->users, compare_users);
     free(user);
     return NULL;

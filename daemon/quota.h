@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "daemon/list.h"
+#include "daemon/slice.h"
 
 /* name, default limit per uid, what it counts */
 #define QUOTA_RESOURCES(R)                                                                       \
@@ -68,6 +69,7 @@ struct user {
     uint64_t used[QUOTA_N_RESOURCES];
     struct line lines[QUOTA_N_RESOURCES];
     struct list keepers; /* struct keeper, the one first that has been there longest */
+    struct slice slice;
 };
 
 /* Something that holds QUEUED_BYTES for which nobody waits. It is among its user's keepers as long as it does. */

@@ -24,6 +24,7 @@ void turn_init(struct turn *turn)
 {
     for (int phase = 0; phase < TURN_N_PHASES; phase++)
         list_init(&turn->phases[phase]);
+    turn->number = 0;
 }
 
 void turn_schedule(struct turn *turn, enum turn_phase phase, struct task *task)
@@ -75,4 +76,5 @@ void turn_end(struct turn *turn)
 
     while ((tasks = earliest(turn)) != NULL)
         run_first(tasks);
+    turn->number++;
 }

@@ -13,6 +13,7 @@
 #define WSPLEX_DAEMON_TURN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/list.h"
 
@@ -35,6 +36,7 @@ struct task {
 
 struct turn {
     struct list phases[TURN_N_PHASES];
+    uint64_t number; /* of the turns that have ended */
 };
 
 void task_init(struct task *task, void (*run)(void *owner), void *owner);

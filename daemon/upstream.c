@@ -420,7 +420,19 @@ static void upstream_ready(void *owner, unsigned events)
         u->is_write_blocked = false;
         upstream_schedule_write(u);
     }
-    if (events & TRANSPORT_READABLE && upstream_is_reading(u))
+    if (events & TRANSPORT_READABLE && upstream_is_reading(u) && inflow_has_turn(&u->inflow))
+        upstream_read(u);
+}
+
+static void upstream_go_on(void *owner)
+{
+    struct upstream *u = owner;
+
+    if (u->transport == NULL || (u->is_paused && !u->is_deaf))
+        return;
+    if (inflow_has_waiting(&u->inflow))
+        upstream_understand(u);
+    else if (upstream_is_reading(u))
         upstream_read(u);
 }
 
@@ -428,10 +440,8 @@ static void upstream_next(void *owner)
 {
     struct upstream *u = owner;
 
-    if (inflow_has_waiting(&u->inflow) && !u->is_paused)
-        upstream_understand(u);
-    else if (u->is_write_failed && upstream_is_reading(u))
-        upstream_read(u);
+    if ((inflow_has_waiting(&u->inflow) || u->is_write_failed) && inflow_has_turn(&u->inflow))
+        upstream_go_on(u);
     if (u->has_more_to_write)
         upstream_schedule_write(u);
 }
@@ -500,7 +510,7 @@ static int upstream_ops_start(void *context, struct share *share, struct upstrea
     u->context = context;
     u->share = share;
     u->state = DIALING;
-    inflow_init(&u->inflow, share, u->context->scratch_len);
+    inflow_init(&u->inflow, share, u->context->scratch_len, upstream_go_on, u);
     outflow_init(&u->outflow, u->context->random);
     task_init(&u->write, upstream_write, u);
     task_init(&u->next, upstream_next, u);

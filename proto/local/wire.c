@@ -47,7 +47,6 @@ void wsp_wire_reader_deinit(struct wsp_wire_reader *reader)
 
 void wsp_wire_reader_feed(struct wsp_wire_reader *reader, struct wsp_view window)
 {
-    assert(reader->window.len == 0);
     reader->window = window;
 }
 

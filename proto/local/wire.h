@@ -67,7 +67,10 @@ void wsp_wire_reader_init(struct wsp_wire_reader *reader);
 /* Gives back what the reader holds; NULL is allowed, and so is a second call. */
 void wsp_wire_reader_deinit(struct wsp_wire_reader *reader);
 
-/* Lends the reader the next bytes of the stream, by the rules of proto/pull.h. */
+/*
+ * Lends the reader the next bytes of the stream, by the rules of proto/pull.h, in place of what is
+ * left of the window before (see wsp_wire_reader_rest()).
+ */
 void wsp_wire_reader_feed(struct wsp_wire_reader *reader, struct wsp_view window);
 
 /*
@@ -84,6 +87,15 @@ void wsp_wire_reader_feed(struct wsp_wire_reader *reader, struct wsp_view window
  * is done with.
  */
 int wsp_wire_reader_next(struct wsp_wire_reader *reader, struct wsp_wire_frame *ret_frame);
+
+/*
+ * What of the window is not used up. A caller that stops early and must give the window's memory
+ * away copies this and feeds the copy when it comes back.
+ */
+static inline struct wsp_view wsp_wire_reader_rest(const struct wsp_wire_reader *reader)
+{
+    return reader->window;
+}
 
 /* Whether the magic has come: who accepts connections says nothing before. */
 bool wsp_wire_reader_has_magic(const struct wsp_wire_reader *reader);

@@ -101,6 +101,12 @@ void wsp_ws_reader_inflate(struct wsp_ws_reader *reader, struct wsp_deflate_mode
  */
 void wsp_ws_reader_allow(struct wsp_ws_reader *reader, size_t len);
 
+/* Of these, so many are left. */
+static inline size_t wsp_ws_reader_allowed(const struct wsp_ws_reader *reader)
+{
+    return reader->allowance;
+}
+
 /* Lends window, in place of what is left of the one before (see wsp_ws_reader_rest()). */
 void wsp_ws_reader_feed(struct wsp_ws_reader *reader, struct wsp_view window);
 

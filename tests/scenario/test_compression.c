@@ -244,6 +244,47 @@ START_TEST(unpacking_waits_for_its_turn)
 }
 END_TEST
 
+/* What others of the same user have brought in this turn leaves nothing of it; and what comes out counts for the next. */
+START_TEST(what_is_unpacked_is_of_the_users_slice)
+{
+    enum { LEN = 100 * 1000 };
+    struct slice *slice;
+
+    a_is_open_with("permessage-deflate");
+    slice = &stage_user(&stage, STAGE_UID)->slice;
+    server_sends_packed(LEN);
+    slice_spend(slice, &stage.turn, MAX_WORK_PER_TURN);
+    stage_turn(&stage);
+    ck_assert_uint_eq(a.n_heard, 0);
+    ck_assert_uint_gt(wsp_buffer_len(&server.to_daemon), 0);
+    stage_turn(&stage);
+    ck_assert_uint_eq(a.n_heard, 1);
+    ck_assert_uint_ge(slice->work, LEN);
+    ck_assert_uint_lt(slice->work, 2 * LEN);
+}
+END_TEST
+
+/* The same for what waits since an earlier turn. */
+START_TEST(what_waits_is_of_the_users_slice)
+{
+    enum { LEN = 3 * MAX_UNPACKED_PER_TURN };
+    struct slice *slice;
+
+    a_is_open_with("permessage-deflate");
+    slice = &stage_user(&stage, STAGE_UID)->slice;
+    server_sends_packed(LEN);
+    stage_turn(&stage);
+    ck_assert_uint_eq(wsp_buffer_len(&server.to_daemon), 0);
+    for (int i = 0; i < 10; i++) {
+        slice_spend(slice, &stage.turn, MAX_WORK_PER_TURN);
+        stage_turn(&stage);
+    }
+    ck_assert_uint_eq(a.n_heard, 0);
+    server_run(&server);
+    ck_assert_uint_eq(a.n_heard, 1);
+}
+END_TEST
+
 START_TEST(a_bomb_ends_at_the_limit)
 {
     a_is_open_with("permessage-deflate");
@@ -407,6 +448,8 @@ Suite *unit_suite(void)
     tcase_add_test(in, what_is_reserved_is_what_it_can_come_to);
     tcase_add_test(in, a_first_fragment_reserves_the_most);
     tcase_add_test(in, unpacking_waits_for_its_turn);
+    tcase_add_test(in, what_is_unpacked_is_of_the_users_slice);
+    tcase_add_test(in, what_waits_is_of_the_users_slice);
     tcase_add_test(in, a_bomb_ends_at_the_limit);
     tcase_add_test(out, messages_leave_packed_and_count_in_full);
     tcase_add_loop_test(out, messages_leave_as_they_are, 0, 2);
