@@ -7,11 +7,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "ctl/text.h"
+
+/* It may quote the daemon, a server or a file. */
 __attribute__((format(printf, 1, 0))) static void say(const char *format, va_list arguments)
 {
+    char *text;
+    int len = vasprintf(&text, format, arguments);
     fputs("wsplexctl: ", stderr);
-    vfprintf(stderr, format, arguments);
+    if (len >= 0) {
+        text_print_visible(stderr, text, (size_t)len);
+        free(text);
+    }
     fputc('\n', stderr);
 }
 

@@ -311,6 +311,14 @@ static void print_objects(const json_t *array, int indent, enum kind kind)
     }
 }
 
+/* The first len bytes of a member's name, as people write it. */
+static void print_name(const char *member, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        text_print_visible(stdout, member[i] == '_' ? " " : member + i, 1);
+    putchar(':');
+}
+
 static void print_object(const json_t *object, int indent, enum kind kind)
 {
     const char *member;
@@ -324,9 +332,7 @@ static void print_object(const json_t *object, int indent, enum kind kind)
     json_object_foreach ((json_t *)object, member, value) {
         enum kind own = kind_of(object, member, kind, &len);
         printf("%*s", indent, "");
-        for (size_t i = 0; i < len; i++)
-            putchar(member[i] == '_' ? ' ' : member[i]);
-        putchar(':');
+        print_name(member, len);
         if (json_is_object(value)) {
             putchar('\n');
             print_object(value, indent + INDENT, own);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "ctl/ctl.h"
+#include "ctl/text.h"
 
 int ctl_metrics(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
 {
@@ -20,7 +21,7 @@ int ctl_metrics(struct ctl *ctl, const struct verb *verb, int argc, char **argv)
         return status;
     const char *text = json_string_value(json_object_get(reply, "openmetrics"));
     if (text)
-        fputs(text, stdout);
+        text_print_json(stdout, text); /* of a daemon that is one, as it is */
     else
         status = ctl_fail("%s: the daemon's reply has no text", verb->name);
     json_decref(reply);

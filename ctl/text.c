@@ -27,21 +27,33 @@ static bool is_harmful(unsigned character)
     return false;
 }
 
-/* The character at the start; *ret_len of its bytes. Only of those lengths that harmful ones have is a
- * longer one than a byte told; any other byte stands for itself, and above 0x7f for nothing harmful. */
+static bool is_continued(const unsigned char *bytes, size_t len)
+{
+    for (size_t i = 1; i < len; i++)
+        if ((bytes[i] & 0xc0) != 0x80)
+            return false;
+    return true;
+}
+
+/* The character at the start; *ret_len of its bytes. A byte that is part of none stands for itself: a terminal that
+ * is not set to UTF-8 obeys those of C1. */
 static unsigned character_at(const unsigned char *bytes, size_t len, size_t *ret_len)
 {
     *ret_len = 1;
-    if (len >= 2 && (bytes[0] & 0xe0) == 0xc0 && (bytes[1] & 0xc0) == 0x80) {
+    if (len >= 2 && (bytes[0] & 0xe0) == 0xc0 && is_continued(bytes, 2)) {
         *ret_len = 2;
         return (bytes[0] & 0x1fu) << 6 | (bytes[1] & 0x3fu);
     }
-    if (len >= 3 && (bytes[0] & 0xf0) == 0xe0 && (bytes[1] & 0xc0) == 0x80 &&
-        (bytes[2] & 0xc0) == 0x80) {
+    if (len >= 3 && (bytes[0] & 0xf0) == 0xe0 && is_continued(bytes, 3)) {
         *ret_len = 3;
         return (bytes[0] & 0x0fu) << 12 | (bytes[1] & 0x3fu) << 6 | (bytes[2] & 0x3fu);
     }
-    return bytes[0] < 0x80 ? bytes[0] : 0x100;
+    if (len >= 4 && (bytes[0] & 0xf8) == 0xf0 && is_continued(bytes, 4)) {
+        *ret_len = 4;
+        return (bytes[0] & 0x07u) << 18 | (bytes[1] & 0x3fu) << 12 | (bytes[2] & 0x3fu) << 6 |
+               (bytes[3] & 0x3fu);
+    }
+    return bytes[0];
 }
 
 void text_print_visible(FILE *to, const char *data, size_t len)
@@ -53,7 +65,7 @@ void text_print_visible(FILE *to, const char *data, size_t len)
         if (!is_harmful(character))
             fwrite(bytes + i, 1, n, to);
         else
-            fprintf(to, character < 0x80 ? "\\x%02x" : "\\u%04x", character);
+            fprintf(to, n == 1 ? "\\x%02x" : "\\u%04x", character);
     }
 }
 

@@ -8,11 +8,15 @@ import random
 import re
 import struct
 import subprocess
+import tempfile
+import types
 
 import pytest
+from fake_daemon import FakeDaemon
 from process import DEADLINE, Process, built, wait_until
 from servers import BINARY, CLOSE, TEXT, RawServer, frame, new_path
 from wsplex_client import Opened
+from wsplex_protocol import Type
 
 MIB = 1 << 20
 
@@ -427,6 +431,61 @@ def test_hostile_message_on_a_terminal(daemon):
     assert status == 0
     assert is_harmless(written), written
     assert rb"\x1b[31mred" in written and b"closed with 4000: " in written
+
+
+def test_bytes_on_a_terminal(daemon):
+    """A terminal that is not set to UTF-8 obeys single bytes; what is whole stays as it is."""
+    whole = "\u00e9\u20ac\U0001f61b".encode()
+
+    def script(peer):
+        peer.upgrade()
+        peer.raw(frame(BINARY, b"\x9b2J " + whole + b" \xe2\x9b \xf0\x9f\x9b"))
+        peer.raw(frame(CLOSE, struct.pack(">H", 1000)))
+        assert peer.read_close() == 1000
+
+    with RawServer(script) as raw:
+        written, _ = on_terminal(daemon, "connect", "--no-input", raw.url)
+    assert rb"\x9b2J " + whole + b" \xe2" + rb"\x9b" + b" \xf0" + rb"\x9f\x9b" in written
+
+
+def lie(verb, text, status=0):
+    """What wsplexctl shows of a daemon that answers a verb so."""
+
+    def script(peer):
+        peer.greet()
+        request = peer.expect(Type.REQUEST)
+        assert request.verb == verb
+        peer.send(Type.REPLY, id=request.id, status=status, json=text.encode())
+        peer.read()
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "socket")
+        with FakeDaemon(path, script, timeout=DEADLINE):
+            return on_terminal(types.SimpleNamespace(socket=path), verb)[0]
+
+
+@pytest.mark.parametrize("verb", ["status", "metrics", "channels"])
+def test_a_daemon_that_lies_to_a_terminal(verb):
+    hostile = json.dumps(HOSTILE)
+    row = "{%s: %s, \"url\": %s, \"openmetrics\": %s}" % ((hostile,) * 4)
+    written = lie(verb, f"[{row}]" if verb == "channels" else row)
+    assert b"31mred" in written and is_harmless(written), written
+    written = lie(verb, f'{{"error": {hostile}}}', status=3)
+    assert b"31mred" in written and is_harmless(written), written
+    written = lie(verb, HOSTILE)
+    assert b"not JSON" in written and is_harmless(written), written
+
+
+def test_the_last_word_of_a_daemon_on_a_terminal(tmp_path):
+    def script(peer):
+        peer.greet()
+        peer.expect(Type.REQUEST)
+        peer.send(Type.ERROR, code=9, text=HOSTILE)
+
+    path = os.path.join(tmp_path, "socket")
+    with FakeDaemon(path, script, timeout=DEADLINE):
+        written, status = on_terminal(types.SimpleNamespace(socket=path), "status")
+    assert status == 1 and b"31mred" in written and is_harmless(written), written
 
 
 def test_hostile_answer_on_a_terminal(daemon):
