@@ -24,11 +24,14 @@ def alone(folder):
 
 # --- SIGTERM ---
 
+# Where servers answer the Close, however long they have to read before.
+PATIENT = "stop-timeout = 5min"
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop(make_daemon, make_program, server, number):
     """Private, shared and connecting WebSockets, of two programs: servers see 1001, and programs close events."""
-    daemon = make_daemon()
+    daemon = make_daemon(PATIENT)
     private, common = new_path(), new_path()
     programs = [make_program(daemon) for _ in range(2)]
     with RawServer(lambda peer: raw.over.wait()) as raw:
@@ -58,7 +61,7 @@ def test_told_to_stop(make_daemon, make_program, server, number):
 
 
 def test_messages_are_whole_and_in_order_until_the_stop(make_daemon, make_program, one_server):
-    daemon = make_daemon()
+    daemon = make_daemon(PATIENT)
     program, path = make_program(daemon), new_path()
     program.open("a", one_server.url(path))
     program.event("open")
@@ -119,7 +122,7 @@ def test_told_twice(make_daemon, make_program):
 
 def test_a_stopped_program_does_not_hold_the_daemon(make_daemon, one_server):
     """It reads nothing, with megabytes for it in the daemon."""
-    daemon, path = make_daemon(), new_path()
+    daemon, path = make_daemon(PATIENT), new_path()
     with Program(daemon.socket) as program:
         program.open("a", one_server.url(path))
         program.event("open")
