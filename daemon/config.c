@@ -7,6 +7,7 @@
 #include "daemon/config.h"
 
 #include <confuse.h>
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <libgen.h>
@@ -17,19 +18,18 @@
 #include <unistd.h>
 
 #include "daemon/config_problem.h"
+#include "daemon/config_text.h"
 #include "daemon/credential_places.h"
 #include "daemon/destination.h"
 #include "daemon/idna.h"
 #include "daemon/network.h"
-#include "daemon/reconnect_options.h"
-#include "daemon/sending_options.h"
-#include "daemon/tls_options.h"
+#include "daemon/option_rules.h"
 #include "proto/rules.h"
+#include "proto/utf8.h"
 
 enum {
-    /* Ten thousand endpoints; and what is no configuration is not read into memory. */
-    MAX_FILE_LEN = 4 << 20,
-    PIECE_LEN = 16 * 1024,
+    /* Of one file; by then it is another kind of file. */
+    MAX_PROBLEMS = 20,
 };
 
 /* libconfuse hands its callbacks the section and nothing of ours, so what they work on stands here while a file is
@@ -38,15 +38,29 @@ static struct parse {
     struct config_reporter *reporter;
     struct config *config;
     const char *file;
+    const char *text; /* of it */
     cfg_t *root;
+    const char *key;          /* that was read last */
     const cfg_t *section;     /* the endpoint that is being read */
     struct endpoint endpoint; /* what has been read of it */
     int n_problems;
-    int error; /* -ENOMEM */
+    int n_problems_before; /* the endpoint, */
+    int max_problems;      /* and when this file is left alone */
+    int error;             /* -ENOMEM */
 } * parse;
 
 static void report(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* It goes to terminals and logs, and may quote anything. */
+static void text_tame(char *text)
+{
+    bool is_utf8 = wsp_utf8_is_valid(text, strlen(text));
+
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f || (!is_utf8 && *text & 0x80))
+            *text = '?';
+}
 
 static void report(const char *file, int line, const char *format, ...)
 {
@@ -56,8 +70,27 @@ static void report(const char *file, int line, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    text_tame(text);
     parse->n_problems++;
     parse->reporter->report(parse->reporter, file, line, text);
+}
+
+/* A list without items has no value that libconfuse would tell of with its line. It is given all the same. */
+static void empty_lists_take(const cfg_t *cfg, size_t n_options, uint64_t *given)
+{
+    for (size_t i = 0; i < n_options; i++) {
+        const cfg_opt_t *opt = &cfg->opts[i];
+
+        if ((opt->flags & CFGF_LIST) == 0 || (opt->flags & CFGF_MODIFIED) == 0 || opt->nvalues > 0)
+            continue;
+        *given |= UINT64_C(1) << i;
+        if (cfg == parse->root)
+            parse->config->daemon_places[i] = (struct config_place){
+                parse->file, config_text_empty_list(parse->text, opt->name, 1)};
+        else
+            parse->endpoint.lines[i] =
+                config_text_empty_list(parse->text, opt->name, parse->endpoint.line);
+    }
 }
 
 /* ---- endpoints ---- */
@@ -65,7 +98,6 @@ static void report(const char *file, int line, const char *format, ...)
 static void endpoint_deinit(struct endpoint *endpoint)
 {
     free(endpoint->name);
-    free(endpoint->file);
     wsp_url_deinit(&endpoint->url);
     options_deinit(endpoint_options_table(), &endpoint->options);
     destination_unref(endpoint->destination);
@@ -73,28 +105,27 @@ static void endpoint_deinit(struct endpoint *endpoint)
     memset(endpoint, 0, sizeof(*endpoint));
 }
 
-/* The section that is being read is a new one. 0, -ENOMEM, or 1 when its name is none. */
-static int endpoint_begin(cfg_t *section)
+/* The section that is being read is a new one. While it is, its parent stays at the line on which it opens. 0, -ENOMEM. */
+static int endpoint_begin(const cfg_t *section)
 {
-    const char *name = cfg_title(section);
+    const char *name = section->title;
     struct endpoint *endpoint = &parse->endpoint;
 
     endpoint_deinit(endpoint);
     options_init(endpoint_options_table(), &endpoint->options);
     parse->section = section;
-    endpoint->line = section->line;
+    parse->n_problems_before = parse->n_problems;
+    endpoint->line = parse->root->line;
+    endpoint->file = parse->file;
     endpoint->name = strdup(name ? name : "");
-    endpoint->file = strdup(parse->file);
-    if (!endpoint->name || !endpoint->file)
+    if (!endpoint->name)
         return -ENOMEM;
-    if (!wsp_endpoint_name_is_valid(endpoint->name, strlen(endpoint->name))) {
+    if (!wsp_endpoint_name_is_valid(endpoint->name, strlen(endpoint->name)))
         report(
-            parse->file, section->line,
+            parse->file, endpoint->line,
             "endpoint: \"%.64s\" is not a name; use at most %d letters, digits, dots, _ and -, and "
             "begin with a letter or a digit",
             endpoint->name, WSP_MAX_ENDPOINT_NAME);
-        return 1;
-    }
     return 0;
 }
 
@@ -135,37 +166,40 @@ static int endpoint_compile(struct endpoint *endpoint)
     return destination_new(&options->allow, &options->deny, NULL, &endpoint->destination);
 }
 
-/* The section has ended: what was read of it becomes one of the configuration's endpoints. */
-static int endpoint_end(cfg_t *root, cfg_t *section)
+/* What the options say together, each problem with the line of its option. */
+static void endpoint_judge(const struct endpoint *endpoint)
+{
+    const struct option_table *table = endpoint_options_table();
+    const struct option_subject subject = {
+        .options = &endpoint->options,
+        .name = endpoint->name,
+        .url = &endpoint->url,
+        .access = &endpoint->access,
+        .destination = endpoint->destination,
+    };
+
+    for (unsigned i = 0; i < ENDPOINT_N_OPTIONS; i++) {
+        const char *flaw = option_is_given(endpoint->options.given, i)
+                               ? endpoint_rules_flaw(&subject, (enum endpoint_option_row)i)
+                               : NULL;
+
+        if (flaw)
+            report(endpoint->file, endpoint->lines[i], "endpoint \"%s\": %s: %s", endpoint->name,
+                   table->rows[i].name, flaw);
+    }
+}
+
+/* It is whole, and becomes one of the configuration's. 0, -ENOMEM. */
+static int endpoint_add(struct endpoint *endpoint)
 {
     struct config *config = parse->config;
-    const struct endpoint *other;
-    char problem[OPTION_TEXT_LEN];
-    int r = parse->section == section ? 0 : endpoint_begin(section);
+    const struct endpoint *other = config_find_endpoint(config, wsp_view_of_string(endpoint->name));
 
-    if (r != 0)
-        return r;
-    parse->section = NULL;
-    if (!option_is_given(parse->endpoint.options.given, ENDPOINT_OPTION_url)) {
-        report(parse->file, root->line,
-               "endpoint \"%s\": url is missing; write url = \"wss://...\"", parse->endpoint.name);
-        return 1;
-    }
-    if (tls_options_check(&parse->endpoint.options, parse->endpoint.name, problem) != 0 ||
-        sending_options_check(&parse->endpoint.options, problem) != 0 ||
-        reconnect_options_check(&parse->endpoint.options, problem) != 0) {
-        report(parse->file, root->line, "endpoint \"%s\": %s", parse->endpoint.name, problem);
-        return 1;
-    }
-    other = config_find_endpoint(config, wsp_view_of_string(parse->endpoint.name));
     if (other) {
-        report(parse->file, root->line, "endpoint \"%s\" stands in %s, line %d, already",
+        report(parse->file, endpoint->line, "endpoint \"%s\" stands in %s, line %d, already",
                other->name, other->file, other->line);
-        return 1;
+        return 0;
     }
-    r = endpoint_compile(&parse->endpoint);
-    if (r < 0)
-        return r;
 
     struct endpoint *grown =
         reallocarray(config->endpoints, config->n_endpoints + 1, sizeof(*grown));
@@ -173,10 +207,29 @@ static int endpoint_end(cfg_t *root, cfg_t *section)
     if (!grown)
         return -ENOMEM;
     config->endpoints = grown;
-    grown[config->n_endpoints++] = parse->endpoint;
-    memset(&parse->endpoint, 0, sizeof(parse->endpoint));
+    grown[config->n_endpoints++] = *endpoint;
+    memset(endpoint, 0, sizeof(*endpoint));
     qsort(grown, config->n_endpoints, sizeof(*grown), endpoint_compare);
     return 0;
+}
+
+/* The section has ended. What follows from a value that is wrong is not told. 0, -ENOMEM. */
+static int endpoint_end(const cfg_t *section)
+{
+    struct endpoint *endpoint = &parse->endpoint;
+    int r = parse->section == section ? 0 : endpoint_begin(section);
+
+    parse->section = NULL;
+    empty_lists_take(section, ENDPOINT_N_OPTIONS, &endpoint->options.given);
+    if (r == 0 && endpoint->lines[ENDPOINT_OPTION_url] == 0)
+        report(parse->file, endpoint->line,
+               "endpoint \"%s\": url is missing; write url = \"wss://...\"", endpoint->name);
+    if (r == 0 && parse->n_problems == parse->n_problems_before) {
+        r = endpoint_compile(endpoint);
+        if (r == 0)
+            endpoint_judge(endpoint);
+    }
+    return r == 0 ? endpoint_add(endpoint) : r;
 }
 
 const struct endpoint *config_find_endpoint(const struct config *config, struct wsp_view name)
@@ -199,8 +252,73 @@ __attribute__((format(printf, 2, 0))) static void confuse_error(cfg_t *cfg, cons
     char theirs[OPTION_TEXT_LEN], problem[OPTION_TEXT_LEN];
 
     vsnprintf(theirs, sizeof(theirs), format, arguments);
-    config_problem(theirs, cfg == parse->root, problem);
+    config_problem(theirs, cfg == parse->root, parse->key, problem);
     report(parse->file, cfg->line, "%s", problem);
+}
+
+/* 0: libconfuse goes on, so that everything that is wrong is told at once. */
+static int confuse_result(int r)
+{
+    if (r < 0)
+        parse->error = r;
+    return r < 0 || parse->n_problems >= parse->max_problems ? -1 : 0;
+}
+
+/* Where the option stands for the first time. 0; 1: it stood there already, which has been reported. */
+static int place_take(cfg_t *cfg, const cfg_opt_t *opt, unsigned row)
+{
+    struct config_place *place = &parse->config->daemon_places[row];
+    int *line = cfg == parse->root ? &place->line : &parse->endpoint.lines[row];
+
+    if (*line == 0) {
+        *line = cfg->line;
+        if (cfg == parse->root)
+            place->file = parse->file;
+        return 0;
+    }
+    if (opt->nvalues > 1)
+        return 0; /* one more item */
+    if (cfg == parse->root && place->file != parse->file)
+        report(parse->file, cfg->line, "%s: this key stands in %s, line %d, already", opt->name,
+               place->file, *line);
+    else
+        report(parse->file, cfg->line, "%s: this key stands here twice; the first time in line %d",
+               opt->name, *line);
+    return 1;
+}
+
+/* What a word processor has made of ours, in UTF-8. */
+static bool has_foreign_quotes(const char *text)
+{
+    static const char *const quotes[] = {"\u201c", "\u201d", "\u201e", "\u2018", "\u2019"};
+
+    for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
+        if (strncmp(text, quotes[i], strlen(quotes[i])) == 0)
+            return true;
+    return false;
+}
+
+static int value_take(cfg_t *cfg, const struct option_row *row, const char *text)
+{
+    bool is_root = cfg == parse->root;
+    const struct option_table *table = is_root ? daemon_options_table() : endpoint_options_table();
+    void *values = is_root ? (void *)&parse->config->daemon : &parse->endpoint.options;
+    char problem[OPTION_TEXT_LEN];
+    int r;
+
+    if (has_foreign_quotes(text)) {
+        report(parse->file, cfg->line, "%s: these are no quotation marks here; write \" or '",
+               row->name);
+        return 1;
+    }
+    r = option_set(table, row, wsp_view_of_string(text), values, problem);
+    if (r == 0)
+        r = credential_places_judge(row, wsp_view_of_string(text), NULL, problem);
+    if (r > 0)
+        report(parse->file, cfg->line, "%s", problem);
+    if (r == 0 && !is_root && row == &table->rows[ENDPOINT_OPTION_url])
+        r = endpoint_parse_url(cfg, text);
+    return r;
 }
 
 /* A value has been read: every one comes here, those of lists one by one. */
@@ -209,38 +327,21 @@ static int confuse_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *res
     bool is_root = cfg == parse->root;
     const struct option_table *table = is_root ? daemon_options_table() : endpoint_options_table();
     const struct option_row *row = option_find(table, wsp_view_of_string(opt->name));
-    char problem[OPTION_TEXT_LEN];
     int r = is_root || parse->section == cfg ? 0 : endpoint_begin(cfg);
 
-    if (r == 0) {
-        void *values = is_root ? (void *)&parse->config->daemon : &parse->endpoint.options;
-
-        if (option_is_given(*(uint64_t *)values, (unsigned)(row - table->rows)) &&
-            opt->nvalues == 1) {
-            report(parse->file, cfg->line, "%s: this key stands here twice", row->name);
-            return -1;
-        }
-        r = option_set(table, row, wsp_view_of_string(text), values, problem);
-        if (r == 0)
-            r = credential_places_judge(row, wsp_view_of_string(text), NULL, problem);
-        if (r > 0)
-            report(parse->file, cfg->line, "%s", problem);
-    }
-    if (r == 0 && !is_root && row == &table->rows[ENDPOINT_OPTION_url])
-        r = endpoint_parse_url(cfg, text);
-    if (r < 0)
-        parse->error = r;
+    parse->key = row->name;
+    if (r == 0)
+        r = place_take(cfg, opt, (unsigned)(row - table->rows));
+    if (r == 0)
+        r = value_take(cfg, row, text);
     *(const char **)result = text;
-    return r == 0 ? 0 : -1;
+    return confuse_result(r);
 }
 
 static int confuse_section(cfg_t *cfg, cfg_opt_t *opt)
 {
-    int r = endpoint_end(cfg, cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1));
-
-    if (r < 0)
-        parse->error = r;
-    return r == 0 ? 0 : -1;
+    (void)cfg;
+    return confuse_result(endpoint_end(cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1)));
 }
 
 static void confuse_options(const struct option_table *table, cfg_opt_t *ret_options)
@@ -259,105 +360,15 @@ static void confuse_options(const struct option_table *table, cfg_opt_t *ret_opt
 
 /* ---- files ---- */
 
-/* The whole file as a string. 0; a negative errno; EINVAL, positive: it is no text. */
-static int file_load(const char *file, char **ret_text)
+static void text_tell(struct config_text_reporter *reporter, int line, const char *problem)
 {
-    FILE *from = fopen(file, "re");
-    struct wsp_buffer text;
-    uint8_t *room;
-    size_t len;
-    int r = 0;
-
-    if (!from)
-        return -errno;
-    wsp_buffer_init(&text, MAX_FILE_LEN);
-    do {
-        r = wsp_buffer_reserve(&text, PIECE_LEN, &room);
-        if (r < 0)
-            break;
-        len = fread(room, 1, PIECE_LEN, from);
-        wsp_buffer_commit(&text, len);
-    } while (len > 0);
-    if (r == 0 && ferror(from))
-        r = errno != 0 ? -errno : -EIO;
-    fclose(from);
-    len = wsp_buffer_len(&text);
-    if (r == 0 && len > 0 && memchr(wsp_buffer_peek(&text), '\0', len))
-        r = EINVAL;
-    if (r == 0)
-        r = wsp_buffer_append_u8(&text, '\0');
-    if (r == 0)
-        *ret_text = strdup((const char *)wsp_buffer_peek(&text));
-    wsp_buffer_deinit(&text);
-    return r == 0 && !*ret_text ? -ENOMEM : r;
-}
-
-/* Of the quoted text that begins at text, with its quotes. */
-static size_t quoted_len(const char *text)
-{
-    const char *end = text + 1;
-
-    while (*end && *end != *text)
-        end += *end == '\\' && end[1] ? 2 : 1;
-    return (size_t)(end - text) + (*end ? 1 : 0);
-}
-
-static char *comment_end(char *text)
-{
-    char *end;
-
-    if (text[0] == '#' || text[1] == '/')
-        return text + strcspn(text, "\n");
-    end = strstr(text + 2, "*/");
-    return end ? end + 2 : text + strlen(text);
-}
-
-/* libconfuse 3.3 counts the lines of comments more than once, so it gets to see none. As in its own grammar, # begins
- * one everywhere, but // and the other kind only where a word could begin: a URL needs no quotes. */
-static void comments_blank(char *text)
-{
-    bool is_in_word = false;
-
-    while (*text) {
-        bool is_comment =
-            *text == '#' || (!is_in_word && *text == '/' && (text[1] == '/' || text[1] == '*'));
-
-        if (is_comment) {
-            for (char *end = comment_end(text); text < end; text++)
-                if (*text != '\n')
-                    *text = ' ';
-            is_in_word = false;
-        } else if (*text == '"' || *text == '\'') {
-            text += quoted_len(text);
-            is_in_word = false;
-        } else {
-            is_in_word = !strchr(" \t\r\n={}(),+", *text);
-            text++;
-        }
-    }
-}
-
-/* libconfuse takes the end of a file for the brace that would end an endpoint. */
-static void braces_check(const char *text)
-{
-    int depth = 0, line = 1, opening_line = 0;
-
-    while (*text) {
-        const char *end = text + (*text == '"' || *text == '\'' ? quoted_len(text) : 1);
-
-        if (*text == '{' && depth++ == 0)
-            opening_line = line;
-        else if (*text == '}' && depth > 0)
-            depth--;
-        for (; text < end; text++)
-            line += *text == '\n';
-    }
-    if (depth > 0)
-        report(parse->file, opening_line, "the brace { that opens here is never closed");
+    (void)reporter;
+    report(parse->file, line, "%s", problem);
 }
 
 static void text_parse(char *text)
 {
+    struct config_text_reporter reporter = {text_tell};
     cfg_opt_t endpoint_options[ENDPOINT_N_OPTIONS + 1] = {[ENDPOINT_N_OPTIONS] = CFG_END()};
     cfg_opt_t root_options[DAEMON_N_OPTIONS + 2] = {
         [DAEMON_N_OPTIONS] =
@@ -373,10 +384,12 @@ static void text_parse(char *text)
     }
     cfg_set_error_function(parse->root, confuse_error);
     cfg_set_validate_func(parse->root, "endpoint", confuse_section);
-    comments_blank(text);
-    braces_check(text);
+    parse->text = text;
+    parse->key = NULL;
     /* What is wrong has been reported. */
-    (void)cfg_parse_buf(parse->root, text);
+    if (config_text_prepare(text, &reporter))
+        (void)cfg_parse_buf(parse->root, text);
+    empty_lists_take(parse->root, DAEMON_N_OPTIONS, &parse->config->daemon.given);
     parse->section = NULL;
     endpoint_deinit(&parse->endpoint);
     cfg_free(parse->root);
@@ -385,21 +398,39 @@ static void text_parse(char *text)
 
 static void file_read(const char *file, bool is_required)
 {
+    struct strings *files = &parse->config->files;
     char *text = NULL;
-    int r = file_load(file, &text);
+    int r = strings_add(files, file, strlen(file));
 
-    parse->file = file;
+    if (r < 0) {
+        parse->error = r;
+        return;
+    }
+    r = config_text_load(file, &text);
+    parse->file = files->items[files->n_items - 1];
+    parse->max_problems = parse->n_problems + MAX_PROBLEMS;
     if (text)
         text_parse(text);
     else if (r == EINVAL)
-        report(file, 0, "is not a text: it holds a zero byte");
+        report(file, 0, "is not a text: it holds a zero byte; write it in UTF-8");
     else if (r == -ENOBUFS)
-        report(file, 0, "is longer than %d bytes", MAX_FILE_LEN);
+        report(file, 0, "is longer than %d bytes", MAX_CONFIG_TEXT);
     else if (r == -ENOMEM)
         parse->error = r;
     else if (is_required || r != -ENOENT)
         report(file, 0, "cannot be read: %s", strerror(-r));
     free(text);
+}
+
+/* Where it is not there, nothing is; where it is, nothing in it is passed over in silence. */
+static void directory_check(const char *path)
+{
+    DIR *directory = opendir(path);
+
+    if (directory)
+        closedir(directory);
+    else if (errno != ENOENT)
+        report(path, 0, "cannot be read: %s", strerror(errno));
 }
 
 /* conf.d/(*).conf beside file. glob sorts them. */
@@ -414,6 +445,9 @@ static void files_beside_read(const char *file)
         free(copy);
         return;
     }
+    *strrchr(pattern, '/') = '\0';
+    directory_check(pattern);
+    pattern[strlen(pattern)] = '/';
 
     int r = glob(pattern, 0, NULL, &found);
 
@@ -426,6 +460,23 @@ static void files_beside_read(const char *file)
     }
     free(pattern);
     free(copy);
+}
+
+/* What the daemon's options say together, whichever files they stand in. */
+static void daemon_judge(const struct config *config, bool is_machine)
+{
+    const struct option_table *table = daemon_options_table();
+
+    for (unsigned i = 0; i < DAEMON_N_OPTIONS; i++) {
+        const struct config_place *place = &config->daemon_places[i];
+        const char *flaw =
+            option_is_given(config->daemon.given, i)
+                ? daemon_rules_flaw(&config->daemon, is_machine, (enum daemon_option_row)i)
+                : NULL;
+
+        if (flaw)
+            report(place->file, place->line, "%s: %s", table->rows[i].name, flaw);
+    }
 }
 
 /* user_namespaces(7): what the kernel says of a uid or gid that has no mapping here. */
@@ -457,6 +508,7 @@ int config_load(const char *file, bool is_required, enum config_kind kind,
     if (file) {
         file_read(file, is_required);
         files_beside_read(file);
+        daemon_judge(config, kind == CONFIG_MACHINE);
     }
     parse = NULL;
     config->overflow_uid = overflow_id("/proc/sys/kernel/overflowuid");
@@ -486,74 +538,7 @@ struct config *config_free(struct config *config)
     options_deinit(daemon_options_table(), &config->daemon);
     destination_unref(config->destination);
     access_deinit(&config->free_access);
+    strings_deinit(&config->files);
     free(config);
     return NULL;
-}
-
-/* ---- where things are ---- */
-
-static char *path_in(const char *directory, const char *rest)
-{
-    char *path;
-
-    return asprintf(&path, "%s%s", directory, rest) < 0 ? NULL : path;
-}
-
-static char *path_beside(const char *file, const char *name)
-{
-    char *path;
-    int len = (int)(strrchr(file, '/') - file) + 1;
-
-    return asprintf(&path, "%.*s%s", len, file, name) < 0 ? NULL : path;
-}
-
-/* A service manager that has made a directory names it; or several, of which the first is ours. */
-static char *state_path(bool is_machine, const char *home)
-{
-    const char *given = getenv("STATE_DIRECTORY");
-    const char *state = getenv("XDG_STATE_HOME");
-
-    if (given && given[0] == '/')
-        return strndup(given, strcspn(given, ":"));
-    if (is_machine)
-        return strdup("/var/lib/wsplex");
-    if (state && state[0] == '/')
-        return path_in(state, "/wsplex");
-    return path_in(home ? home : "", "/.local/state/wsplex");
-}
-
-int config_paths_init(struct config_paths *paths)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    const char *home = getenv("HOME");
-    const char *configuration = getenv("XDG_CONFIG_HOME");
-
-    memset(paths, 0, sizeof(*paths));
-    paths->is_machine = geteuid() == 0 || !runtime || runtime[0] != '/';
-    if (paths->is_machine)
-        paths->config = strdup("/etc/wsplex/wsplexd.conf");
-    else if (configuration && configuration[0] == '/')
-        paths->config = path_in(configuration, "/wsplex/wsplexd.conf");
-    else
-        paths->config = path_in(home ? home : "", "/.config/wsplex/wsplexd.conf");
-    if (paths->config)
-        paths->credentials = path_beside(paths->config, "credentials");
-    paths->socket_dir = path_in(paths->is_machine ? "/run" : runtime, "/wsplex");
-    if (paths->socket_dir)
-        paths->socket = path_in(paths->socket_dir, "/wsplex.sock");
-    paths->state_dir = state_path(paths->is_machine, home);
-    if (paths->config && paths->credentials && paths->socket && paths->state_dir)
-        return 0;
-    config_paths_deinit(paths);
-    return -ENOMEM;
-}
-
-void config_paths_deinit(struct config_paths *paths)
-{
-    free(paths->config);
-    free(paths->credentials);
-    free(paths->socket_dir);
-    free(paths->socket);
-    free(paths->state_dir);
-    memset(paths, 0, sizeof(*paths));
 }

@@ -21,43 +21,39 @@ struct config_reporter {
 
 struct endpoint {
     char *name;
-    char *file; /* where it stands, for problems and for ctl */
-    int line;
+    const char *file; /* where it stands, for problems and for ctl: one of the configuration's, */
+    int line;         /* the line on which it opens, */
+    int lines[ENDPOINT_N_OPTIONS]; /* and those on which its options begin; 0: it is not given */
     struct wsp_url url;
     struct endpoint_options options;
     struct destination *destination; /* where it may lead; NULL: anywhere */
     struct access access;            /* who may do what with it */
 };
 
-struct config {
-    struct daemon_options daemon;
-    struct destination *destination; /* where the URLs of programs may lead */
-    struct access free_access;       /* who may open them */
-    uid_t overflow_uid;              /* that of all whom this system does not know, */
-    gid_t overflow_gid;              /* and of all such groups */
-    struct endpoint *endpoints;      /* sorted by name */
-    size_t n_endpoints;
+/* line 0: nowhere. */
+struct config_place {
+    const char *file;
+    int line;
 };
 
-/* Where a daemon looks when it is told nothing: the machine's when it runs as root or without
- * $XDG_RUNTIME_DIR, else the user's. Strings are owned. */
-struct config_paths {
-    bool is_machine;
-    char *config;      /* the file that need not be there */
-    char *credentials; /* the directory beside it, likewise */
-    char *socket_dir;  /* the runtime directory, made when it is not there */
-    char *socket;
-    char *state_dir; /* what is remembered over restarts; made when it is not there */
+struct config {
+    struct strings files; /* that were read */
+    struct daemon_options daemon;
+    struct config_place daemon_places[DAEMON_N_OPTIONS]; /* where each stands */
+    struct destination *destination;                     /* where the URLs of programs may lead */
+    struct access free_access;                           /* who may open them */
+    uid_t overflow_uid;         /* that of all whom this system does not know, */
+    gid_t overflow_gid;         /* and of all such groups */
+    struct endpoint *endpoints; /* sorted by name */
+    size_t n_endpoints;
 };
-int config_paths_init(struct config_paths *paths); /* 0, -ENOMEM */
-void config_paths_deinit(struct config_paths *paths);
 
 /* Which daemon the configuration is for. */
 enum config_kind { CONFIG_USER, CONFIG_MACHINE };
 
 /* Reads file and, in their alphabetical order, conf.d/(*).conf beside it. A file that is not there
- * is a problem only if is_required; file may be NULL, which gives the defaults. Every file is read,
- * so that one run tells the first problem of each. 0 with *ret_config; -ENOMEM; a positive number:
+ * is a problem only if is_required; file may be NULL, which gives the defaults. Every file is read, up to a
+ * problem of its form, so that one run tells what is wrong with all values. 0 with *ret_config; -ENOMEM; a positive number:
  * there were problems, and all were reported. */
 int config_load(const char *file, bool is_required, enum config_kind kind,
                 struct config_reporter *reporter, struct config **ret_config);

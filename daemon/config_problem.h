@@ -11,8 +11,10 @@
 
 #include "daemon/options.h"
 
-/* theirs: the text that libconfuse has for it. is_root: it was found outside of the endpoints. ret_problem names the
+/* theirs: the text that libconfuse has for it. is_root: it was found outside of the endpoints. before: the key that was read last,
+ * for what has none of its own; or NULL. ret_problem names the
  * key, if there is one, and what would be right; a text that is not known here is told as it is. */
-void config_problem(const char *theirs, bool is_root, char ret_problem[OPTION_TEXT_LEN]);
+void config_problem(const char *theirs, bool is_root, const char *before,
+                    char ret_problem[OPTION_TEXT_LEN]);
 
 #endif

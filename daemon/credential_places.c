@@ -93,10 +93,21 @@ struct check {
     int error; /* -ENOMEM */
 };
 
-static void check_text(struct check *check, const char *text, enum credential_kind kind)
+static void tell(struct check *check, const struct option_row *row, int line, const char *what)
+{
+    char text[sizeof(((struct failure *)0)->text) + 2 * WSP_MAX_ENDPOINT_NAME + 40];
+
+    check->n_problems++;
+    snprintf(text, sizeof(text), "%s%s%s%s: %s", check->endpoint ? "endpoint \"" : "",
+             check->endpoint ? check->endpoint->name : "", check->endpoint ? "\": " : "", row->name,
+             what);
+    check->reporter->report(check->reporter, check->file, line, text);
+}
+
+static void check_text(struct check *check, const char *text, const struct option_row *row,
+                       int line, enum credential_kind kind)
 {
     struct failure failure;
-    char problem_text[sizeof(failure.text) + 2 * WSP_MAX_ENDPOINT_NAME];
     int r;
 
     if (text == NULL || check->error < 0)
@@ -106,39 +117,41 @@ static void check_text(struct check *check, const char *text, enum credential_ki
     wsp_buffer_truncate(&check->value, 0);
     if (r < 0)
         check->error = r;
-    if (r <= 0)
-        return;
-    check->n_problems++;
-    snprintf(problem_text, sizeof(problem_text), "%s%s%s%s", check->endpoint ? "endpoint \"" : "",
-             check->endpoint ? check->endpoint->name : "", check->endpoint ? "\": " : "",
-             failure.text);
-    check->reporter->report(check->reporter, check->file,
-                            check->endpoint ? check->endpoint->line : 0, problem_text);
+    if (r > 0)
+        tell(check, row, line, failure.text);
 }
 
 /* Texts are read as they were written: what a URL makes of the rest does not matter here. */
 static void check_endpoint(struct check *check, const struct endpoint *endpoint)
 {
     const struct endpoint_options *options = &endpoint->options;
+    const struct option_row *rows = endpoint_options_table()->rows;
+    const int *lines = endpoint->lines;
 
     check->endpoint = endpoint;
     check->file = endpoint->file;
-    check_text(check, options->url, CREDENTIAL_PLAIN);
+#define CHECK(text, member, kind)                                                             \
+    check_text(check, text, &rows[ENDPOINT_OPTION_##member], lines[ENDPOINT_OPTION_##member], \
+               CREDENTIAL_##kind)
+    CHECK(options->url, url, PLAIN);
     for (size_t i = 1; i < options->headers.n_items; i += 2)
-        check_text(check, options->headers.items[i], CREDENTIAL_HEADER);
-    check_text(check, options->proxy, CREDENTIAL_PLAIN);
+        CHECK(options->headers.items[i], headers, HEADER);
+    CHECK(options->proxy, proxy, PLAIN);
     for (size_t i = 0; i < options->greeting.n_items; i++)
-        check_text(check, options->greeting.items[i], CREDENTIAL_TEXT);
-    check_text(check, options->heartbeat, CREDENTIAL_TEXT);
+        CHECK(options->greeting.items[i], greeting, TEXT);
+    CHECK(options->heartbeat, heartbeat, TEXT);
+#undef CHECK
 }
 
-int credential_places_check(const struct config *config, const char *file, const char *directory,
+int credential_places_check(const struct config *config, const char *directory,
                             struct config_reporter *reporter)
 {
-    struct check check = {.directory = directory, .reporter = reporter, .file = file};
+    const struct config_place *place = &config->daemon_places[DAEMON_OPTION_proxy];
+    struct check check = {.directory = directory, .reporter = reporter, .file = place->file};
 
     wsp_buffer_init(&check.value, SIZE_MAX);
-    check_text(&check, config->daemon.proxy, CREDENTIAL_PLAIN);
+    check_text(&check, config->daemon.proxy, &daemon_options_table()->rows[DAEMON_OPTION_proxy],
+               place->line, CREDENTIAL_PLAIN);
     for (size_t i = 0; i < config->n_endpoints; i++)
         check_endpoint(&check, &config->endpoints[i]);
     wsp_buffer_deinit(&check.value);

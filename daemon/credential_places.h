@@ -17,7 +17,7 @@ int credential_places_judge(const struct option_row *row, struct wsp_view text,
 
 /* Reads every credential that the configuration names, and reports each that would not do now. Their
  * number, or -ENOMEM. */
-int credential_places_check(const struct config *config, const char *file, const char *directory,
+int credential_places_check(const struct config *config, const char *directory,
                             struct config_reporter *reporter);
 
 #endif

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/config_paths.h"
 #include "daemon/credential_places.h"
 #include "daemon/options.h"
 #include "daemon/server.h"
@@ -134,7 +135,13 @@ static int flag_take(struct command *command, int flag)
         options->has_log_level = true;
         options->log_level = (enum journal_level)command->values.log_level;
         return 0;
-    case FLAG_CONFIG: options->config_file = optarg; return 0;
+    case FLAG_CONFIG:
+        if (optarg[0] == '\0') {
+            fprintf(stderr, "wsplexd: --config: the value is empty; give it the path of a file\n");
+            return EXIT_USAGE;
+        }
+        options->config_file = optarg;
+        return 0;
     case FLAG_CHECK: command->is_check = true; return 0;
     default: fprintf(stderr, "Try wsplexd --help.\n"); return EXIT_USAGE;
     }
@@ -183,14 +190,12 @@ static void stderr_report(struct config_reporter *reporter, const char *file, in
 }
 
 /* The daemon would start all the same, and warn. */
-static int check_credentials(const struct server_options *options, const struct config_paths *paths,
-                             const struct config *config, struct config_reporter *reporter)
+static int check_credentials(const struct config_paths *paths, const struct config *config,
+                             struct config_reporter *reporter)
 {
     const char *directory = config->daemon.credentials_dir;
 
-    return credential_places_check(config,
-                                   options->config_file ? options->config_file : paths->config,
-                                   directory ? directory : paths->credentials, reporter);
+    return credential_places_check(config, directory ? directory : paths->credentials, reporter);
 }
 
 static int check_config(const struct server_options *options)
@@ -203,7 +208,7 @@ static int check_config(const struct server_options *options)
     if (r == 0) {
         r = server_load_config(options, &paths, &reporter, &config);
         if (r == 0)
-            r = check_credentials(options, &paths, config, &reporter);
+            r = check_credentials(&paths, config, &reporter);
         if (r == 0)
             printf("%s: the configuration is valid; endpoints: %zu\n",
                    options->config_file ? options->config_file : paths.config, config->n_endpoints);

@@ -16,6 +16,7 @@
 #include "daemon/destination.h"
 #include "daemon/endpoint_choice.h"
 #include "daemon/idna.h"
+#include "daemon/option_rules.h"
 #include "daemon/option_text.h"
 #include "daemon/options.h"
 #include "daemon/proxy_choice.h"
@@ -191,13 +192,17 @@ static int read_free_option(struct request *request, struct wsp_view name, struc
     return read_option(request, row, value);
 }
 
-static int check_tls(struct request *request)
+static int check_key_file(struct request *request)
 {
-    char problem[OPTION_TEXT_LEN];
+    const struct option_subject subject = {.options = &request->options};
+    const char *flaw = option_is_given(request->options.given, ENDPOINT_OPTION_key_file)
+                           ? endpoint_rules_flaw(&subject, ENDPOINT_OPTION_key_file)
+                           : NULL;
 
-    if (tls_options_check(&request->options, NULL, problem) == 0)
+    if (!flaw)
         return 0;
-    return refuse(request, WSP_CAUSE_OPTION, problem);
+    failure_set(request->failure, WSP_CAUSE_OPTION, 0, "key-file: %s", flaw);
+    return 1;
 }
 
 static int read_options(struct request *request)
@@ -208,7 +213,7 @@ static int read_options(struct request *request)
     while (r == 0 && wsp_local_list_next(&rest, &name) && wsp_local_list_next(&rest, &value))
         r = read_free_option(request, name, value);
     if (r == 0)
-        r = check_tls(request);
+        r = check_key_file(request);
     if (r == 0 && request->is_shared && request->options.slow_consumer == SLOW_BLOCK)
         r = refuse(request, WSP_CAUSE_OPTION,
                    "slow-consumer: block would let one program hold up the others of a shared "

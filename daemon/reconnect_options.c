@@ -6,7 +6,6 @@
 #include "daemon/reconnect_options.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/close_codes.h"
@@ -14,35 +13,6 @@
 static bool is_given(const struct endpoint_options *options, enum endpoint_option_row row)
 {
     return option_is_given(options->given, row);
-}
-
-static int problem(char ret_problem[OPTION_TEXT_LEN], const char *option, const char *what)
-{
-    snprintf(ret_problem, OPTION_TEXT_LEN, "%s: %s", option, what);
-    return 1;
-}
-
-int reconnect_options_check(const struct endpoint_options *options,
-                            char ret_problem[OPTION_TEXT_LEN])
-{
-    bool is_persistent = options->is_persistent || options->is_autostarted;
-
-    if (options->is_autostarted && !options->is_shared)
-        return problem(
-            ret_problem, "autostart",
-            "a connection that stands before any program comes is a shared one; leave out "
-            "share = no");
-    if (options->is_autostarted && !options->is_persistent &&
-        is_given(options, ENDPOINT_OPTION_is_persistent))
-        return problem(ret_problem, "persist",
-                       "with autostart a connection is always made anew; leave out persist = no");
-    if (options->rotate_ms > 0 && !is_persistent)
-        return problem(ret_problem, "rotate",
-                       "only a connection that persists is made anew; add persist = yes");
-    if (options->backoff_min_ms > options->backoff_max_ms)
-        return problem(ret_problem, "backoff-min",
-                       "it is longer than backoff-max, which bounds it");
-    return 0;
 }
 
 static int fill_codes(struct target *target, const struct endpoint_options *options)

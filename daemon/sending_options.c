@@ -6,28 +6,7 @@
 #include "daemon/sending_options.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-static int missing(char ret_problem[OPTION_TEXT_LEN], const char *option, const char *what)
-{
-    snprintf(ret_problem, OPTION_TEXT_LEN, "%s: %s", option, what);
-    return 1;
-}
-
-int sending_options_check(const struct endpoint_options *options, char ret_problem[OPTION_TEXT_LEN])
-{
-    if (options->heartbeat_answer && !options->heartbeat)
-        return missing(ret_problem, "heartbeat-answer",
-                       "nothing is sent that could be answered; give heartbeat as well");
-    if (options->heartbeat_request && !options->heartbeat_reply)
-        return missing(ret_problem, "heartbeat-request",
-                       "it is not said what is answered; give heartbeat-reply as well");
-    if (options->heartbeat_reply && !options->heartbeat_request)
-        return missing(ret_problem, "heartbeat-reply",
-                       "it is not said what is answered with it; give heartbeat-request as well");
-    return 0;
-}
 
 static int text_copy(char **to, const char *from)
 {

@@ -29,53 +29,10 @@
 #include "daemon/server_budgets.h"
 #include "daemon/share_journal.h"
 #include "daemon/tls.h"
+#include "daemon/tls_places.h"
 #include "proto/local/errors.h"
 
 /* ---- configuration ---- */
-
-/* What cannot be used is told now, with its line, and not when somebody connects. Number of problems, or -ENOMEM. */
-static int tls_files_check(const struct config *config, const char *file, const char *ca_file,
-                           struct config_reporter *reporter)
-{
-    struct tls_settings settings = {
-        .ca_file = ca_file ? (char *)(uintptr_t)ca_file : config->daemon.ca_file,
-        .ca_path = ca_file ? NULL : config->daemon.ca_path,
-    };
-    struct failure failure;
-    char text[2 * sizeof(failure.text)];
-    struct tls *tls;
-    int n_problems = 0;
-    int r = tls_new(&tls);
-
-    if (r < 0)
-        return r;
-    if (settings.ca_file || settings.ca_path)
-        r = tls_check(tls, &settings, &failure);
-    if (r > 0) {
-        n_problems++;
-        reporter->report(reporter, ca_file ? "--ca-file" : file, 0, failure.text);
-    }
-    for (size_t i = 0; r >= 0 && i < config->n_endpoints; i++) {
-        const struct endpoint *endpoint = &config->endpoints[i];
-
-        settings = (struct tls_settings){
-            .ca_file = endpoint->options.ca_file,
-            .ca_path = endpoint->options.ca_path,
-            .cert_file = endpoint->options.cert_file,
-            .key_file = endpoint->options.key_file,
-        };
-        r = settings.ca_file || settings.ca_path || settings.cert_file
-                ? tls_check(tls, &settings, &failure)
-                : 0;
-        if (r <= 0)
-            continue;
-        n_problems++;
-        snprintf(text, sizeof(text), "endpoint \"%s\": %s", endpoint->name, failure.text);
-        reporter->report(reporter, endpoint->file, endpoint->line, text);
-    }
-    tls_free(tls);
-    return r < 0 ? r : n_problems;
-}
 
 int server_load_config(const struct server_options *options, const struct config_paths *paths,
                        struct config_reporter *reporter, struct config **ret_config)
@@ -87,7 +44,7 @@ int server_load_config(const struct server_options *options, const struct config
                         &config);
 
     if (r == 0) {
-        r = tls_files_check(config, file, options->ca_file, reporter);
+        r = tls_places_check(config, options->ca_file, reporter);
         if (r == 0)
             *ret_config = config;
         else
@@ -116,10 +73,8 @@ static void journal_report(struct config_reporter *base, const char *file, int l
 /* Only a warning: files of secrets come and go, and each is read when it is needed. 0, or -ENOMEM. */
 static int credentials_check(struct server *server)
 {
-    const char *file = server->options.config_file;
     struct journal_reporter reporter = {{journal_report}, &server->journal, JOURNAL_CREDENTIAL};
-    int r = credential_places_check(server->config, file ? file : server->paths.config,
-                                    server_credentials_dir(server), &reporter.base);
+    int r = credential_places_check(server->config, server_credentials_dir(server), &reporter.base);
 
     return r < 0 ? r : 0;
 }

@@ -15,6 +15,7 @@
 #include "daemon/autostart.h"
 #include "daemon/budgets.h"
 #include "daemon/config.h"
+#include "daemon/config_paths.h"
 #include "daemon/dial.h"
 #include "daemon/history.h"
 #include "daemon/journal.h"

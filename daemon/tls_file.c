@@ -358,13 +358,19 @@ static int key_use(const struct reader *reader, SSL_CTX *context)
     return r;
 }
 
+static const char key_what[] = "the client's key cannot be read from";
+
+bool tls_failure_is_of_key(const struct failure *failure)
+{
+    return strncmp(failure->text, key_what, strlen(key_what)) == 0;
+}
+
 int tls_file_use(const char *cert_file, const char *key_file, SSL_CTX *context,
                  struct failure *ret_failure)
 {
     const struct reader certificate = {"the client's certificate cannot be read from", cert_file,
                                        ret_failure};
-    const struct reader key = {"the client's key cannot be read from",
-                               key_file != NULL ? key_file : cert_file, ret_failure};
+    const struct reader key = {key_what, key_file != NULL ? key_file : cert_file, ret_failure};
     struct own own = {context, 0};
     int n = 0;
     int r = certificates_read(&certificate, own_take, &own, &n);

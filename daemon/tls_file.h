@@ -9,6 +9,7 @@
 #define WSPLEX_DAEMON_TLS_FILE_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
 #include "daemon/failure.h"
 #include "daemon/target.h"
@@ -27,6 +28,9 @@ int tls_directory_trust(const char *path, X509_STORE *store, struct failure *ret
  * cert_file when that is NULL. */
 int tls_file_use(const char *cert_file, const char *key_file, SSL_CTX *context,
                  struct failure *ret_failure);
+
+/* Whether a failure of tls_file_use is the key's, and not the certificate's. */
+bool tls_failure_is_of_key(const struct failure *failure);
 
 /* OpenSSL's oldest error, from which the others follow, as a text. Empties the queue. */
 const char *tls_error_text(void);

@@ -6,26 +6,7 @@
 #include "daemon/tls_options.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-int tls_options_check(const struct endpoint_options *options, const char *endpoint,
-                      char ret_problem[OPTION_TEXT_LEN])
-{
-    if (options->key_file && !options->cert_file) {
-        snprintf(ret_problem, OPTION_TEXT_LEN,
-                 "key-file: there is no certificate that it belongs to; give cert-file as well");
-        return 1;
-    }
-    if (options->insecure_tls && (!endpoint || strcmp(options->insecure_tls, endpoint) != 0)) {
-        snprintf(ret_problem, OPTION_TEXT_LEN,
-                 "insecure-tls: it must be the name of the endpoint that it stands in, \"%.64s\", "
-                 "so that it is meant for no other",
-                 endpoint ? endpoint : "");
-        return 1;
-    }
-    return 0;
-}
 
 static int text_copy(char **to, const char *from)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * tls_options: from the options that concern TLS to a target's settings.
- * Neighbours: config checks endpoints with it, open_request fills targets.
+ * Neighbours: options and option_rules before it, open_request fills targets.
  * Invariant: nothing but an endpoint's own configuration, with the endpoint's name in it, makes
  * settings that do not verify.
  */
@@ -9,11 +9,6 @@
 #define WSPLEX_DAEMON_TLS_OPTIONS_H
 
 #include "daemon/options.h"
-
-/* Whether the options agree with each other, and insecure-tls with the endpoint's name (NULL: a free
- * URL). 0; a positive number with the problem. */
-int tls_options_check(const struct endpoint_options *options, const char *endpoint,
-                      char ret_problem[OPTION_TEXT_LEN]);
 
 /* Trust that is not given is the daemon's: ca_file and ca_path, both of which may be NULL. 0; -ENOMEM,
  * with settings half filled in. */

@@ -95,7 +95,8 @@ static void endpoint_init(struct endpoint *endpoint, const char *const texts[])
     char problem[OPTION_TEXT_LEN];
 
     options_init(table, &endpoint->options);
-    endpoint->name = endpoint->file = (char *)(uintptr_t)texts[0];
+    endpoint->file = texts[0];
+    endpoint->name = (char *)(uintptr_t)texts[0];
     require(wsp_url_parse_websocket(&endpoint->url, "wss://e/", 8, NULL, NULL) == 0);
     for (size_t i = 1; i < 7; i += 2)
         require(option_set(table, option_find(table, wsp_view_of_string(texts[i])),

@@ -199,7 +199,7 @@ def test_the_overflow_uid_never_shares(desk, make_daemon, client_of, one_server)
     daemon = make_daemon(
         f"""socket-mode = 0666
         endpoint "desk" {{ url = "{one_server.url(path)}" users = {{"*: open join send receive"}} linger = 0 }}
-        endpoint "alone" {{ url = "{one_server.url(path)}" users = {{"*: open join send receive"}} share = no }}"""
+        endpoint "alone" {{ url = "{one_server.url(path)}" users = {{"*: open send receive"}} share = no }}"""
     )
     one, other = client_of(daemon, UNKNOWN), client_of(daemon, UNKNOWN)
     for url, sharing in ((NAME, "default"), (NAME, "shared"), (one_server.url(path), "shared")):

@@ -303,7 +303,7 @@ WRONG = {
     "not a number": ("# one\n# two\nmax-clients = many\n", 3, "max-clients"),
     "too small": ("max-clients = 0\n", 1, "max-clients"),
     "not a duration": ('endpoint "a" {\n\n url = "ws://x"\n linger = 5 parsecs\n}\n', 4, ""),
-    "no url": ('endpoint "a" {\n linger = 1s\n}\n', 3, "url"),
+    "no url": ('endpoint "a" {\n linger = 1s\n}\n', 1, "url"),
     "bad url": ('endpoint "a" {\n url = "ftp://x"\n}\n', 2, "url"),
     "bad header": ('endpoint "a" {\n url = "ws://x"\n headers = {"no colon"}\n}\n', 3, "headers"),
     "header not to be set": ('endpoint "a" {\n url = "ws://x"\n headers = {"Host: x"}\n}\n', 3, "headers"),
@@ -316,7 +316,7 @@ WRONG = {
     "brace left open": ('# {\nendpoint "a" {\n url = "ws://x/{"\n', 2, "brace"),
     "brace of a list left open": ('endpoint "a" {\n url = "ws://x"\n headers = {"a: b"\n}\n', 1, "brace"),
     "one brace too many": ('endpoint "a" {\n url = "ws://x"\n}\n}\n', 4, "brace"),
-    "quote left open": ('log-level = info\nendpoint "a" {\n url = "ws://x\n}\n', 2, ""),
+    "quote left open": ('log-level = info\nendpoint "a" {\n url = "ws://x\n}\n', 3, ""),
 }
 
 
@@ -339,11 +339,12 @@ def test_wrong_files_are_told_with_their_line(folder, name):
 
 
 def test_a_problem_of_every_file_is_told(folder):
-    """The first of each: what follows it in the same file may only follow from it."""
-    done = check(folder, "max-clients = x\nlog-level = y\n", ("a.conf", "\nqueue = 1\n"), ("b.conf", "x = y"))
+    """All that is wrong with values, up to what makes no sense in its place: what follows may only follow from it."""
+    done = check(folder, "max-clients = x\nlog-level = y\n", ("a.conf", "\nqueue = 1\nlog-level = z\n"), ("b.conf", "x = y"))
     assert done.returncode == 1
     places = [line.split(": ")[0] for line in done.stderr.splitlines()]
-    assert places == [f"{folder}/wsplexd.conf:1", f"{folder}/conf.d/a.conf:2", f"{folder}/conf.d/b.conf:1"]
+    main = f"{folder}/wsplexd.conf"
+    assert places == [f"{main}:1", f"{main}:2", f"{folder}/conf.d/a.conf:2", f"{folder}/conf.d/b.conf:1"]
 
 
 @pytest.mark.parametrize(

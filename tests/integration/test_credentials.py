@@ -300,7 +300,7 @@ def check(daemon):
 
 
 def test_every_text_is_tried_beforehand(folder, credentials):
-    """Each of those that name one is told, with its endpoint."""
+    """Each of those that name one is told, with its endpoint, its key and its line."""
     texts = (
         'url = "ws://h/?%{credential:n}"',
         'url = "ws://a:%{credential:n}@h/"',
@@ -309,12 +309,16 @@ def test_every_text_is_tried_beforehand(folder, credentials):
         """url = "ws://h/" greeting = {"a", '{"%{credential:n}"}'}""",
         'url = "ws://h/" heartbeat = "%{credential:n}"',
     )
-    text = "".join(f'endpoint "e{i}" {{ {text} }}\n' for i, text in enumerate(texts))
+    keys = ("url", "url", "headers", "proxy", "greeting", "heartbeat")
+    text = "".join(f'endpoint "e{i}" {{\n\n {text} }}\n' for i, text in enumerate(texts))
     path = write(folder, "wsplexd.conf", f'credentials-dir = "{credentials}"\n{text}')
     command = [built("wsplexd"), "--config", path, "--check-config"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert done.returncode == 1
-    assert [f'endpoint "e{i}": the credential n ' in line for i, line in enumerate(done.stderr.splitlines())] == [True] * 6
+    told = done.stderr.splitlines()
+    assert len(told) == len(texts)
+    for i, line in enumerate(told):
+        assert line.startswith(f'{path}:{3 * i + 4}: endpoint "e{i}": {keys[i]}: the credential n ')
     write(credentials, "n", "now")
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,62 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "tests/harness/config_files.h"
 #include "tests/harness/unit.h"
-
-static char directory[64];
-static char path[128];
-
-static void make_directory(void)
-{
-    snprintf(directory, sizeof(directory), "/tmp/test_config.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    snprintf(path, sizeof(path), "%s/wsplexd.conf", directory);
-}
-
-static void remove_directory(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void write_file(const char *name, const char *text)
-{
-    char file[192];
-    FILE *to;
-
-    snprintf(file, sizeof(file), "%s/%s", directory, name);
-    to = fopen(file, "w");
-    ck_assert_ptr_nonnull(to);
-    fputs(text, to);
-    fclose(to);
-}
-
-/* What was reported, one problem per line, file names without their directory. */
-struct collector {
-    struct config_reporter base;
-    char text[2048];
-};
-
-static void collect(struct config_reporter *base, const char *file, int line, const char *text)
-{
-    struct collector *collector = (struct collector *)(void *)base;
-    size_t used = strlen(collector->text);
-    const char *name = strrchr(file, '/');
-
-    snprintf(collector->text + used, sizeof(collector->text) - used, "%s:%d: %s\n",
-             name ? name + 1 : file, line, text);
-}
-
-static int load(struct collector *collector, struct config **ret_config)
-{
-    *collector = (struct collector){.base = {collect}};
-    return config_load(path, true, CONFIG_MACHINE, &collector->base, ret_config);
-}
 
 static struct config *load_good(const char *text)
 {
@@ -74,8 +21,8 @@ static struct config *load_good(const char *text)
     struct config *config = NULL;
     int r;
 
-    write_file("wsplexd.conf", text);
-    r = load(&collector, &config);
+    config_file_write("wsplexd.conf", text);
+    r = config_files_load(&collector, &config);
     ck_assert_msg(r == 0, "%s", collector.text);
     ck_assert_str_eq(collector.text, "");
     return config;
@@ -98,12 +45,14 @@ END_TEST
 
 START_TEST(no_file_gives_the_defaults_unless_it_was_asked_for)
 {
-    struct collector collector = {.base = {collect}};
+    struct collector collector;
     struct config *config = NULL;
 
-    ck_assert_int_eq(config_load(path, false, CONFIG_USER, &collector.base, &config), 0);
+    collector_init(&collector);
+    ck_assert_int_eq(config_load(config_file_path(), false, CONFIG_USER, &collector.base, &config),
+                     0);
     config_free(config);
-    ck_assert_int_gt(load(&collector, &config), 0);
+    ck_assert_int_gt(config_files_load(&collector, &config), 0);
     ck_assert_str_eq(collector.text, "wsplexd.conf:0: cannot be read: No such file or directory\n");
 }
 END_TEST
@@ -129,10 +78,8 @@ START_TEST(every_kind_of_value)
                   "    protocols = {\"v2.json\", 'v1'}\n"
                   "    headers = {\"Authorization: Bearer a:b\", \"X-Empty:\"}\n"
                   "    share = no\n"
-                  "    linger = 0\n"
                   "    slow-consumer = block\n"
                   "    queue = 1GiB\n"
-                  "    block-timeout = 250ms\n"
                   "    proxy = none\n"
                   "    no-proxy = \"\"\n"
                   "    max-message = \"1 MiB\"\n"
@@ -143,7 +90,8 @@ START_TEST(every_kind_of_value)
                   "    connect-rate = \"300 connections per 5 minutes\"\n"
                   "    send-rate = {\"5 messages per second\", 1000/day}\n"
                   "}\n"
-                  "endpoint b { url = ws://[::1]:8080/a }\n"
+                  "endpoint b {\n url = ws://[::1]:8080/a linger = 0 slow-consumer = block\n"
+                  "block-timeout = 250ms persist = yes final-codes = {}\n}\n"
                   "endpoint c { url = \"ws+unix:/run/x.sock:/a\" }\n");
     const struct daemon_options *daemon = &config->daemon;
     const struct endpoint *feed = config_find_endpoint(config, WSP_VIEW_LITERAL("feed"));
@@ -177,10 +125,12 @@ START_TEST(every_kind_of_value)
     ck_assert_str_eq(feed->options.headers.items[1], "Bearer a:b");
     ck_assert_str_eq(feed->options.headers.items[3], "");
     ck_assert_uint_eq(feed->options.is_shared, 0);
-    ck_assert_uint_eq(feed->options.linger_ms, 0);
     ck_assert_uint_eq(feed->options.slow_consumer, SLOW_BLOCK);
     ck_assert_uint_eq(feed->options.queue_bytes, 1 << 30);
-    ck_assert_uint_eq(feed->options.block_timeout_ms, 250);
+    ck_assert_uint_eq(config->endpoints[0].options.linger_ms, 0);
+    ck_assert_uint_eq(config->endpoints[0].options.block_timeout_ms, 250);
+    ck_assert_uint_eq(config->endpoints[0].options.final_codes.n_items, 0);
+    ck_assert(option_is_given(config->endpoints[0].options.given, ENDPOINT_OPTION_final_codes));
     ck_assert_uint_eq(feed->options.max_message, 1 << 20);
     ck_assert_uint_eq(feed->options.greeting.n_items, 3);
     ck_assert_str_eq(feed->options.greeting.items[0], "{\"op\":\"login\"}");
@@ -192,7 +142,10 @@ START_TEST(every_kind_of_value)
     ck_assert_ptr_null(feed->options.heartbeat_answer);
     ck_assert_uint_eq(feed->options.close_timeout_ms, TARGET_DEFAULT_CLOSE_TIMEOUT_MS);
     ck_assert_str_eq(config->endpoints[0].url.href, "ws://[::1]:8080/a");
-    ck_assert_int_eq(feed->line, 15);
+    ck_assert_int_eq(feed->line, 14);
+    ck_assert_int_eq(feed->lines[ENDPOINT_OPTION_url], 15);
+    ck_assert_int_eq(feed->lines[ENDPOINT_OPTION_greeting], 24);
+    ck_assert_int_eq(feed->lines[ENDPOINT_OPTION_linger_ms], 0);
     ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("fee")));
     ck_assert_ptr_null(config_find_endpoint(config, WSP_VIEW_LITERAL("")));
     config_free(config);
@@ -247,15 +200,17 @@ static const struct {
     {IN_ENDPOINT("banana = 5s"), "wsplexd.conf:3: banana: there is no such key in an endpoint\n"},
     /* Perhaps the value of a header that is no longer on its line. */
     {IN_ENDPOINT("\"Bearer 9f86d081\" = 1"),
-     "wsplexd.conf:3: what stands here: there is no such key in an endpoint\n"},
+     "wsplexd.conf:3: what stands here is no key of an endpoint; write key = value, and a value "
+     "with blanks between quotation marks\n"},
     {"hunter2 = 1\n",
-     "wsplexd.conf:1: what stands here: there is no such key outside of an endpoint\n"},
+     "wsplexd.conf:1: what stands here is no key outside of an endpoint; write key = value, and a "
+     "value with blanks between quotation marks\n"},
     {IN_ENDPOINT("log-level = info"),
      "wsplexd.conf:3: log-level: an endpoint has no such key; write it outside of the braces\n"},
     {"max-clients = 1\nmax-clients = 2\n",
-     "wsplexd.conf:2: max-clients: this key stands here twice\n"},
+     "wsplexd.conf:2: max-clients: this key stands here twice; the first time in line 1\n"},
     {IN_ENDPOINT("protocols = {a}\n protocols = {b}"),
-     "wsplexd.conf:4: protocols: this key stands here twice\n"},
+     "wsplexd.conf:4: protocols: this key stands here twice; the first time in line 3\n"},
     /* values */
     {"socket = run/wsplex.sock\n",
      "wsplexd.conf:1: socket: \"run/wsplex.sock\" is not an absolute path; it must begin with /\n"},
@@ -344,13 +299,13 @@ static const struct {
      "wsplexd.conf:4: heartbeat-answer: what stands before the = is no JSON pointer, as in "
      "/data/type=pong\n"},
     {IN_ENDPOINT("heartbeat-answer = pong"),
-     "wsplexd.conf:4: endpoint \"x\": heartbeat-answer: nothing is sent that could be answered; "
+     "wsplexd.conf:3: endpoint \"x\": heartbeat-answer: nothing is sent that could be answered; "
      "give heartbeat as well\n"},
     {IN_ENDPOINT("heartbeat-request = ping"),
-     "wsplexd.conf:4: endpoint \"x\": heartbeat-request: it is not said what is answered; give "
+     "wsplexd.conf:3: endpoint \"x\": heartbeat-request: it is not said what is answered; give "
      "heartbeat-reply as well\n"},
     {IN_ENDPOINT("heartbeat-reply = pong"),
-     "wsplexd.conf:4: endpoint \"x\": heartbeat-reply: it is not said what is answered with it; "
+     "wsplexd.conf:3: endpoint \"x\": heartbeat-reply: it is not said what is answered with it; "
      "give heartbeat-request as well\n"},
     {IN_ENDPOINT("heartbeat-reply = 'a %{/b'"),
      "wsplexd.conf:3: heartbeat-reply: after %{ a JSON pointer and then } must follow, as in "
@@ -360,7 +315,8 @@ static const struct {
      "six\n}\n",
      "wsplexd.conf:7: share: \"7\" is not understood; write yes or no\n"},
     {"ca-file = '/a // \\' # b'\nbanana = 1\n",
-     "wsplexd.conf:1: ca-file: /a // ' # b cannot be read: No such file or directory\n"},
+     "wsplexd.conf:1: ca-file: /a // ' # b cannot be read: No such file or directory\n"
+     "wsplexd.conf:2: banana: there is no such key outside of an endpoint\n"},
     /* endpoints */
     {"endpoint \"x\" {\n url = \"ws://h/}\"\n",
      "wsplexd.conf:1: the brace { that opens here is never closed\n"},
@@ -368,14 +324,15 @@ static const struct {
      "wsplexd.conf:2: endpoint \"x\": url is missing; write url = \"wss://...\"\n"},
     {"endpoint \"-x\" {\n}\n",
      "wsplexd.conf:2: endpoint: \"-x\" is not a name; use at most 64 letters, "
-     "digits, dots, _ and -, and begin with a letter or a digit\n"},
+     "digits, dots, _ and -, and begin with a letter or a digit\n"
+     "wsplexd.conf:2: endpoint \"-x\": url is missing; write url = \"wss://...\"\n"},
     {"endpoint \"x\" {\n url = \"ftp://h?secret\"\n}\n",
      "wsplexd.conf:2: url: the URL's scheme is not ws, wss, http or https; begin with wss://\n"},
     {IN_ENDPOINT("") IN_ENDPOINT(""),
      "wsplexd.conf:5: x: an endpoint of this name stands in this file already\n"},
     /* the form of the file */
     {"endpont x { url = \"ws://h/\" }\n",
-     "wsplexd.conf:1: endpont: there is no such key; did you mean endpoint?\n"},
+     "wsplexd.conf:1: endpont: there is no such key; did you mean endpoint \"name\" { }?\n"},
     {"endpoint { url = \"ws://h/\" }\n",
      "wsplexd.conf:1: endpoint: a name is missing; write endpoint \"name\" { }\n"},
     {"endpoint x\nurl = \"ws://h/\"\n",
@@ -389,8 +346,39 @@ static const struct {
      "quotes what is more than letters and digits\n"},
     {"\n}\n", "wsplexd.conf:2: nothing is open that the brace } could close; leave it out\n"},
     {"log-level = \"info\n",
-     "wsplexd.conf:2: the file ends in the middle of a setting; write key = value, and end what "
-     "begins with a quotation mark with another\n"},
+     "wsplexd.conf:1: the quotation mark that opens here is never closed\n"},
+    {"\n/* log-level = info\n", "wsplexd.conf:2: the comment that opens here is never closed\n"},
+    {IN_ENDPOINT("linger ="), "wsplexd.conf:3: a value is missing behind the equals sign\n"},
+    {"log-level =\n", "wsplexd.conf:1: a value is missing behind the equals sign\n"},
+    {IN_ENDPOINT("linger: 5s"),
+     "wsplexd.conf:3: linger: an equals sign is missing; write key = value\n"},
+    {"endpoint:\n  x:\n",
+     "wsplexd.conf:1: endpoint: a name is missing; write endpoint \"name\" { }\n"},
+    {IN_ENDPOINT("endpoint y { }"), "wsplexd.conf:3: endpoint: it cannot stand in another "
+                                    "endpoint; close that one with } before\n"},
+    {"include('a.conf')\n",
+     "wsplexd.conf:1: include: no file includes another; conf.d/*.conf beside "
+     "the main file are read by themselves\n"},
+    {IN_ENDPOINT("protocols = a, b"),
+     "wsplexd.conf:3: behind protocols: this cannot stand here; write key = value, a list as {a, "
+     "b}, and between quotes what is more than letters and digits\n"},
+    {IN_ENDPOINT("linger = \u201c5s\u201d"),
+     "wsplexd.conf:3: linger: these are no quotation marks here; write \" or '\n"},
+    {IN_ENDPOINT("headers = {\"A: ${NO_SUCH_VARIABLE}\"}"),
+     "wsplexd.conf:3: ${NO_SUCH_VARIABLE}: the environment has no such variable, so nothing would "
+     "stand there; set it, or write ${NO_SUCH_VARIABLE:-} for nothing; for a secret, "
+     "%{credential:NAME}\n"},
+    /* a byte order mark, and lines that end as elsewhere */
+    {"\ufefflog-level = info\r\nbanana = 1\r\n",
+     "wsplexd.conf:2: banana: there is no such key outside of an endpoint\n"},
+    {"log-level = info\rbanana = 1\r",
+     "wsplexd.conf:1: the lines end in carriage returns alone; end them in line feeds\n"},
+    /* what is told is a line of text, whatever stands in the file */
+    {"banan\x1b\xe4 = 1\n",
+     "wsplexd.conf:1: what stands here is no key outside of an endpoint; write "
+     "key = value, and a value with blanks between quotation marks\n"},
+    {IN_ENDPOINT("l\xe4nger = 1"),
+     "wsplexd.conf:3: l?nger: there is no such key; did you mean linger?\n"},
 };
 
 START_TEST(each_problem_is_told_with_its_line)
@@ -398,10 +386,44 @@ START_TEST(each_problem_is_told_with_its_line)
     struct collector collector;
     struct config *config = NULL;
 
-    write_file("wsplexd.conf", bad[_i].text);
-    ck_assert_int_gt(load(&collector, &config), 0);
+    config_file_write("wsplexd.conf", bad[_i].text);
+    ck_assert_int_gt(config_files_load(&collector, &config), 0);
     ck_assert_ptr_null(config);
     ck_assert_str_eq(collector.text, bad[_i].problem);
+}
+END_TEST
+
+/* Each is a value, and none of them what it could be taken for. */
+START_TEST(what_looks_wrong_and_is_not)
+{
+    struct config *config = load_good(
+        "\ufeff# a mark, and lines that end in two characters\r\n"
+        "endpoint x {\r\n"
+        "    url = \"ws://h/${NO_SUCH_VARIABLE:-a}${HOME}\"\r\n"
+        "    greeting = {'${NO_SUCH_VARIABLE}', \"\\${NO_SUCH_VARIABLE}\", '{\"a\":}',\r\n"
+        "                \"it's = }\"}\r\n"
+        "}\r\n");
+    const struct endpoint_options *options = &config->endpoints[0].options;
+
+    ck_assert_int_eq(strncmp(config->endpoints[0].url.href, "ws://h/a/", 9), 0);
+    ck_assert_str_eq(options->greeting.items[0], "${NO_SUCH_VARIABLE}");
+    ck_assert_str_eq(options->greeting.items[1], "${NO_SUCH_VARIABLE}");
+    ck_assert_str_eq(options->greeting.items[2], "{\"a\":}");
+    ck_assert_str_eq(options->greeting.items[3], "it's = }");
+    config_free(config);
+}
+END_TEST
+
+/* Nothing that could be meant to be read is passed over. */
+START_TEST(a_directory_that_is_none_is_told)
+{
+    struct collector collector;
+    struct config *config = NULL;
+
+    config_file_write("wsplexd.conf", "");
+    config_file_write("conf.d", "");
+    ck_assert_int_gt(config_files_load(&collector, &config), 0);
+    ck_assert_str_eq(collector.text, "conf.d:0: cannot be read: Not a directory\n");
 }
 END_TEST
 
@@ -409,22 +431,20 @@ START_TEST(files_beside_are_read_in_order_and_each_tells_its_problem)
 {
     struct collector collector;
     struct config *config = NULL;
-    char sub[128];
 
-    snprintf(sub, sizeof(sub), "%s/conf.d", directory);
-    ck_assert_int_eq(mkdir(sub, 0700), 0);
-    write_file("wsplexd.conf", "endpoint a { url = \"ws://a\" }\n");
-    write_file("conf.d/20.conf", "endpoint c { url = \"ws://c\" }\n");
-    write_file("conf.d/10.conf", "endpoint b { url = \"ws://b\" }\n");
-    write_file("conf.d/ignored", "nonsense\n");
-    ck_assert_int_eq(load(&collector, &config), 0);
+    config_directory_make("conf.d");
+    config_file_write("wsplexd.conf", "endpoint a { url = \"ws://a\" }\n");
+    config_file_write("conf.d/20.conf", "endpoint c { url = \"ws://c\" }\n");
+    config_file_write("conf.d/10.conf", "endpoint b { url = \"ws://b\" }\n");
+    config_file_write("conf.d/ignored", "nonsense\n");
+    ck_assert_int_eq(config_files_load(&collector, &config), 0);
     ck_assert_uint_eq(config->n_endpoints, 3);
     ck_assert_str_eq(config->endpoints[2].name, "c");
     config_free(config);
 
-    write_file("conf.d/10.conf", "endpoint a { url = \"ws://b\" }\n");
-    write_file("conf.d/20.conf", "\n\nnonsense = 1\n");
-    ck_assert_int_gt(load(&collector, &config), 0);
+    config_file_write("conf.d/10.conf", "endpoint a { url = \"ws://b\" }\n");
+    config_file_write("conf.d/20.conf", "\n\nnonsense = 1\n");
+    ck_assert_int_gt(config_files_load(&collector, &config), 0);
     ck_assert_ptr_nonnull(strstr(collector.text, "10.conf:1: endpoint \"a\" stands in "));
     ck_assert_ptr_nonnull(strstr(collector.text, "/wsplexd.conf, line 1, already\n"));
     ck_assert_ptr_nonnull(strstr(collector.text, "20.conf:3: nonsense: there is no such key"));
@@ -569,11 +589,13 @@ Suite *unit_suite(void)
     TCase *files = unit_case(suite, "files");
     TCase *options = unit_case(suite, "options");
 
-    tcase_add_checked_fixture(files, make_directory, remove_directory);
+    tcase_add_checked_fixture(files, config_files_begin, config_files_end);
     tcase_add_test(files, an_empty_file_gives_the_defaults);
     tcase_add_test(files, no_file_gives_the_defaults_unless_it_was_asked_for);
     tcase_add_test(files, every_kind_of_value);
     tcase_add_loop_test(files, each_problem_is_told_with_its_line, 0, N_OF(bad));
+    tcase_add_test(files, what_looks_wrong_and_is_not);
+    tcase_add_test(files, a_directory_that_is_none_is_told);
     tcase_add_test(files, files_beside_are_read_in_order_and_each_tells_its_problem);
     tcase_add_loop_test(options, numbers_are_written_as_they_are_read, 0, N_OF(formats));
     tcase_add_test(options, the_manual_page_names_every_option_and_its_default);
