@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/open_request.h"
+#include "daemon/reload.h"
 #include "daemon/server.h"
 
 struct item {
@@ -21,50 +22,9 @@ struct item {
     bool is_due; /* is to begin, or to begin anew */
 };
 
-/* --- what has changed --- */
-
 static const struct endpoint *find(const struct config *config, const char *name)
 {
     return config_find_endpoint(config, wsp_view_of_string(name));
-}
-
-/* What holds for the whole daemon is part of every endpoint that does not say otherwise. */
-static bool daemon_is_same(const struct config *a, const struct config *b)
-{
-    static const enum daemon_option_row rows[] = {
-        DAEMON_OPTION_ca_file,  DAEMON_OPTION_ca_path,         DAEMON_OPTION_proxy,
-        DAEMON_OPTION_no_proxy, DAEMON_OPTION_credentials_dir,
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (!option_equals(&daemon_options_table()->rows[rows[i]], &a->daemon, &b->daemon))
-            return false;
-    return true;
-}
-
-static bool endpoint_is_same(const struct config *before, const struct config *now,
-                             const char *name)
-{
-    const struct option_table *table = endpoint_options_table();
-    const struct endpoint *a = find(before, name), *b = find(now, name);
-
-    if (!a || !b)
-        return false;
-    for (size_t i = 0; i < table->n_rows; i++)
-        if (!option_equals(&table->rows[i], &a->options, &b->options))
-            return false;
-    return daemon_is_same(before, now);
-}
-
-static void outdate_changed(struct server *server, const struct config *before)
-{
-    LIST_FOR_EACH (node, &server->shares.all) {
-        struct share *share = LIST_ENTRY(node, struct share, link);
-        const char *name = share->target->endpoint;
-
-        if (name && share->target->is_persistent && !endpoint_is_same(before, server->config, name))
-            share_outdate(share);
-    }
 }
 
 /* --- items --- */
@@ -173,13 +133,19 @@ static void begin_due(void *owner)
             item_begin(item_of(node));
 }
 
+/* It has something else than its endpoint by now. */
+static bool is_to_renew(const struct share *share)
+{
+    return share->is_outdated || share->renewed != NULL;
+}
+
 /* Nobody is disturbed where there is no channel. */
 static void item_renew(struct item *item)
 {
     struct share *share = item->anchor.share;
 
     item->is_due = true;
-    if (share && share->is_outdated && share->n_channels == 0) {
+    if (share && is_to_renew(share) && share->n_channels == 0) {
         anchor_let_go(&item->anchor);
         share_close(share, 1000, (struct wsp_view){0});
     }
@@ -219,7 +185,7 @@ void autostart_apply(struct server *server, const struct config *before)
     struct list items, *node;
 
     if (before)
-        outdate_changed(server, before);
+        reload_apply(server, before);
     list_init(&items);
     list_splice(&items, &server->autostart.items);
     while ((node = list_take_first(&items)) != NULL)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * autostart: endpoints that are connected without being asked for, and what a reload does to shares
- * that come back.
- * Neighbours: server starts and reloads; shares has what stands, open_request makes targets.
+ * autostart: endpoints that are connected without being asked for.
+ * Neighbours: server starts and reloads; reload says what has become of the shares that stand, open_request makes targets.
  * Invariant: each endpoint of the configuration with autostart has one item, whose anchor keeps its
  * share as long as that has not ended for good.
  *
  *  a reload finds an endpoint  | and its share           | what happens
  *  as before                   | stands                  | nothing
  *                              | has ended for good      | it is begun anew
- *  changed                     | is open, with channels  | it goes on, but does not come back when it is lost
+ *  with other policy           | stands                  | what holds at once does, the rest from the next connection on
+ *                              | is open without channels | if some of it does not hold at once, it is closed and begun anew
+ *  another one (RELOAD_ANEW)   | is open, with channels  | it goes on, but does not come back when it is lost
  *                              | is open without         | it is closed, and begun anew
  *                              | is away                 | its channels fail, as nobody would know which of both comes
  *  gone                        |                         | likewise, and nothing is begun anew

@@ -108,7 +108,16 @@ int heartbeat_init(struct heartbeat *heartbeat, struct clock *clock,
         .arriving = arriving,
         .owner = owner,
     };
-    return is_on(heartbeat) ? timer_init(&heartbeat->timer, clock, heartbeat_fired, heartbeat) : 0;
+    return heartbeat_tune(heartbeat);
+}
+
+int heartbeat_tune(struct heartbeat *heartbeat)
+{
+    bool has_timer = heartbeat->timer.clock != NULL;
+
+    return !is_on(heartbeat) || has_timer
+               ? 0
+               : timer_init(&heartbeat->timer, heartbeat->clock, heartbeat_fired, heartbeat);
 }
 
 void heartbeat_deinit(struct heartbeat *heartbeat)

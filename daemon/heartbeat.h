@@ -69,6 +69,8 @@ int heartbeat_init(struct heartbeat *heartbeat, struct clock *clock,
                    const struct heartbeat_settings *settings, void (*wake)(void *owner),
                    void (*lost)(void *owner, const struct failure *failure),
                    uint64_t (*taken)(void *owner), uint64_t (*arriving)(void *owner), void *owner);
+/* While it is STOPPED: settings say something else now. 0, -ENOMEM. */
+int heartbeat_tune(struct heartbeat *heartbeat);
 void heartbeat_deinit(struct heartbeat *heartbeat); /* takes a zeroed one */
 
 /* A connection is open: what the server asks is answered. It has been greeted: the heart beats. It closes: nothing is

@@ -204,10 +204,16 @@ void log_retain(struct log *log, const struct retention *retention)
         log->retention.bytes = retention->bytes;
 }
 
-void log_retain_nothing(struct log *log)
+void log_retain_exactly(struct log *log, const struct retention *retention)
 {
     log->retention = (struct retention){0};
+    log_retain(log, retention);
     log_trim(log);
+}
+
+void log_retain_nothing(struct log *log)
+{
+    log_retain_exactly(log, &(struct retention){0});
 }
 
 /* --- entries --- */

@@ -116,6 +116,8 @@ void log_deinit(struct log *log); /* every cursor must have left */
 void log_retain(struct log *log, const struct retention *retention);
 
 /* Nobody will join any more. */
+/* So much, and no more: what is too old for it goes. */
+void log_retain_exactly(struct log *log, const struct retention *retention);
 void log_retain_nothing(struct log *log);
 
 /* The connection is over, and the next message will be of another epoch. Harmless if it is said

@@ -28,23 +28,32 @@ enum {
 };
 
 static const struct option_row daemon_rows[] = {
-#define DAEMON_OPTION(name, member, type, fallback, min, max, words, help) \
-    {name,          OPTION_PLACE_DAEMON,                                   \
-     OPTION_##type, offsetof(struct daemon_options, member),               \
-     fallback,      min,                                                   \
-     max,           words,                                                 \
+#define DAEMON_OPTION(name, member, reload, type, fallback, min, max, words, help) \
+    {name,                                                                         \
+     OPTION_PLACE_DAEMON,                                                          \
+     RELOAD_##reload,                                                              \
+     OPTION_##type,                                                                \
+     offsetof(struct daemon_options, member),                                      \
+     fallback,                                                                     \
+     min,                                                                          \
+     max,                                                                          \
+     words,                                                                        \
      help},
 #include "daemon/options.def"
 };
 
 static const struct option_row endpoint_rows[] = {
-#define ENDPOINT_OPTION(name, member, place, type, fallback, min, max, words, help) \
-    {                                                                               \
-        name,          OPTION_##place,                                              \
-        OPTION_##type, offsetof(struct endpoint_options, member),                   \
-        fallback,      min,                                                         \
-        max,           words,                                                       \
-        help},
+#define ENDPOINT_OPTION(name, member, place, reload, type, fallback, min, max, words, help) \
+    {name,                                                                                  \
+     OPTION_##place,                                                                        \
+     RELOAD_##reload,                                                                       \
+     OPTION_##type,                                                                         \
+     offsetof(struct endpoint_options, member),                                             \
+     fallback,                                                                              \
+     min,                                                                                   \
+     max,                                                                                   \
+     words,                                                                                 \
+     help},
 #include "daemon/options.def"
 };
 

@@ -45,6 +45,9 @@ enum option_type {
     OPTION_CODES,
 };
 
+/* Since when a value holds that a reload has changed; see options.def. */
+enum option_reload { RELOAD_START, RELOAD_NOW, RELOAD_NEXT, RELOAD_OPEN, RELOAD_ANEW };
+
 enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION_ENDPOINT };
 
 #define OPTION_C_TEXT      char * /* NULL: not given */
@@ -82,26 +85,28 @@ enum option_place { OPTION_PLACE_DAEMON, OPTION_IDENTITY, OPTION_CHANNEL, OPTION
  * was set. */
 struct daemon_options {
     uint64_t given;
-#define DAEMON_OPTION(name, member, type, fallback, min, max, words, help) OPTION_C_##type member;
+#define DAEMON_OPTION(name, member, reload, type, fallback, min, max, words, help) \
+    OPTION_C_##type member;
 #include "daemon/options.def"
 };
 
 struct endpoint_options {
     uint64_t given;
-#define ENDPOINT_OPTION(name, member, place, type, fallback, min, max, words, help) \
+#define ENDPOINT_OPTION(name, member, place, reload, type, fallback, min, max, words, help) \
     OPTION_C_##type member;
 #include "daemon/options.def"
 };
 
 /* Positions in the tables, for option_is_given. */
 enum daemon_option_row {
-#define DAEMON_OPTION(name, member, type, fallback, min, max, words, help) DAEMON_OPTION_##member,
+#define DAEMON_OPTION(name, member, reload, type, fallback, min, max, words, help) \
+    DAEMON_OPTION_##member,
 #include "daemon/options.def"
     DAEMON_N_OPTIONS
 };
 
 enum endpoint_option_row {
-#define ENDPOINT_OPTION(name, member, place, type, fallback, min, max, words, help) \
+#define ENDPOINT_OPTION(name, member, place, reload, type, fallback, min, max, words, help) \
     ENDPOINT_OPTION_##member,
 #include "daemon/options.def"
     ENDPOINT_N_OPTIONS
@@ -110,6 +115,7 @@ enum endpoint_option_row {
 struct option_row {
     const char *name;
     enum option_place place;
+    enum option_reload reload;
     enum option_type type;
     size_t offset; /* of its value in its struct */
     uint64_t fallback, min, max;

@@ -5,6 +5,8 @@
  */
 #include "daemon/pace.h"
 
+#include <stddef.h>
+
 static void pace_over(void *owner)
 {
     struct pace *pace = owner;
@@ -16,8 +18,16 @@ static void pace_over(void *owner)
 int pace_init(struct pace *pace, struct clock *clock, uint64_t interval_ms,
               void (*over)(void *owner), void *owner)
 {
-    *pace = (struct pace){.interval_ms = interval_ms, .over = over, .owner = owner};
-    return interval_ms == 0 ? 0 : timer_init(&pace->timer, clock, pace_over, pace);
+    *pace = (struct pace){.over = over, .owner = owner};
+    return pace_tune(pace, clock, interval_ms);
+}
+
+int pace_tune(struct pace *pace, struct clock *clock, uint64_t interval_ms)
+{
+    bool has_timer = pace->timer.clock != NULL;
+
+    pace->interval_ms = interval_ms;
+    return interval_ms == 0 || has_timer ? 0 : timer_init(&pace->timer, clock, pace_over, pace);
 }
 
 void pace_deinit(struct pace *pace)

@@ -24,6 +24,8 @@ struct pace {
 /* over is called when the next may go, from the clock. 0, -ENOMEM. */
 int pace_init(struct pace *pace, struct clock *clock, uint64_t interval_ms,
               void (*over)(void *owner), void *owner);
+/* Another interval, from the next message on. 0, -ENOMEM. */
+int pace_tune(struct pace *pace, struct clock *clock, uint64_t interval_ms);
 void pace_deinit(struct pace *pace); /* takes a zeroed one */
 
 /* Something has been said. */

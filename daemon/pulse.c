@@ -74,7 +74,7 @@ int pulse_init(struct pulse *pulse, struct clock *clock, uint64_t interval_ms, u
         .lost = lost,
         .owner = owner,
     };
-    return interval_ms == 0 ? 0 : timer_init(&pulse->timer, clock, pulse_fired, pulse);
+    return timer_init(&pulse->timer, clock, pulse_fired, pulse);
 }
 
 void pulse_deinit(struct pulse *pulse)
@@ -87,6 +87,19 @@ void pulse_start(struct pulse *pulse)
 {
     if (pulse->interval_ms > 0)
         pulse_enter(pulse, PULSE_QUIET);
+}
+
+/* The timer finds out what has changed, as ever. */
+void pulse_tune(struct pulse *pulse, uint64_t interval_ms, uint64_t deadline_ms, bool is_open)
+{
+    pulse->interval_ms = interval_ms;
+    pulse->deadline_ms = deadline_ms;
+    if (interval_ms == 0)
+        pulse_stop(pulse);
+    else if (pulse->state != PULSE_STOPPED && !pulse->is_resting)
+        timer_start(&pulse->timer, 0);
+    else if (pulse->state == PULSE_STOPPED && is_open)
+        pulse_start(pulse);
 }
 
 void pulse_stop(struct pulse *pulse)

@@ -34,7 +34,8 @@ enum pulse_state { PULSE_STOPPED, PULSE_QUIET, PULSE_QUEUED, PULSE_SENT };
  *          | something has come                | QUIET   |
  *  SENT    | something has come                | QUIET   |
  *  QUEUED, SENT | deadline                     | STOPPED | lost
- *  any     | rest: the server is not read      |         | the timer stands still: what has come lies unseen
+ *  any     | tuned                             |         | interval or deadline go on with their new length
+ *          | rest: the server is not read      |         | the timer stands still: what has come lies unseen
  *          | no longer                         |         | interval or deadline begins anew
  *          | stopped                           | STOPPED |
  */
@@ -66,6 +67,10 @@ void pulse_deinit(struct pulse *pulse); /* takes a zeroed one */
 
 void pulse_start(struct pulse *pulse);
 void pulse_stop(struct pulse *pulse);
+
+/* Another interval and deadline, for the silence that lasts already too. is_open: it is to beat, unless interval_ms
+ * is 0. */
+void pulse_tune(struct pulse *pulse, uint64_t interval_ms, uint64_t deadline_ms, bool is_open);
 
 /* The server is not read for now, or is again. */
 void pulse_rest(struct pulse *pulse, bool is_resting);

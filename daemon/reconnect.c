@@ -10,6 +10,7 @@
 
 #include "daemon/close_codes.h"
 #include "daemon/limits.h"
+#include "daemon/renewal.h"
 #include "daemon/shares.h"
 #include "proto/local/errors.h"
 
@@ -97,6 +98,9 @@ int reconnect_begin(struct share *share)
     share->reconnect.is_waiting = false;
     if (share->remote == REMOTE_OVER)
         share_free_upstream(share);
+    r = renewal_take_over(share);
+    if (r < 0)
+        return r;
     r = budget_claim_on(&share->reconnect.attempt, shares->budgets, BUDGET_CONNECT, share->target);
     if (r < 0 || !budget_take(&share->reconnect.attempt))
         return r;
@@ -163,10 +167,10 @@ static uint64_t delay_ms(struct share *share, bool was_open)
     const struct target *target = share->target;
     uint64_t up_ms = clock_now_ms(share->shares->clock) - share->opened_ms;
 
+    if (was_open && (reconnect->is_renewing || up_ms >= target->min_uptime_ms))
+        reconnect->backoff = (struct backoff){0};
     if (reconnect->is_renewing)
         return 0;
-    if (was_open && up_ms >= target->min_uptime_ms)
-        reconnect->backoff = (struct backoff){0};
     return retry_after_ms(&share->ending.failure) +
            backoff_next_ms(&reconnect->backoff, target->backoff_min_ms, target->backoff_max_ms,
                            random_bits(share));
@@ -230,17 +234,34 @@ void reconnect_interrupt(struct share *share, bool was_open)
         share->shares->on_trouble(share->shares, share);
 }
 
-void reconnect_opened(struct share *share)
+/* Earlier by up to a tenth, never later: the server's own cut is not waited for, and those who began together do not
+ * go on together. */
+static void renew_later(struct share *share)
 {
     uint64_t rotate_ms = share->target->rotate_ms;
+    uint64_t up_ms = clock_now_ms(share->shares->clock) - share->opened_ms;
 
+    rotate_ms -= random_bits(share) % (rotate_ms / 10 + 1);
+    start_timer(share, up_ms < rotate_ms ? rotate_ms - up_ms : 0);
+}
+
+void reconnect_opened(struct share *share)
+{
     share->reconnect.n_troubles = 0;
     share->reconnect.n_failed = 0;
     share->reconnect.away_ms = 0;
-    /* Earlier by up to a tenth, never later: the server's own cut is not waited for, and those who began together do not
-     * go on together. */
-    if (rotate_ms > 0)
-        start_timer(share, rotate_ms - random_bits(share) % (rotate_ms / 10 + 1));
+    if (share->target->rotate_ms > 0)
+        renew_later(share);
+}
+
+void reconnect_tune(struct share *share)
+{
+    if (share->state != SHARE_OPEN)
+        return;
+    if (share->target->rotate_ms > 0)
+        renew_later(share);
+    else
+        timer_stop(&share->reconnect.timer);
 }
 
 void reconnect_stop(struct share *share)

@@ -65,6 +65,9 @@ void reconnect_interrupt(struct share *share, bool was_open);
 /* The share is open, and its channels will be told so. */
 void reconnect_opened(struct share *share);
 
+/* share->target says otherwise by now when it is to be renewed. */
+void reconnect_tune(struct share *share);
+
 /* There will be no attempt. */
 void reconnect_stop(struct share *share);
 

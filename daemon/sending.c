@@ -90,6 +90,14 @@ int sending_init(struct share *share)
                           taken, arriving, share);
 }
 
+int sending_tune(struct share *share)
+{
+    struct sending *sending = &share->sending;
+    int r = pace_tune(&sending->pace, share->shares->clock, share->target->greeting_interval_ms);
+
+    return r < 0 ? r : heartbeat_tune(&sending->heartbeat);
+}
+
 void sending_deinit(struct share *share)
 {
     budget_claim_deinit(&share->sending.claim);

@@ -48,6 +48,8 @@ struct sending {
 
 /* The share's target is known. 0, -ENOMEM; sending_deinit takes it half made, and zeroed. */
 int sending_init(struct share *share);
+/* Between two connections: share->target says otherwise by now. 0, -ENOMEM. */
+int sending_tune(struct share *share);
 void sending_deinit(struct share *share);
 
 /* The share has become OPEN: everything is said anew; or it is open no more: nothing is. Calls no op

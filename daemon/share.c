@@ -304,6 +304,7 @@ void share_free(struct share *share)
     log_deinit(&share->log);
     shares_give_place_back(share);
     target_free(share->target);
+    target_free(share->renewed);
     free(share->protocol);
     free(share->extensions);
     free(share->excerpt);

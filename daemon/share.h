@@ -41,6 +41,8 @@ struct upstream_ops {
     void (*wake)(struct upstream *upstream);
     /* Stop or resume reading from the network. */
     void (*pause)(struct upstream *upstream, bool is_paused);
+    /* share->target says otherwise by now how often to ping, and how long to wait for the answer. Harmless in any state. */
+    void (*tune)(struct upstream *upstream);
     /* Start the closing handshake (code 0: without one), once; before open, give up connecting; where share_closing has
      * said true, go on with it, whatever the code. share_ended follows. Not called when it has ended. */
     void (*close)(struct upstream *upstream, uint16_t code, struct wsp_view reason);
@@ -115,6 +117,7 @@ struct share {
     enum share_state state;
     enum share_remote remote;
     struct target *target;
+    struct target *renewed;    /* what the next connection takes over of it; NULL: nothing */
     struct user *owner;        /* a reference */
     struct charge charge;      /* one UPSTREAMS, until ENDED */
     struct upstream *upstream; /* NULL: there is none at the moment */
@@ -171,7 +174,7 @@ struct share {
  * it is closing. */
 void share_close(struct share *share, uint16_t code, struct wsp_view reason);
 
-/* The configuration says otherwise by now: if it is lost it does not come back, and if it is, it ends. An attempt that
+/* The configuration has another one in its place by now: if it is lost it does not come back, and if it is, it ends. An attempt that
  * is its first goes on. */
 void share_outdate(struct share *share);
 

@@ -94,6 +94,10 @@ static void write_target(struct writer *writer, const struct target *target)
     write_number(writer, target->is_deflated);
     write_number(writer, target->is_taking_over);
     write_number(writer, target->window_bits);
+    /* Of the endpoint alone, and so the same for all; but those of before a reload are not those of after it. */
+    write_text(writer, target->conflate_key_text);
+    write_number(writer, target->routing.is_on);
+    write_text(writer, target->routing.member);
 }
 
 static struct share_key *key_new(const struct target *target,

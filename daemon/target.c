@@ -96,6 +96,43 @@ struct target *target_new(void)
     return target;
 }
 
+#define SWAP(member)                                     \
+    do {                                                 \
+        __typeof__(target->member) was = target->member; \
+        target->member = from->member;                   \
+        from->member = was;                              \
+    } while (0)
+
+void target_renew(struct target *target, struct target *from)
+{
+    SWAP(retention);
+    SWAP(block_timeout_ms);
+    SWAP(close_timeout_ms);
+    SWAP(routing.timeout_ms);
+    SWAP(routing.max_pending);
+    SWAP(ping_ms);
+    SWAP(pong_timeout_ms);
+    SWAP(is_persistent);
+    SWAP(backoff_min_ms);
+    SWAP(backoff_max_ms);
+    SWAP(min_uptime_ms);
+    SWAP(rotate_ms);
+    SWAP(offline);
+    SWAP(final_codes);
+}
+
+void target_renew_connection(struct target *target, struct target *from)
+{
+    SWAP(connect_timeout_ms);
+    SWAP(tcp_keepalive_ms);
+    SWAP(tcp_user_timeout_ms);
+    SWAP(greeting);
+    SWAP(greeting_interval_ms);
+    SWAP(heartbeat);
+}
+
+#undef SWAP
+
 int target_set_conflate_key(struct target *target, const char *text)
 {
     char *copy = strdup(text);

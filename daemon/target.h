@@ -4,7 +4,8 @@
  * anything connects.
  * Neighbours: open_request makes it, share_key compares it, share keeps it, dial and upstream read
  * it.
- * Invariant: never changed after it was made; everything under "identity" is part of the share key.
+ * Invariant: everything under "identity" is part of the share key and never changed after it was made; the policy of an
+ * upstream is changed by a reload alone.
  */
 #ifndef WSPLEX_DAEMON_TARGET_H
 #define WSPLEX_DAEMON_TARGET_H
@@ -161,6 +162,11 @@ struct target {
 
 struct target *target_new(void); /* zeroed but for the defaults of the policy; NULL: no memory */
 struct target *target_free(struct target *target);
+
+/* What a reload changes of a target that is in use, taken from one of the same endpoint: what holds at once (NOW in
+ * options.def), and what holds for the next connection (NEXT). from is left with what there was before. */
+void target_renew(struct target *target, struct target *from);
+void target_renew_connection(struct target *target, struct target *from);
 
 /* The text is one that conflate_key_parse takes. 0, -ENOMEM. */
 int target_set_conflate_key(struct target *target, const char *text);

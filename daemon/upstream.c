@@ -570,6 +570,13 @@ static void upstream_ops_close(struct upstream *u, uint16_t code, struct wsp_vie
     }
 }
 
+static void upstream_ops_tune(struct upstream *u)
+{
+    const struct target *target = u->share->target;
+
+    pulse_tune(&u->pulse, target->ping_ms, target->pong_timeout_ms, u->state == OPEN);
+}
+
 static void upstream_ops_break_off(struct upstream *u, const struct failure *failure)
 {
     upstream_fail(u, failure);
@@ -582,6 +589,7 @@ const struct upstream_ops *upstream_remote_ops(void)
         .wake = upstream_ops_wake,
         .pause = upstream_ops_pause,
         .close = upstream_ops_close,
+        .tune = upstream_ops_tune,
         .break_off = upstream_ops_break_off,
         .free = upstream_ops_free,
     };

@@ -83,6 +83,11 @@ static void upstream_close(struct upstream *upstream, uint16_t code, struct wsp_
     (void)reason;
 }
 
+static void upstream_tune(struct upstream *upstream)
+{
+    (void)upstream;
+}
+
 static void upstream_break_off(struct upstream *upstream, const struct failure *failure)
 {
     (void)upstream;
@@ -98,6 +103,7 @@ static const struct upstream_ops upstream_ops = {
     .start = upstream_start,
     .wake = upstream_wake,
     .pause = upstream_pause,
+    .tune = upstream_tune,
     .close = upstream_close,
     .break_off = upstream_break_off,
     .free = upstream_free,

@@ -56,6 +56,11 @@ static void peer_pause(struct upstream *peer, bool is_paused)
     peer->is_paused = is_paused;
 }
 
+static void peer_tune(struct upstream *peer)
+{
+    require(peer->peers->n_calls == 0);
+}
+
 static void peer_close(struct upstream *peer, uint16_t code, struct wsp_view reason)
 {
     require(peer->peers->n_calls == 0 && !peer->is_ended);
@@ -94,6 +99,7 @@ const struct upstream_ops *upstream_remote_ops(void)
         .start = peer_start,
         .wake = peer_wake,
         .pause = peer_pause,
+        .tune = peer_tune,
         .close = peer_close,
         .break_off = peer_break_off,
         .free = peer_free,

@@ -280,6 +280,12 @@ static void ops_pause(struct upstream *upstream, bool is_paused)
     upstream_remote_ops()->pause(upstream, is_paused);
 }
 
+static void ops_tune(struct upstream *upstream)
+{
+    require(remote_of(current, upstream)->remotes->n_calls == 0);
+    upstream_remote_ops()->tune(upstream);
+}
+
 static void ops_close(struct upstream *upstream, uint16_t code, struct wsp_view reason)
 {
     struct remote *remote = remote_of(current, upstream);
@@ -610,7 +616,7 @@ void remotes_init(struct remotes *remotes, struct clock *clock, struct turn *tur
                     .scratch_len = scratch_len,
                     .random = no_random,
                     .sha1 = crypto_sha1},
-        .ops = {ops_start, ops_wake, ops_pause, ops_close, ops_break_off, ops_free},
+        .ops = {ops_start, ops_wake, ops_pause, ops_tune, ops_close, ops_break_off, ops_free},
         .dialer = {script_dial, script_describe, script_waits_since, script_cancel},
         .owner = owner,
     };

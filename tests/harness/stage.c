@@ -68,6 +68,13 @@ static void peer_pause(struct upstream *peer, bool is_paused)
     peer->n_pauses += is_paused;
 }
 
+static void peer_tune(struct upstream *peer)
+{
+    assert_not_within(peer->stage);
+    must(!peer->is_freed);
+    peer->n_tuned++;
+}
+
 static void peer_close(struct upstream *peer, uint16_t code, struct wsp_view reason)
 {
     assert_not_within(peer->stage);
@@ -117,6 +124,7 @@ static const struct upstream_ops peer_ops = {
     .start = peer_start,
     .wake = peer_wake,
     .pause = peer_pause,
+    .tune = peer_tune,
     .close = peer_close,
     .break_off = peer_break_off,
     .free = peer_free,

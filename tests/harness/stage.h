@@ -34,6 +34,7 @@ struct upstream {
     struct list in_flight; /* struct peer_hold */
     unsigned n_wakes;
     unsigned n_pauses; /* how often it was paused */
+    unsigned n_tuned;
     bool is_paused, is_close_asked, is_freed;
     uint16_t
         failed; /* the cause with which the share had it fail; the test then calls peer_fails */

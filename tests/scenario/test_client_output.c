@@ -64,6 +64,11 @@ static void peer_close(struct upstream *upstream, uint16_t code, struct wsp_view
     (void)reason;
 }
 
+static void peer_tune(struct upstream *upstream)
+{
+    (void)upstream;
+}
+
 static void peer_free(struct upstream *upstream)
 {
     free(upstream);
@@ -73,6 +78,7 @@ static const struct upstream_ops peer_ops = {
     .start = peer_start,
     .wake = peer_wake,
     .pause = peer_pause,
+    .tune = peer_tune,
     .close = peer_close,
     .free = peer_free,
 };

@@ -565,6 +565,60 @@ START_TEST(the_manual_page_says_of_every_option_who_may_set_it)
 }
 END_TEST
 
+/* Whether the name stands in a list of names, each behind a blank. */
+static bool is_listed(const char *begin, const char *end, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = begin; (at = strstr(at, name)) != NULL && at < end; at++)
+        if (at[-1] == ' ' && at[len] == ' ')
+            return true;
+    return false;
+}
+
+/* Since when a value holds that a reload has changed stands in its row, and on the page: there, and nowhere else. */
+START_TEST(the_manual_page_says_of_every_option_what_a_reload_does)
+{
+    static const char *const classes[] = {
+        [RELOAD_START] = "\n.It Sy with the next start\n",
+        [RELOAD_NOW] = "\n.It Sy at once\n",
+        [RELOAD_NEXT] = "\n.It Sy with the next connection\n",
+        [RELOAD_OPEN] = "\n.It Sy when opened\n",
+        [RELOAD_ANEW] = "\n.It Sy anew\n",
+    };
+    static const char *const owners[] = {"\nSettings of the daemon:\n", "\nOf an endpoint:\n"};
+    char *text = manual_read();
+    const char *section = strstr(text, "\n.Ss Reloads");
+
+    ck_assert_ptr_nonnull(section);
+    for (size_t class = 0; class < sizeof(classes) / sizeof(classes[0]); class ++) {
+        const char *begin = strstr(section, classes[class]);
+
+        ck_assert_msg(begin != NULL, "%s", classes[class]);
+
+        const char *end = strstr(begin + 1, "\n.It Sy "), *list_end = strstr(begin, "\n.El");
+
+        end = end != NULL && end < list_end ? end : list_end;
+        for (size_t owner = 0; owner < 2; owner++) {
+            const struct option_table *table =
+                owner == 0 ? daemon_options_table() : endpoint_options_table();
+            const char *list = strstr(begin, owners[owner]);
+            const char *until = owner == 0 ? strstr(begin, owners[1]) : end;
+
+            if (until == NULL || until > end)
+                until = end;
+            if (list == NULL || list > end)
+                list = until;
+            for (size_t i = 0; i < table->n_rows; i++)
+                ck_assert_msg(is_listed(list, until, table->rows[i].name) ==
+                                  ((size_t)table->rows[i].reload == class),
+                              "%s%s%s", classes[class], owners[owner], table->rows[i].name);
+        }
+    }
+    free(text);
+}
+END_TEST
+
 START_TEST(the_manual_page_names_every_option_and_its_default)
 {
     char *text = manual_read();
@@ -600,5 +654,6 @@ Suite *unit_suite(void)
     tcase_add_loop_test(options, numbers_are_written_as_they_are_read, 0, N_OF(formats));
     tcase_add_test(options, the_manual_page_names_every_option_and_its_default);
     tcase_add_test(options, the_manual_page_says_of_every_option_who_may_set_it);
+    tcase_add_test(options, the_manual_page_says_of_every_option_what_a_reload_does);
     return suite;
 }
