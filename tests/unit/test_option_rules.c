@@ -119,11 +119,10 @@ START_TEST(each_rule_is_broken_by_a_contradiction)
 #include "daemon/option_rules.def"
     };
 
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+    for (size_t i = 0; i < N_OF(rules); i++) {
         bool is_there = false;
 
-        for (size_t j = 0; !is_there && j < sizeof(contradictions) / sizeof(contradictions[0]);
-             j++) {
+        for (size_t j = 0; !is_there && j < N_OF(contradictions); j++) {
             const char *told = strchr(contradictions[j].problem, ':') + 2;
 
             is_there = strncmp(rules[i], told, strlen(told)) == 0;
@@ -215,7 +214,7 @@ Suite *unit_suite(void)
 
     tcase_add_checked_fixture(files, config_files_begin, config_files_end);
     tcase_add_loop_test(files, each_contradiction_is_told_with_the_line_of_its_key, 0,
-                        sizeof(contradictions) / sizeof(contradictions[0]));
+                        N_OF(contradictions));
     tcase_add_test(files, each_rule_is_broken_by_a_contradiction);
     tcase_add_test(files, options_of_the_daemon_are_compared_over_all_files);
     tcase_add_test(files, an_empty_list_is_no_way_to_forbid);
