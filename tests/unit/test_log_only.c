@@ -7,47 +7,11 @@
 #include "daemon/log.h"
 #include "proto/local/errors.h"
 #include "tests/harness/allocation.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/log_story.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static const struct retention everything = {UINT64_MAX, UINT64_MAX};
-static const uint8_t first_epoch[LOG_EPOCH_LEN] = "the first";
-static const uint8_t second_epoch[LOG_EPOCH_LEN] = "the second";
-
-static struct quota quota;
-static struct user *user;
-static struct log messages;
-static unsigned n_wakes;
-static uint64_t last_cursor_id;
-static struct cursor cursor;
-static struct gap gap;
-static struct epoch *place;
-
-static void woken(struct cursor *woken_cursor)
-{
-    ck_assert_ptr_nonnull(woken_cursor->at);
-    n_wakes++;
-}
-
-static void setup(void)
-{
-    quota_init(&quota);
-    ck_assert_int_eq(quota_user_ref(&quota, 1000, &user), 0);
-    ck_assert_int_eq(log_init(&messages, first_epoch, user), 0);
-    cursor_init(&cursor, ++last_cursor_id, woken);
-}
-
-static void teardown(void)
-{
-    cursor_leave(&cursor);
-    log_deinit(&messages);
-    ck_assert_uint_eq(user->used[QUOTA_QUEUED_BYTES], 0);
-    user_unref(user);
-    quota_deinit(&quota);
-}
 
 static void keep(uint64_t n_messages)
 {
@@ -69,22 +33,6 @@ static void append_for(struct cursor *reader)
     ck_assert_int_eq(log_append_only(&messages, reader, false, &buffer), 0);
     ck_assert_ptr_null(buffer.data);
     ck_assert_uint_eq(buffer.max, 10);
-}
-
-static unsigned n_entries(void)
-{
-    unsigned n = 0;
-
-    for (const struct entry *entry = messages.first; entry != NULL; entry = entry->next, n++)
-        ck_assert_uint_eq(entry->number, messages.first->number + n);
-    return n;
-}
-
-static void assert_gap(unsigned reason, bool is_counted, uint64_t count)
-{
-    ck_assert_uint_eq(gap.reason, reason);
-    ck_assert_int_eq(gap.is_counted, is_counted);
-    ck_assert_uint_eq(gap.count, count);
 }
 
 /* From here on the cursor reads all numbers without a hole. */
@@ -190,7 +138,7 @@ START_TEST(what_was_for_one_is_not_replayed)
     ck_assert_uint_eq(messages.first->number, 4);
     append(1);
     ck_assert_uint_eq(messages.first->number, 7); /* 5 and 6 have gone with 4 */
-    cursor_join_after(&late, &messages, first_epoch, 4, &everything, &gap, &place);
+    cursor_join_after(&late, &messages, epoch_id(1), 4, &everything, &gap, &place);
     assert_gap(WSP_GAP_NOT_KEPT, false, 0); /* how many of 5 and 6 were for others is not known */
     ck_assert_uint_eq(late.at->number, 7);
     cursor_leave(&late);
@@ -207,14 +155,14 @@ START_TEST(a_hole_makes_no_gap)
     append_for(&cursor);
     append(1);
     cursor_init(&late, ++last_cursor_id, woken);
-    cursor_join_after(&late, &messages, first_epoch, 1, &everything, &gap, &place);
+    cursor_join_after(&late, &messages, epoch_id(1), 1, &everything, &gap, &place);
     assert_gap(0, false, 0);
     ck_assert_uint_eq(cursor_number(&late), 3);
     cursor_leave(&late);
     cursor_leave(&cursor);
-    ck_assert_int_eq(log_begin_epoch(&messages, second_epoch), 0);
+    ck_assert_int_eq(log_begin_epoch(&messages, epoch_id(2)), 0);
     append(1);
-    cursor_join_after(&late, &messages, second_epoch, 3, &everything, &gap, &place);
+    cursor_join_after(&late, &messages, epoch_id(2), 3, &everything, &gap, &place);
     assert_gap(0, false, 0);
     ck_assert(!messages.epoch->has_holes);
     cursor_leave(&late);
@@ -260,7 +208,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("log_only");
     TCase *only = unit_case(suite, "only");
 
-    tcase_add_checked_fixture(only, setup, teardown);
+    tcase_add_checked_fixture(only, story_begins, story_ends);
     tcase_add_test(only, a_message_for_one_wakes_one);
     tcase_add_loop_test(only, what_is_for_another_is_passed_over, 0, 729);
     tcase_add_test(only, who_is_not_there_gets_nothing_and_no_number);

@@ -7,55 +7,11 @@
 #include "daemon/log.h"
 #include "proto/local/errors.h"
 #include "tests/harness/allocation.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/log_story.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static const struct retention everything = {UINT64_MAX, UINT64_MAX};
-
-static struct quota quota;
-static struct user *user;
-static struct log messages;
-static unsigned n_wakes;
-static uint64_t last_cursor_id;
-
-/* Where a cursor stands after it has joined. */
-static struct cursor cursor;
-static struct gap gap;
-static struct epoch *place;
-
-static void woken(struct cursor *woken_cursor)
-{
-    ck_assert_ptr_nonnull(woken_cursor->at);
-    n_wakes++;
-}
-
-static const uint8_t *epoch_id(unsigned n)
-{
-    static uint8_t id[LOG_EPOCH_LEN];
-
-    snprintf((char *)id, sizeof(id), "epoch %u", n);
-    return id;
-}
-
-static void setup(void)
-{
-    quota_init(&quota);
-    ck_assert_int_eq(quota_user_ref(&quota, 1000, &user), 0);
-    ck_assert_int_eq(log_init(&messages, epoch_id(1), user), 0);
-    cursor_init(&cursor, ++last_cursor_id, woken);
-}
-
-static void teardown(void)
-{
-    cursor_leave(&cursor);
-    log_deinit(&messages);
-    ck_assert_uint_eq(user->used[QUOTA_QUEUED_BYTES], 0);
-    user_unref(user);
-    quota_deinit(&quota);
-}
 
 static void keep(uint64_t n_messages, uint64_t bytes)
 {
@@ -79,15 +35,6 @@ static void begin_epoch(unsigned n)
     ck_assert(messages.is_interrupted);
     ck_assert_int_eq(log_begin_epoch(&messages, epoch_id(n)), 0);
     ck_assert(!messages.is_interrupted);
-}
-
-static unsigned n_entries(void)
-{
-    unsigned n = 0;
-
-    for (const struct entry *entry = messages.first; entry != NULL; entry = entry->next, n++)
-        ck_assert_uint_eq(entry->number, messages.first->number + n);
-    return n;
 }
 
 static unsigned n_epochs(void)
@@ -115,19 +62,6 @@ static void assert_reads_from(uint64_t number)
         number++;
     }
     ck_assert_uint_eq(number, messages.next_number);
-}
-
-static void join_after(unsigned epoch, uint64_t number)
-{
-    cursor_leave(&cursor);
-    cursor_join_after(&cursor, &messages, epoch_id(epoch), number, &everything, &gap, &place);
-}
-
-static void assert_gap(unsigned reason, bool is_counted, uint64_t count)
-{
-    ck_assert_uint_eq(gap.reason, reason);
-    ck_assert_int_eq(gap.is_counted, is_counted);
-    ck_assert_uint_eq(gap.count, count);
 }
 
 static uint64_t cost_of_one(void)
@@ -588,10 +522,10 @@ Suite *unit_suite(void)
     TCase *positions = unit_case(suite, "positions");
     TCase *epochs = unit_case(suite, "epochs");
 
-    tcase_add_checked_fixture(retention, setup, teardown);
-    tcase_add_checked_fixture(replay, setup, teardown);
-    tcase_add_checked_fixture(positions, setup, teardown);
-    tcase_add_checked_fixture(epochs, setup, teardown);
+    tcase_add_checked_fixture(retention, story_begins, story_ends);
+    tcase_add_checked_fixture(replay, story_begins, story_ends);
+    tcase_add_checked_fixture(positions, story_begins, story_ends);
+    tcase_add_checked_fixture(epochs, story_begins, story_ends);
     tcase_add_test(retention, the_last_messages_are_kept_with_no_reader_at_all);
     tcase_add_test(retention, as_many_as_fit_into_the_bytes);
     tcase_add_test(retention, one_that_does_not_fit_is_not_kept);
