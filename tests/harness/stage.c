@@ -353,15 +353,20 @@ struct user *stage_user(struct stage *stage, uid_t uid)
     return user;
 }
 
-uint64_t stage_used(struct stage *stage, enum quota_resource resource)
+uint64_t stage_used_by(struct stage *stage, uid_t uid, enum quota_resource resource)
 {
     struct user *user;
     uint64_t used;
 
-    must(quota_user_ref(&stage->quota, STAGE_UID, &user) == 0);
+    must(quota_user_ref(&stage->quota, uid, &user) == 0);
     used = user->used[resource];
     user_unref(user);
     return used;
+}
+
+uint64_t stage_used(struct stage *stage, enum quota_resource resource)
+{
+    return stage_used_by(stage, STAGE_UID, resource);
 }
 
 /* The borrowed text becomes the target's own, or NULL. */

@@ -115,7 +115,8 @@ void stage_wait(struct stage *stage, uint64_t ms); /* a turn, then time passes *
 struct upstream *stage_peer(struct stage *stage);  /* the one started last */
 struct user *stage_user(struct stage *stage,
                         uid_t uid); /* for as long as something is charged to it */
-uint64_t stage_used(struct stage *stage, enum quota_resource resource);
+uint64_t stage_used_by(struct stage *stage, uid_t uid, enum quota_resource resource);
+uint64_t stage_used(struct stage *stage, enum quota_resource resource); /* by STAGE_UID */
 
 /* --- the server's part --- */
 

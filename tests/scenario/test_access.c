@@ -8,29 +8,17 @@
 #include <string.h>
 
 #include "proto/local/message.h"
-#include "tests/harness/stage.h"
-#include "tests/harness/unit.h"
-
-#define URL "wss://feed.example/live"
+#include "tests/harness/sharing_story.h"
 
 enum { ALICE = 2001, BOB = 2002, CAROL = 2003 };
 
-static struct stage stage;
-static struct program a, b, c;
-
-static void setup(void)
+static int opens_as(struct program *program, uid_t uid)
 {
-    stage_init(&stage);
-}
+    int r = program_opens(program, &stage, uid, URL, STAGE_SHARED);
 
-static void teardown(void)
-{
-    stage_deinit(&stage);
-}
-
-static int opens(struct program *program, uid_t uid)
-{
-    return program_opens(program, &stage, uid, URL, STAGE_SHARED);
+    if (stage.n_peers > 0)
+        peer = stage_peer(&stage);
+    return r;
 }
 
 /* With the right to join. */
@@ -39,7 +27,7 @@ static int joins(struct program *program, uid_t uid)
     int r;
 
     stage.is_wide = true;
-    r = opens(program, uid);
+    r = opens_as(program, uid);
     stage.is_wide = false;
     return r;
 }
@@ -54,38 +42,23 @@ static int only_joins(struct program *program, uid_t uid)
     return r;
 }
 
-static uint64_t used(uid_t uid, enum quota_resource resource)
-{
-    struct user *user;
-    uint64_t amount;
-
-    ck_assert_int_eq(quota_user_ref(&stage.quota, uid, &user), 0);
-    amount = user->used[resource];
-    user_unref(user);
-    return amount;
-}
-
 /* alice and bob are on an open upstream that is nobody's own. */
-static struct upstream *alice_and_bob_meet(void)
+static void alice_and_bob_meet(void)
 {
     unsigned n_peers = stage.n_peers;
-    struct upstream *peer;
 
     ck_assert_int_eq(joins(&a, ALICE), 0);
     ck_assert_int_eq(joins(&b, BOB), 0);
     ck_assert_uint_eq(stage.n_peers, n_peers + 1);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "open");
     ck_assert_str_eq(program_heard(&b), "open");
-    return peer;
 }
 
 START_TEST(users_who_may_join_meet)
 {
-    struct upstream *peer = alice_and_bob_meet();
-
+    alice_and_bob_meet();
     program_sends(&b, "hello");
     ck_assert_str_eq(peer_receives(peer), "hello");
     peer_sends(peer, "one");
@@ -97,22 +70,21 @@ START_TEST(users_who_may_join_meet)
     peer_sends_bytes(peer, 1000);
     peer_sends_bytes(peer, 1000);
     stage_turn(&stage);
-    ck_assert_uint_eq(used(STAGE_DAEMON_UID, QUOTA_UPSTREAMS), 1);
-    ck_assert_uint_eq(used(STAGE_DAEMON_UID, QUOTA_CHANNELS), 0);
-    ck_assert_uint_ge(used(STAGE_DAEMON_UID, QUOTA_QUEUED_BYTES), 1000);
+    ck_assert_uint_eq(stage_used_by(&stage, STAGE_DAEMON_UID, QUOTA_UPSTREAMS), 1);
+    ck_assert_uint_eq(stage_used_by(&stage, STAGE_DAEMON_UID, QUOTA_CHANNELS), 0);
+    ck_assert_uint_ge(stage_used_by(&stage, STAGE_DAEMON_UID, QUOTA_QUEUED_BYTES), 1000);
     for (uid_t uid = ALICE; uid <= BOB; uid++) {
-        ck_assert_uint_eq(used(uid, QUOTA_UPSTREAMS), 0);
-        ck_assert_uint_eq(used(uid, QUOTA_CHANNELS), 1);
+        ck_assert_uint_eq(stage_used_by(&stage, uid, QUOTA_UPSTREAMS), 0);
+        ck_assert_uint_eq(stage_used_by(&stage, uid, QUOTA_CHANNELS), 1);
     }
-    ck_assert_uint_eq(used(ALICE, QUOTA_QUEUED_BYTES), 0);
-    ck_assert_uint_ge(used(BOB, QUOTA_QUEUED_BYTES), 1000);
+    ck_assert_uint_eq(stage_used_by(&stage, ALICE, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_uint_ge(stage_used_by(&stage, BOB, QUOTA_QUEUED_BYTES), 1000);
 }
 END_TEST
 
 START_TEST(it_outlives_who_opened_it)
 {
-    struct upstream *peer = alice_and_bob_meet();
-
+    alice_and_bob_meet();
     program_closes(&a, 1000, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&a), "close(clean 1000)");
@@ -120,7 +92,7 @@ START_TEST(it_outlives_who_opened_it)
     peer_sends(peer, "one");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "one");
-    ck_assert_uint_eq(used(STAGE_DAEMON_UID, QUOTA_UPSTREAMS), 1);
+    ck_assert_uint_eq(stage_used_by(&stage, STAGE_DAEMON_UID, QUOTA_UPSTREAMS), 1);
     program_deinit(&b);
     stage_turn(&stage);
     ck_assert(peer->is_close_asked);
@@ -130,13 +102,13 @@ END_TEST
 START_TEST(who_may_not_join_meets_themselves_alone)
 {
     alice_and_bob_meet();
-    ck_assert_int_eq(opens(&c, CAROL), 0);
+    ck_assert_int_eq(opens_as(&c, CAROL), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_ptr_ne(c.channel.share, a.channel.share);
-    ck_assert_uint_eq(used(CAROL, QUOTA_UPSTREAMS), 1);
+    ck_assert_uint_eq(stage_used_by(&stage, CAROL, QUOTA_UPSTREAMS), 1);
     /* Nor does who had joined and may no longer. */
     program_deinit(&b);
-    ck_assert_int_eq(opens(&b, CAROL), 0);
+    ck_assert_int_eq(opens_as(&b, CAROL), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_ptr_eq(b.channel.share, c.channel.share);
 }
@@ -146,7 +118,7 @@ END_TEST
 START_TEST(the_daemons_own_user_is_no_exception)
 {
     alice_and_bob_meet();
-    ck_assert_int_eq(opens(&c, STAGE_DAEMON_UID), 0);
+    ck_assert_int_eq(opens_as(&c, STAGE_DAEMON_UID), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
     ck_assert_ptr_ne(c.channel.share, a.channel.share);
 }
@@ -158,7 +130,7 @@ START_TEST(who_may_only_join_makes_nothing)
     ck_assert_uint_eq(stage.n_peers, 0);
     program_deinit(&c);
     /* What somebody has for himself is nothing to join. */
-    ck_assert_int_eq(opens(&a, ALICE), 0);
+    ck_assert_int_eq(opens_as(&a, ALICE), 0);
     ck_assert_int_eq(only_joins(&c, CAROL), WSP_CAUSE_ACCESS);
     program_deinit(&c);
     program_deinit(&a);
@@ -173,11 +145,8 @@ END_TEST
 /* One that closes is no more there to join; one that connects is. */
 START_TEST(who_may_only_join_and_an_upstream_that_comes_or_goes)
 {
-    struct upstream *peer;
-
     ck_assert_int_eq(joins(&a, ALICE), 0);
     ck_assert_int_eq(only_joins(&b, BOB), 0);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&b), "open");
@@ -195,7 +164,7 @@ END_TEST
 START_TEST(a_users_quota_of_upstreams_is_nothing_to_those_who_join)
 {
     stage.quota.limits[QUOTA_UPSTREAMS] = 1;
-    ck_assert_int_eq(opens(&a, ALICE), 0);
+    ck_assert_int_eq(opens_as(&a, ALICE), 0);
     ck_assert_int_eq(joins(&b, ALICE), 0);
     ck_assert_int_eq(joins(&c, BOB), 0);
     ck_assert_uint_eq(stage.n_peers, 2);
@@ -216,8 +185,7 @@ static int joins_to_send(struct program *program, uid_t uid)
 
 START_TEST(who_may_only_send_hears_nothing_but_the_end)
 {
-    struct upstream *peer = alice_and_bob_meet();
-
+    alice_and_bob_meet();
     stage.replay.messages = stage.retention.messages = 10;
     stage.replay.bytes = stage.retention.bytes = 1 << 20;
     ck_assert_int_eq(joins_to_send(&c, CAROL), 0);
@@ -232,7 +200,7 @@ START_TEST(who_may_only_send_hears_nothing_but_the_end)
         ck_assert_str_eq(program_heard(&a), "x");
     }
     ck_assert_uint_eq(channel_lag_messages(&c.channel), 0);
-    ck_assert_uint_eq(used(CAROL, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_uint_eq(stage_used_by(&stage, CAROL, QUOTA_QUEUED_BYTES), 0);
     peer_ends(peer, true, 4000, "bye");
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "close(clean 4000 bye)");
@@ -242,15 +210,12 @@ END_TEST
 /* Alone on its upstream, with messages of any size. */
 START_TEST(what_nobody_may_receive_is_not_held)
 {
-    struct upstream *peer;
-
     ck_assert_int_eq(joins_to_send(&c, CAROL), 0);
-    peer = stage_peer(&stage);
     peer_opens(peer, "");
     stage_turn(&stage);
     for (unsigned i = 0; i < 10; i++)
         peer_sends_bytes(peer, 100000);
-    ck_assert_uint_eq(used(STAGE_DAEMON_UID, QUOTA_QUEUED_BYTES), 0);
+    ck_assert_uint_eq(stage_used_by(&stage, STAGE_DAEMON_UID, QUOTA_QUEUED_BYTES), 0);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open");
 }
@@ -258,9 +223,9 @@ END_TEST
 
 START_TEST(who_may_only_send_is_told_of_interruptions)
 {
-    struct upstream *peer = alice_and_bob_meet();
     unsigned n_peers;
 
+    alice_and_bob_meet();
     ck_assert_int_eq(joins_to_send(&c, CAROL), 0);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open");
@@ -288,10 +253,9 @@ END_TEST
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("access");
-    TCase *meeting = unit_case(suite, "meeting");
-    TCase *sending = unit_case(suite, "sending");
+    TCase *meeting = story_case(suite, "meeting");
+    TCase *sending = story_case(suite, "sending");
 
-    tcase_add_checked_fixture(meeting, setup, teardown);
     tcase_add_test(meeting, users_who_may_join_meet);
     tcase_add_test(meeting, it_outlives_who_opened_it);
     tcase_add_test(meeting, who_may_not_join_meets_themselves_alone);
@@ -299,7 +263,6 @@ Suite *unit_suite(void)
     tcase_add_test(meeting, who_may_only_join_makes_nothing);
     tcase_add_test(meeting, who_may_only_join_and_an_upstream_that_comes_or_goes);
     tcase_add_test(meeting, a_users_quota_of_upstreams_is_nothing_to_those_who_join);
-    tcase_add_checked_fixture(sending, setup, teardown);
     tcase_add_test(sending, who_may_only_send_hears_nothing_but_the_end);
     tcase_add_test(sending, what_nobody_may_receive_is_not_held);
     tcase_add_test(sending, who_may_only_send_is_told_of_interruptions);
