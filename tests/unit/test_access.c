@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tests/harness/allocation.h"
+#include "tests/harness/strings_of.h"
 #include "tests/harness/unit.h"
 
 static const char all[] = "open|join|send|receive|monitor|control";
@@ -120,19 +121,6 @@ END_TEST
 
 /* ---- what they give together ---- */
 
-static struct strings list_of(const char *text)
-{
-    struct strings list = {0};
-
-    while (*text) {
-        size_t len = strcspn(text, ";");
-
-        ck_assert_int_eq(strings_add(&list, text, len), 0);
-        text += len + (text[len] == ';');
-    }
-    return list;
-}
-
 /* Groups up to the first 0. */
 static unsigned n_asked;
 static bool has_group(const void *context, gid_t group)
@@ -172,7 +160,8 @@ static const struct {
 
 START_TEST(rights_add_up)
 {
-    struct strings users = list_of(questions[_i].users), groups = list_of(questions[_i].groups);
+    struct strings users = strings_of(questions[_i].users),
+                   groups = strings_of(questions[_i].groups);
     struct access_peer peer = {questions[_i].uid, has_group, questions[_i].in};
     struct access access = {0};
 
@@ -188,7 +177,8 @@ END_TEST
 START_TEST(groups_are_not_asked_for_in_vain)
 {
     static const gid_t in[] = {0};
-    struct strings users = list_of("*: open send"), groups = list_of("9: open;10: send;11: join");
+    struct strings users = strings_of("*: open send"),
+                   groups = strings_of("9: open;10: send;11: join");
     struct access access = {0};
 
     ck_assert_int_eq(access_add(&access, &users, &groups), 0);
@@ -227,7 +217,7 @@ END_TEST
 
 START_TEST(every_failing_allocation)
 {
-    struct strings users = list_of("7: open"), groups = list_of("8: join");
+    struct strings users = strings_of("7: open"), groups = strings_of("8: join");
     struct access access = {0};
 
     allocation_fail_after(0);

@@ -17,6 +17,7 @@
 #include "daemon/network.h"
 #include "proto/local/errors.h"
 #include "tests/harness/allocation.h"
+#include "tests/harness/strings_of.h"
 #include "tests/harness/unit.h"
 
 static struct network address_of(const char *text)
@@ -215,23 +216,9 @@ END_TEST
 
 /* ---- rules ---- */
 
-/* A list, its items separated by semicolons. */
-static struct strings list_of(const char *text)
-{
-    struct strings list = {0};
-
-    while (*text) {
-        size_t len = strcspn(text, ";");
-
-        ck_assert_int_eq(strings_add(&list, text, len), 0);
-        text += len + (text[len] == ';');
-    }
-    return list;
-}
-
 static struct destination *rules_of(const char *allow, const char *deny, const char *fallback)
 {
-    struct strings allowed = list_of(allow), denied = list_of(deny);
+    struct strings allowed = strings_of(allow), denied = strings_of(deny);
     struct destination *destination = NULL;
 
     ck_assert_int_eq(destination_new(&allowed, &denied, fallback, &destination), 0);
@@ -510,7 +497,8 @@ END_TEST
 
 START_TEST(every_failing_allocation)
 {
-    struct strings allow = list_of("public;*.example:443;10.0.0.0/8"), deny = list_of("a.example");
+    struct strings allow = strings_of("public;*.example:443;10.0.0.0/8"),
+                   deny = strings_of("a.example");
     struct destination *destination = NULL;
 
     bool has_failed = true;
