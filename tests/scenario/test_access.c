@@ -223,22 +223,17 @@ END_TEST
 
 START_TEST(who_may_only_send_is_told_of_interruptions)
 {
-    unsigned n_peers;
-
     alice_and_bob_meet();
     ck_assert_int_eq(joins_to_send(&c, CAROL), 0);
     stage_turn(&stage);
     ck_assert_str_eq(program_heard(&c), "open");
     for (unsigned round = 0; round < 3; round++) {
-        n_peers = stage.n_peers;
         peer->share->target->is_persistent = true;
         peer_sends(peer, "x");
-        peer_fails(peer, WSP_CAUSE_LOST);
+        is_lost();
         stage_turn(&stage);
         ck_assert_str_eq(program_heard(&c), "interrupted(lost)");
-        while (stage.n_peers == n_peers)
-            stage_wait(&stage, 1000);
-        peer = stage_peer(&stage);
+        tries_again();
         peer_opens(peer, "");
         peer_sends(peer, "y");
         stage_turn(&stage);
