@@ -54,3 +54,17 @@ void client_fixture_assert_events(struct client_fixture *fixture, const char *ex
 {
     ck_assert_str_eq(recorder_take(&fixture->recorder), expected);
 }
+
+void client_fixture_free_websocket(const struct wsplex_event *event, void *userdata)
+{
+    wsplex_websocket_free(event->target);
+    recorder_note(userdata, "freed in %s", event->type);
+}
+
+void client_fixture_free_client(const struct wsplex_event *event, void *userdata)
+{
+    struct client_fixture *f = userdata;
+
+    f->client = wsplex_free(wsplex_websocket_client(event->target));
+    recorder_note(&f->recorder, "freed in %s", event->type);
+}

@@ -39,6 +39,10 @@ void client_fixture_settle(struct client_fixture *fixture);
 /* The next frame of the client, of this type. */
 struct wsp_message client_fixture_expect(struct client_fixture *fixture, uint8_t type);
 
+/* Handlers that free what the event is for, or its client, and note it; userdata is the recorder, or the fixture. */
+void client_fixture_free_websocket(const struct wsplex_event *event, void *userdata);
+void client_fixture_free_client(const struct wsplex_event *event, void *userdata);
+
 /* The recorded events are these; compared and forgotten. */
 void client_fixture_assert_events(struct client_fixture *fixture, const char *expected);
 

@@ -223,20 +223,6 @@ START_TEST(freed_while_away)
 }
 END_TEST
 
-static void free_websocket(const struct wsplex_event *event, void *userdata)
-{
-    wsplex_websocket_free(event->target);
-    recorder_note(userdata, "freed in %s", event->type);
-}
-
-static void free_client(const struct wsplex_event *event, void *userdata)
-{
-    struct client_fixture *f = userdata;
-
-    f->client = wsplex_free(wsplex_websocket_client(event->target));
-    recorder_note(&f->recorder, "freed in %s", event->type);
-}
-
 static void close_websocket(const struct wsplex_event *event, void *userdata)
 {
     (void)userdata;
@@ -259,8 +245,8 @@ START_TEST(a_handler_frees_its_object)
     init(&f);
     send_text(&f, "x");
     expect_text(&f, "x");
-    ck_assert_int_eq(wsplex_websocket_add_event_listener(f.websocket, freeing[_i], free_websocket,
-                                                         &f.recorder, 0),
+    ck_assert_int_eq(wsplex_websocket_add_event_listener(
+                         f.websocket, freeing[_i], client_fixture_free_websocket, &f.recorder, 0),
                      0);
     die(&f);
     if (_i >= 2) {
@@ -283,8 +269,9 @@ START_TEST(a_handler_frees_its_client)
     init(&f);
     send_text(&f, "x");
     expect_text(&f, "x");
-    ck_assert_int_eq(
-        wsplex_websocket_add_event_listener(f.websocket, freeing[_i], free_client, &f, 0), 0);
+    ck_assert_int_eq(wsplex_websocket_add_event_listener(f.websocket, freeing[_i],
+                                                         client_fixture_free_client, &f, 0),
+                     0);
     if (_i < 2) {
         fake_daemon_hang_up(&f.daemon);
     } else {

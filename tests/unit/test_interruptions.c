@@ -557,20 +557,6 @@ END_TEST
 
 static const char *const freeing[] = {"interrupted", "gap", "resumed", "unsent"};
 
-static void free_websocket(const struct wsplex_event *event, void *userdata)
-{
-    wsplex_websocket_free(event->target);
-    recorder_note(userdata, "freed in %s", event->type);
-}
-
-static void free_client(const struct wsplex_event *event, void *userdata)
-{
-    struct client_fixture *f = userdata;
-
-    f->client = wsplex_free(wsplex_websocket_client(event->target));
-    recorder_note(&f->recorder, "freed in %s", event->type);
-}
-
 static void say_everything(struct client_fixture *f)
 {
     say_interrupted(f);
@@ -594,8 +580,8 @@ START_TEST(a_handler_frees_its_object)
     init(&f);
     ck_assert_int_eq(wsplex_websocket_send_text(f.websocket, "x", 1), 0);
     client_fixture_expect(&f, WSP_LOCAL_TEXT);
-    ck_assert_int_eq(wsplex_websocket_add_event_listener(f.websocket, freeing[_i], free_websocket,
-                                                         &f.recorder, 0),
+    ck_assert_int_eq(wsplex_websocket_add_event_listener(
+                         f.websocket, freeing[_i], client_fixture_free_websocket, &f.recorder, 0),
                      0);
     say_everything(&f);
     ck_assert_uint_eq(client_fixture_expect(&f, WSP_LOCAL_CLOSE).close.discard, 1);
@@ -614,8 +600,9 @@ START_TEST(a_handler_frees_its_client)
     init(&f);
     ck_assert_int_eq(wsplex_websocket_send_text(f.websocket, "x", 1), 0);
     client_fixture_expect(&f, WSP_LOCAL_TEXT);
-    ck_assert_int_eq(
-        wsplex_websocket_add_event_listener(f.websocket, freeing[_i], free_client, &f, 0), 0);
+    ck_assert_int_eq(wsplex_websocket_add_event_listener(f.websocket, freeing[_i],
+                                                         client_fixture_free_client, &f, 0),
+                     0);
     say_everything(&f);
     while (f.client) {
         fake_daemon_turn(&f.daemon);
