@@ -224,7 +224,6 @@ static int expect(struct upgrade *upgrade, const struct target *target,
         .extensions = wsp_view_of_string(upgrade->offer_text),
         .max_head_bytes = WSP_MAX_HTTP_HEAD,
         .max_head_fields = WSP_MAX_HTTP_N_FIELDS,
-        .now_s = (int64_t)time(NULL),
     };
     char key[WSP_HANDSHAKE_KEY], input[WSP_HANDSHAKE_ACCEPT_INPUT];
     uint8_t digest[WSP_HANDSHAKE_DIGEST];
@@ -364,6 +363,8 @@ int upgrade_read(struct upgrade *upgrade, struct wsp_view input, struct upgrade_
     struct wsp_response response;
     int r;
 
+    /* A date is so far away from when the answer comes, however long that takes. */
+    upgrade->reader.asked.now_s = (int64_t)time(NULL);
     wsp_response_reader_feed(&upgrade->reader, input);
     r = wsp_response_reader_next(&upgrade->reader, &response);
     if (r < 0)
