@@ -41,7 +41,10 @@ class Peer:
     def read(self):
         """The next frame, or None when the client has disconnected."""
         while (frame := self._reader.next()) is None:
-            data = self._socket.recv(1 << 16)
+            try:
+                data = self._socket.recv(1 << 16)
+            except ConnectionResetError:  # it has gone with something unread
+                data = b""
             if not data:
                 return None
             self._reader.feed(data)

@@ -25,7 +25,7 @@ import ssl
 import struct
 import threading
 
-from process import DEADLINE, TOP, Process, wait_until
+from process import DEADLINE, TOP, Process, free_port, wait_until
 
 KINDS = ("websockets", "ws")
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -78,11 +78,16 @@ class Connection:
         return event["code"], event["reason"]
 
 
+PLACES = ("ws 127.0.0.1", "wss 127.0.0.1", "ws ::1", "wss ::1")
+
+
 class Server(Process):
-    """With ports, which another one had, it listens there."""
+    """With ports, which another one had, it listens there. Nobody else listens on any of them at any other address, so
+    that a name of several addresses leads to it or to nobody."""
 
     def __init__(self, kind, certificate, deflate=None, ports=None):
         self.kind = kind
+        ports = {place: free_port() for place in PLACES} | (ports or {})
         here = os.path.join(TOP, "tests", "harness")
         if kind == "ws":
             command = ["node", os.path.join(here, "ws_server.js")]
@@ -90,7 +95,7 @@ class Server(Process):
             command = ["/usr/bin/python3", os.path.join(here, "websockets_server.py")]
         modules = os.environ.get("WSPLEX_NODE_MODULES", "")
         super().__init__(
-            [*command, certificate.chain, certificate.key, json.dumps(deflate), json.dumps(ports or {})],
+            [*command, certificate.chain, certificate.key, json.dumps(deflate), json.dumps(ports)],
             env={"NODE_PATH": modules},
         )  # fmt: skip
         self.name = kind
@@ -106,9 +111,6 @@ class Server(Process):
 
     def url(self, path, scheme="ws", host="127.0.0.1"):
         return self._urls[f"{scheme} {host}"] + path
-
-    def ports(self):
-        return {place: int(url.rsplit(":", 1)[1]) for place, url in self._urls.items()}
 
     def connection(self, path):
         """The connection that asks, or has asked, for that path."""

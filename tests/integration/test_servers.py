@@ -274,7 +274,7 @@ def test_certificate(daemon, program, bad_certificates, name):
 
 def test_wrong_name_of_a_host(daemon, program, bad_certificates):
     """The same for a name: only those of the certificate are trusted."""
-    with RawServer(lambda peer: None, certificate=bad_certificates["wrong name"][0]) as raw:
+    with RawServer(lambda peer: None, certificate=bad_certificates["wrong name"][0], port=free_port()) as raw:
         cause, text = fails(program, raw.url.replace("127.0.0.1", "localhost"))
     assert cause == "tls"
     assert "localhost" in text
