@@ -2,8 +2,7 @@
  *
  * upstream: one remote WebSocket connection; see upstream.h.
  * Neighbours: dial and transport above; upgrade, inflow and outflow within; share below.
- * Invariant: its share hears share_ended exactly once, from TURN_CHECK, and nothing after it. States and events:
- * upstream.h.
+ * Invariant: its share hears share_ended exactly once, from TURN_CHECK, and nothing after it (see upstream.h).
  *
  * Deaf: what still comes is read and thrown away, so that our Close is not lost to a reset. A write that fails is not
  * the end: what the server said before it hung up, its Close above all, is read first.
@@ -42,12 +41,11 @@ struct upstream {
     struct task write;     /* TURN_WRITE */
     struct task next;      /* TURN_NEXT: what the turn's budget left over */
     struct task ended;     /* TURN_CHECK */
-    bool is_paused;
     bool is_writing;       /* the transport has taken bytes, and the share is being told */
     bool is_write_blocked; /* until the transport is writable */
     bool is_write_failed;
     bool has_more_to_write; /* than fits one turn */
-    bool is_deaf, is_broken, is_close_received, is_shut;
+    bool is_paused, is_deaf, is_broken, is_close_received, is_shut;
     /* As far as it is known; REFUSED, broken: the failure; close received: code and reason. */
     struct ending ending;
 };
@@ -94,7 +92,7 @@ static void upstream_fail(void *owner, const struct failure *failure)
     upstream_end(owner, &ending);
 }
 
-/* How a connection that was CLOSING has ended: why is told where nothing better is known. */
+/* How a connection that was CLOSING, or given up, has ended: why is told where nothing better is known. */
 static void closing_ending(struct upstream *u, uint16_t cause, const char *why)
 {
     struct ending ending = u->ending;
@@ -502,14 +500,12 @@ static void upstream_ops_free(struct upstream *u)
 
 static int upstream_ops_start(void *context, struct share *share, struct upstream **ret_upstream)
 {
-    struct upstream *u = calloc(1, sizeof(*u));
+    struct upstream *u = malloc(sizeof(*u));
     int r;
 
     if (u == NULL)
         return -ENOMEM;
-    u->context = context;
-    u->share = share;
-    u->state = DIALING;
+    *u = (struct upstream){.context = context, .share = share, .state = DIALING};
     inflow_init(&u->inflow, share, u->context->scratch_len, upstream_go_on, u);
     outflow_init(&u->outflow, u->context->random);
     task_init(&u->write, upstream_write, u);
@@ -558,23 +554,18 @@ static void upstream_ops_pause(struct upstream *u, bool is_paused)
 
 static void upstream_ops_close(struct upstream *u, uint16_t code, struct wsp_view reason)
 {
-    struct failure failure;
-
-    if (u->state == OPEN) {
+    if (u->state == OPEN)
         upstream_send_close(u, code != 0 ? code : 1005, reason);
-    } else if (u->state == CLOSING) {
+    else if (u->state == CLOSING)
         upstream_let_close_go(u);
-    } else if (u->state < OPEN) {
-        failure_set(&failure, WSP_CAUSE_CANCELLED, 0, "given up before it was open");
-        upstream_fail(u, &failure);
-    }
+    else if (u->state < OPEN)
+        closing_ending(u, WSP_CAUSE_CANCELLED, "given up before it was open");
 }
 
 static void upstream_ops_tune(struct upstream *u)
 {
-    const struct target *target = u->share->target;
-
-    pulse_tune(&u->pulse, target->ping_ms, target->pong_timeout_ms, u->state == OPEN);
+    pulse_tune(&u->pulse, u->share->target->ping_ms, u->share->target->pong_timeout_ms,
+               u->state == OPEN);
 }
 
 static void upstream_ops_break_off(struct upstream *u, const struct failure *failure)
