@@ -15,6 +15,17 @@ LINE = re.compile(
 )
 
 
+def run(*arguments, **options):
+    """A daemon that ends by itself: what it said, and its status."""
+    return subprocess.run(
+        [built("wsplexd"), *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False, **options
+    )
+
+
+def check_config(file, **options):
+    return run("--check-config", "--config", file, **options)
+
+
 class Daemon:
     """A daemon on a socket in folder. config is the text of its configuration.
 

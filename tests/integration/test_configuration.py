@@ -4,11 +4,11 @@
 import errno
 import os
 import signal
-import subprocess
 import threading
 
 import pytest
-from process import DEADLINE, built, wait_until
+from daemon import check_config, run
+from process import DEADLINE, wait_until
 from servers import RawServer, new_path
 from wsplex_client import Closed, DaemonError, Failed, Message, Opened
 
@@ -284,10 +284,7 @@ def check(folder, text, *more_files):
         os.makedirs(os.path.join(folder, "conf.d"), exist_ok=True)
         with open(os.path.join(folder, "conf.d", name), "w", encoding="utf-8") as file:
             file.write(more)
-    return subprocess.run(
-        [built("wsplexd"), "--config", path, "--check-config"],
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
+    return check_config(path)
 
 
 def test_a_good_file(folder):
@@ -329,10 +326,7 @@ def test_wrong_files_are_told_with_their_line(folder, name):
     assert first.startswith(f"{folder}/wsplexd.conf:{line}: "), done.stderr
     assert word in first
     # Neither does the daemon start with it, and it says the same.
-    daemon = subprocess.run(
-        [built("wsplexd"), "--config", f"{folder}/wsplexd.conf", "--socket", f"{folder}/s"],
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
+    daemon = run("--config", f"{folder}/wsplexd.conf", "--socket", f"{folder}/s")
     assert daemon.returncode == 1
     assert f"wsplexd.conf:{line}: " in daemon.stderr and "[configuration]" in daemon.stderr
     assert not os.path.exists(f"{folder}/s")
@@ -351,16 +345,13 @@ def test_a_problem_of_every_file_is_told(folder):
     "words", [["--socket"], ["--nonsense"], ["one"], ["--log-level", "loud"], ["--ca-file", "/nonexistent.pem"]]
 )
 def test_wrong_command_lines(words):
-    done = subprocess.run([built("wsplexd"), *words], capture_output=True, text=True, timeout=DEADLINE, check=False)
+    done = run(*words)
     assert done.returncode == 2, done
     assert done.stderr and done.stdout == ""
 
 
 def test_missing_file_that_was_named(folder):
-    done = subprocess.run(
-        [built("wsplexd"), "--config", f"{folder}/missing", "--check-config"],
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
+    done = check_config(f"{folder}/missing")
     assert done.returncode == 1
     assert f"{folder}/missing" in done.stderr
 

@@ -13,6 +13,7 @@ import textwrap
 import time
 
 import pytest
+from daemon import run
 from process import DEADLINE, TOP, built, wait_until
 from servers import new_path
 from wsplex_client import Client, Failed, Opened, RequestError
@@ -26,12 +27,6 @@ needs_users = pytest.mark.skipif(
     os.geteuid() != 0 or not is_open_to_others(TOP) or not is_open_to_others(built("wsplexd")),
     reason="needs root, and a tree that other users may read",
 )
-
-
-def run(*arguments, **options):
-    return subprocess.run(
-        [built("wsplexd"), *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False, **options
-    )
 
 
 @needs_users

@@ -9,6 +9,7 @@ import threading
 import urllib.parse
 
 import pytest
+from daemon import check_config
 from memory import found_in
 from process import DEADLINE, IS_SANITIZED, built
 from proxies import leads, read_connect, read_exactly
@@ -279,24 +280,17 @@ def test_a_file_that_will_not_do_is_named_and_not_quoted(make_daemon, credential
         if name != "blank at its end":
             assert failed.cause == "credential" and f"{credentials}/token" in failed.text
         daemon.expect("upstream-failed")
-        checked = check(daemon)
+        checked = check_config(daemon.config_file)
         if name != "blank at its end":
             assert checked.returncode == 1 and f"{credentials}/token" in checked.stderr and why in checked.stderr
             assert f"{daemon.config_file}:" in checked.stderr and 'endpoint "feed"' in checked.stderr
         rewrite(credentials, value=TOKEN) if name != "missing" else write(credentials, "token", TOKEN)
-        assert check(daemon).returncode == 0
+        assert check_config(daemon.config_file).returncode == 0
         with daemon.client() as client:
             channel = client.open("wsplex-endpoint:feed", sharing="default")
             channel.wait(Opened)
             channel.close(1000)
             channel.wait(Closed)
-
-
-def check(daemon):
-    return subprocess.run(
-        [built("wsplexd"), "--config", daemon.config_file, "--check-config"],
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
 
 
 def test_every_text_is_tried_beforehand(folder, credentials):
@@ -312,15 +306,14 @@ def test_every_text_is_tried_beforehand(folder, credentials):
     keys = ("url", "url", "headers", "proxy", "greeting", "heartbeat")
     text = "".join(f'endpoint "e{i}" {{\n\n {text} }}\n' for i, text in enumerate(texts))
     path = write(folder, "wsplexd.conf", f'credentials-dir = "{credentials}"\n{text}')
-    command = [built("wsplexd"), "--config", path, "--check-config"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    done = check_config(path)
     assert done.returncode == 1
     told = done.stderr.splitlines()
     assert len(told) == len(texts)
     for i, line in enumerate(told):
         assert line.startswith(f'{path}:{3 * i + 4}: endpoint "e{i}": {keys[i]}: the credential n ')
     write(credentials, "n", "now")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    done = check_config(path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -464,10 +457,7 @@ PLACES = {
 def test_a_name_in_the_wrong_place(folder, name):
     text, line, why = PLACES[name]
     path = write(folder, "wsplexd.conf", 'endpoint "e" {\n' + text + "\n}\n")
-    done = subprocess.run(
-        [built("wsplexd"), "--config", path, "--check-config"],
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
+    done = check_config(path)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{path}:{line}: ") and why in done.stderr, done.stderr
 

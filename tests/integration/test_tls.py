@@ -16,6 +16,7 @@ import threading
 
 import pytest
 import users
+from daemon import check_config
 from process import DEADLINE, built, wait_until
 from program import Program
 from servers import CLOSE, TEXT, Peer, RawServer, frame, new_path
@@ -381,8 +382,7 @@ def check(folder, config):
     file = os.path.join(folder, "checked.conf")
     with open(file, "w", encoding="utf-8") as to:
         to.write(config)
-    done = subprocess.run([built("wsplexd"), "--check-config", "--config", file], capture_output=True,
-                          text=True, timeout=DEADLINE, check=False)  # fmt: skip
+    done = check_config(file)
     return done.returncode, done.stderr
 
 
