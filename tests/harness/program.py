@@ -67,6 +67,13 @@ class Program(Process):
         assert (close["clean"], close["code"], close["reason"]) == (False, 1006, ""), close
         return CAUSES.get(error["cause"], error["cause"]), error["text"]
 
+    def fails(self, url, *words):
+        """What it opens there fails, and nothing comes before that; returns cause and text."""
+        self.open("a", url, *words)
+        cause, text = self.failure("a")
+        assert [event["event"] for event in self.events("a")] == ["error", "close"]
+        return cause, text
+
     def finish(self):
         """The end of its input is its own; it ends in order."""
         self.close_input()

@@ -90,6 +90,13 @@ def folder():
         yield path
 
 
+def end_all(request, daemons):
+    """Daemons; what one had to say is looked at only where the test itself has not failed."""
+    has_failed = request.node.stash.get(FAILED, False)
+    for daemon in daemons:
+        daemon.__exit__(AssertionError if has_failed else None)
+
+
 @pytest.fixture
 def make_daemon(request, folder, authority):
     """make_daemon(config, ...) starts a daemon that trusts the authority."""
@@ -102,9 +109,7 @@ def make_daemon(request, folder, authority):
         return daemons[-1]
 
     yield make
-    has_failed = request.node.stash.get(FAILED, False)
-    for daemon in daemons:
-        daemon.__exit__(AssertionError if has_failed else None)
+    end_all(request, daemons)
 
 
 @pytest.fixture
@@ -117,9 +122,7 @@ def again(request):
         return daemons[-1]
 
     yield start
-    has_failed = request.node.stash.get(FAILED, False)
-    for daemon in daemons:
-        daemon.__exit__(AssertionError if has_failed else None)
+    end_all(request, daemons)
 
 
 @pytest.fixture

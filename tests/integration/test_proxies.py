@@ -46,13 +46,6 @@ def option(proxy):
     return f"option=proxy={proxy}"
 
 
-def fails(program, url, *words):
-    program.open("a", url, *words)
-    cause, text = program.failure("a")
-    assert [event["event"] for event in program.events("a")] == ["error", "close"]
-    return cause, text
-
-
 # --- real ones ---
 
 
@@ -107,7 +100,7 @@ def test_a_proxy_leads_to_an_address(daemon, program, one_server, proxies, kind,
 def test_a_proxy_refuses_the_credentials(daemon, program, one_server, proxies, kind, user, words):
     proxy, _ = proxied(proxies, kind)
     path = new_path()
-    cause, text = fails(program, one_server.url(path), option(f"{kind.split('-')[0]}://{user}{proxy.name}"))
+    cause, text = program.fails(one_server.url(path), option(f"{kind.split('-')[0]}://{user}{proxy.name}"))
     assert (cause, text) == ("proxy", f"the proxy {proxy.name} {words}")
     one_server.expect_connections(path, 0)
     line = daemon.expect("upstream-failed", "proxy: ")
@@ -118,7 +111,7 @@ def test_a_proxy_refuses_the_credentials(daemon, program, one_server, proxies, k
 def test_the_server_is_down(daemon, program, proxies, kind):
     """What cannot be reached from the proxy is told as the proxy tells it."""
     _, url = proxied(proxies, kind)
-    cause, text = fails(program, f"ws://127.0.0.1:{free_port()}/", option(url))
+    cause, text = program.fails(f"ws://127.0.0.1:{free_port()}/", option(url))
     assert cause == "proxy"
     assert re.search(r"the proxy 127\.0\.0\.1:\d+ answered \d+", text), text
     daemon.expect("upstream-failed", "proxy: ")
@@ -126,7 +119,7 @@ def test_the_server_is_down(daemon, program, proxies, kind):
 
 def test_the_proxy_is_down(daemon, program, one_server):
     port = free_port()
-    cause, text = fails(program, one_server.url(new_path()), option(f"http://127.0.0.1:{port}"))
+    cause, text = program.fails(one_server.url(new_path()), option(f"http://127.0.0.1:{port}"))
     assert cause == "connect"
     assert text.startswith(f"the proxy 127.0.0.1:{port} cannot be reached: "), text
     assert text.endswith("Connection refused"), text
@@ -137,7 +130,7 @@ def test_the_certificate_is_the_servers(daemon, program, authority, proxies):
     """TLS is with the server, whatever the proxy says: a wrong name is found through the tunnel too."""
     certificate = authority.issue("far", names="DNS:far.example")
     with RawServer(lambda peer: None, certificate=certificate) as raw:
-        cause, text = fails(program, raw.url, option(proxies["http"].url))
+        cause, text = program.fails(raw.url, option(proxies["http"].url))
     assert cause == "tls" and "127.0.0.1" in text
     daemon.expect("upstream-failed", "tls: ")
 
@@ -165,7 +158,7 @@ def test_http_proxy_misbehaves(daemon, program, answer, words):
         peer.raw(answer)
 
     with RawServer(script) as proxy:
-        cause, text = fails(program, "wss://far.example/", option(f"127.0.0.1:{proxy.port}"))
+        cause, text = program.fails("wss://far.example/", option(f"127.0.0.1:{proxy.port}"))
     assert (cause, text) == ("proxy", f"the proxy 127.0.0.1:{proxy.port} {words}")
     daemon.expect("upstream-failed", "proxy: ")
 
@@ -191,7 +184,7 @@ def test_http_request(daemon, program):
         seen.append(read_connect(peer))
 
     with RawServer(script) as proxy:
-        fails(program, "wss://far.example/secret?q", option(f"http://{USER}@127.0.0.1:{proxy.port}/"), "header=X-Mine:1")
+        program.fails("wss://far.example/secret?q", option(f"http://{USER}@127.0.0.1:{proxy.port}/"), "header=X-Mine:1")
     assert seen[0][:2] == ["CONNECT far.example:443 HTTP/1.1", "Host: far.example:443"]
     assert re.fullmatch(r"User-Agent: wsplex/\S+", seen[0][2])
     assert seen[0][3:] == ["Proxy-Authorization: Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ=="]
@@ -230,7 +223,7 @@ def test_bytes_behind_the_answer_are_the_servers(daemon, program, size):
         raw_end(peer)
 
     with RawServer(script) as proxy:
-        cause, text = fails(program, "ws://far.example/", option(f"127.0.0.1:{proxy.port}"))
+        cause, text = program.fails("ws://far.example/", option(f"127.0.0.1:{proxy.port}"))
     assert cause == "handshake"
     assert "404" in text
     daemon.expect("upstream-failed", "handshake: ")
@@ -254,7 +247,7 @@ def test_proxy_hangs(make_daemon, make_program, n_bytes):
         daemon = make_daemon(
             f'endpoint "far" {{ url = "ws://far.example" proxy = "127.0.0.1:{proxy.port}" connect-timeout = 300ms }}'
         )
-        cause, text = fails(make_program(daemon), "wsplex-endpoint:far")
+        cause, text = make_program(daemon).fails("wsplex-endpoint:far")
     assert (cause, text) == ("timeout", f"not open after 300 ms: the proxy 127.0.0.1:{proxy.port} has not answered")
     daemon.expect("upstream-failed", "timeout: ")
 
@@ -366,7 +359,7 @@ def test_socks_proxy_misbehaves(daemon, program, reply, words):
         peer.raw(reply)
 
     with RawServer(script) as proxy:
-        cause, text = fails(program, "wss://far.example/", option(f"socks5h://127.0.0.1:{proxy.port}"))
+        cause, text = program.fails("wss://far.example/", option(f"socks5h://127.0.0.1:{proxy.port}"))
     assert (cause, text) == ("proxy", f"the proxy 127.0.0.1:{proxy.port} {words}")
     daemon.expect("upstream-failed", "proxy: ")
 
@@ -386,7 +379,7 @@ def test_socks_proxy_takes_no_method(daemon, program, answer, words):
 
     with RawServer(script) as proxy:
         url = f"socks5h://{USER}@127.0.0.1:{proxy.port}"
-        cause, text = fails(program, "wss://far.example/", option(url))
+        cause, text = program.fails("wss://far.example/", option(url))
     assert (cause, text) == ("proxy", f"the proxy 127.0.0.1:{proxy.port} cannot be used: {words}")
     daemon.expect("upstream-failed", "proxy: ")
 
@@ -436,7 +429,7 @@ def test_no_address_can_be_reached_through_socks5(daemon_with_hosts, make_progra
 
     with RawServer(script) as proxy:
         program = make_program(daemon_with_hosts)
-        cause, text = fails(program, "ws://two.example:81/", option(f"socks5://127.0.0.1:{proxy.port}"))
+        cause, text = program.fails("ws://two.example:81/", option(f"socks5://127.0.0.1:{proxy.port}"))
     assert proxy.n_accepted == 2
     assert cause == "proxy"
     assert text == f"the proxy 127.0.0.1:{proxy.port} answered 3 for 127.0.0.1:81: it cannot reach the server's network"
@@ -445,7 +438,7 @@ def test_no_address_can_be_reached_through_socks5(daemon_with_hosts, make_progra
 
 def test_socks5_resolves_here_and_socks5h_does_not(daemon, program):
     with RawServer(lambda peer: None) as proxy:
-        cause, text = fails(program, "ws://nowhere.invalid/", option(f"socks5://127.0.0.1:{proxy.port}"))
+        cause, text = program.fails("ws://nowhere.invalid/", option(f"socks5://127.0.0.1:{proxy.port}"))
         assert (cause, proxy.n_accepted) == ("resolve", 0)
         assert "nowhere.invalid cannot be resolved" in text
         cause, _ = fails_again(program, "ws://nowhere.invalid/", option(f"socks5h://127.0.0.1:{proxy.port}"))
@@ -463,7 +456,7 @@ def test_name_of_256_bytes(daemon, program, kind, is_told):
     """SOCKS5 has no room for it and says so; HTTP has."""
     host = ".".join(["a" * 63] * 4) + "." + "b"
     with RawServer(lambda peer: None) as proxy:
-        cause, text = fails(program, f"ws://{host[-256:]}/", option(f"{kind}://127.0.0.1:{proxy.port}"))
+        cause, text = program.fails(f"ws://{host[-256:]}/", option(f"{kind}://127.0.0.1:{proxy.port}"))
     assert cause == "proxy"
     assert ("255 bytes" in text) == is_told
     daemon.expect("upstream-failed", "proxy: ")
@@ -640,7 +633,7 @@ def test_nobody_leads_anothers_daemon_elsewhere(make_daemon, one_server, refusin
     daemon = make_daemon(f'socket-mode = 0666 proxy = "{refusing}"')
     path = new_path()
     with Program(daemon.socket, prefix=users.words(12345)) as program:
-        cause, text = fails(program, one_server.url(path), f"option={name}={value}")
+        cause, text = program.fails(one_server.url(path), f"option={name}={value}")
         assert cause == "option"
         assert text.startswith(f"{name}: this daemon runs as another user"), text
         cause, text = fails_again(program, one_server.url(path))

@@ -19,20 +19,12 @@ endpoint "tls" {{ url = "{tls}" connect-timeout = 300ms }}
 """
 
 
-def fails(program, url, *words):
-    """error and close, and nothing before them; returns cause and text."""
-    program.open("a", url, *words)
-    cause, text = program.failure("a")
-    assert [event["event"] for event in program.events("a")] == ["error", "close"]
-    return cause, text
-
-
 # --- it cannot be reached ---
 
 
 def test_nobody_listens(daemon, program):
     port = free_port()
-    cause, text = fails(program, f"ws://127.0.0.1:{port}/")
+    cause, text = program.fails(f"ws://127.0.0.1:{port}/")
     assert cause == "connect"
     assert f"127.0.0.1:{port}: Connection refused" in text
     daemon.expect("upstream-failed", f"connect: .*127.0.0.1:{port}: Connection refused")
@@ -138,7 +130,7 @@ REFUSALS = {
 @pytest.mark.parametrize("status", REFUSALS)
 def test_refused(daemon, program, status):
     with RawServer(answering(REFUSALS[status])) as raw:
-        cause, text = fails(program, raw.url + "/secret?token=hidden")
+        cause, text = program.fails(raw.url + "/secret?token=hidden")
     assert cause == "handshake"
     assert str(status) in text
     assert program.events("a")[0]["status"] == status
@@ -161,7 +153,7 @@ NONSENSE = {
 def test_answer_is_nonsense(daemon, program, name):
     answer, word = NONSENSE[name]
     with RawServer(answering(answer)) as raw:
-        cause, text = fails(program, raw.url)
+        cause, text = program.fails(raw.url)
     assert cause == "handshake" and text
     assert word in text
     daemon.expect("upstream-failed", "handshake: .*" + word)
@@ -174,14 +166,14 @@ def test_answer_chooses_what_was_not_offered(daemon, program, more):
         peer.accept(more)
 
     with RawServer(script) as raw:
-        cause, _ = fails(program, raw.url, "protocol=asked")
+        cause, _ = program.fails(raw.url, "protocol=asked")
     assert cause == "handshake"
     daemon.expect("upstream-failed", "handshake: ")
 
 
 def test_it_hangs_up_instead_of_an_answer(daemon, program):
     with RawServer(lambda peer: peer.read_request()) as raw:
-        cause, text = fails(program, raw.url)
+        cause, text = program.fails(raw.url)
     assert cause == "handshake" and text
     daemon.expect("upstream-failed", "handshake: ")
 
@@ -191,7 +183,7 @@ def test_it_never_says_anything(make_daemon, make_program, kind):
     """It takes the connection, and that is all: neither an answer nor a word of TLS."""
     with RawServer(lambda peer: raw.over.wait()) as raw:
         daemon = make_daemon(SOON.format(plain=raw.url, tls=raw.url.replace("ws:", "wss:")))
-        cause, text = fails(make_program(daemon), f"wsplex-endpoint:{kind}")
+        cause, text = make_program(daemon).fails(f"wsplex-endpoint:{kind}")
     assert cause == "timeout"
     assert "300" in text or "0.3" in text, text
     daemon.expect("upstream-failed", f"wsplex-endpoint:{kind}: timeout: ")
@@ -266,7 +258,7 @@ def test_certificate(daemon, program, bad_certificates, name):
         raise AssertionError("the daemon took the certificate")
 
     with RawServer(script, certificate=certificate) as raw:
-        cause, text = fails(program, raw.url)
+        cause, text = program.fails(raw.url)
     assert cause == "tls"
     assert words in text
     daemon.expect("upstream-failed", f"tls: .*{words}")
@@ -275,7 +267,7 @@ def test_certificate(daemon, program, bad_certificates, name):
 def test_wrong_name_of_a_host(daemon, program, bad_certificates):
     """The same for a name: only those of the certificate are trusted."""
     with RawServer(lambda peer: None, certificate=bad_certificates["wrong name"][0], port=free_port()) as raw:
-        cause, text = fails(program, raw.url.replace("127.0.0.1", "localhost"))
+        cause, text = program.fails(raw.url.replace("127.0.0.1", "localhost"))
     assert cause == "tls"
     assert "localhost" in text
     daemon.expect("upstream-failed", "tls: .*localhost")
@@ -288,7 +280,7 @@ def test_tls_handshake_is_cut_short(daemon, program, answer):
         peer.raw(answer)
 
     with RawServer(script) as raw:
-        cause, text = fails(program, raw.url.replace("ws:", "wss:"))
+        cause, text = program.fails(raw.url.replace("ws:", "wss:"))
     assert cause == "tls" and text
     daemon.expect("upstream-failed", "tls: ")
 

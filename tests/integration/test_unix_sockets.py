@@ -41,13 +41,6 @@ def doors(server, folder, scheme):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def fails(program, url, *words):
-    program.open("a", url, *words)
-    cause, text = program.failure("a")
-    assert [event["event"] for event in program.events("a")] == ["error", "close"]
-    return cause, text
-
-
 @pytest.mark.parametrize("sharing", ["private", "shared"])
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_a_server_on_a_socket(daemon, program, server, folder, scheme, sharing):
@@ -103,7 +96,7 @@ def test_an_endpoint_may_be_a_socket(make_daemon, make_program, one_server, fold
 
 
 def test_no_socket(daemon, program, folder):
-    cause, text = fails(program, f"ws+unix:{folder}/none.sock")
+    cause, text = program.fails(f"ws+unix:{folder}/none.sock")
     assert (cause, text) == ("connect", f"cannot connect to {folder}/none.sock: there is no such socket")
     daemon.expect("upstream-failed", "connect: ")
 
@@ -111,7 +104,7 @@ def test_no_socket(daemon, program, folder):
 def test_nobody_listens(daemon, program, folder):
     with socket.socket(socket.AF_UNIX) as left_over:
         left_over.bind(f"{folder}/left.sock")
-    cause, text = fails(program, f"ws+unix:{folder}/left.sock")
+    cause, text = program.fails(f"ws+unix:{folder}/left.sock")
     assert (cause, text) == ("connect", f"cannot connect to {folder}/left.sock: nobody listens on this socket")
     daemon.expect("upstream-failed", "connect: ")
 
@@ -119,7 +112,7 @@ def test_nobody_listens(daemon, program, folder):
 def test_it_is_no_socket(daemon, program, folder):
     with open(f"{folder}/file", "w", encoding="ascii"):
         pass
-    cause, _ = fails(program, f"ws+unix:{folder}/file")
+    cause, _ = program.fails(f"ws+unix:{folder}/file")
     assert cause == "connect"
     daemon.expect("upstream-failed", "connect: ")
 
@@ -127,7 +120,7 @@ def test_it_is_no_socket(daemon, program, folder):
 def test_it_is_a_socket_of_datagrams(daemon, program, folder):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
         datagrams.bind(f"{folder}/datagrams.sock")
-        cause, text = fails(program, f"ws+unix:{folder}/datagrams.sock")
+        cause, text = program.fails(f"ws+unix:{folder}/datagrams.sock")
     assert cause == "connect" and "it is not a stream socket" in text
     daemon.expect("upstream-failed", "connect: ")
 
@@ -143,7 +136,7 @@ def test_the_daemon_may_not_use_it(folder):
         listener.listen()
         with Daemon(home, command=SOMEBODY) as daemon:
             with Program(daemon.socket, prefix=SOMEBODY) as program:
-                cause, text = fails(program, f"ws+unix:{folder}/roots.sock")
+                cause, text = program.fails(f"ws+unix:{folder}/roots.sock")
             assert (cause, text) == ("connect", f"cannot connect to {folder}/roots.sock: this daemon's user may not use it")
             daemon.expect("upstream-failed", "connect: ")
 
@@ -220,7 +213,7 @@ def test_the_deadline_says_how_far_it_came(make_daemon, make_program, folder):
                 filler.setblocking(False)
                 filler.connect(path)
         daemon = make_daemon(f'endpoint "full" {{ url = "ws+unix:{path}" connect-timeout = 300ms }}')
-        cause, text = fails(make_program(daemon), "wsplex-endpoint:full")
+        cause, text = make_program(daemon).fails("wsplex-endpoint:full")
     assert cause == "timeout"
     assert text == f"not open after 300 ms: waiting until the server at {path} accepts the connection"
     daemon.expect("upstream-failed", "timeout: ")
