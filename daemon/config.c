@@ -163,7 +163,8 @@ static int endpoint_compile(struct endpoint *endpoint)
 
     if (r < 0 || (options->allow.n_items == 0 && options->deny.n_items == 0))
         return r;
-    return destination_new(&options->allow, &options->deny, NULL, &endpoint->destination);
+    return destination_new(&options->allow, &options->deny, NULL, endpoint->name,
+                           &endpoint->destination);
 }
 
 /* What the options say together, each problem with the line of its option. */
@@ -518,7 +519,7 @@ int config_load(const char *file, bool is_required, enum config_kind kind,
                                  &config->daemon.free_groups);
     if (state.error == 0 && state.n_problems == 0)
         state.error = destination_new(&config->daemon.allow, &config->daemon.deny,
-                                      kind == CONFIG_MACHINE ? DESTINATION_PUBLIC : NULL,
+                                      kind == CONFIG_MACHINE ? DESTINATION_PUBLIC : NULL, NULL,
                                       &config->destination);
     if (state.error < 0 || state.n_problems > 0) {
         config_free(config);

@@ -25,6 +25,7 @@ struct destination {
     struct rules allow, deny;
     bool is_fallback;    /* allow is what holds where nobody said anything, */
     bool is_public_only; /* and it is "public" */
+    char *endpoint; /* whose they are, and whose URL a program does not see; NULL: the daemon's */
     char *text;
 };
 
@@ -108,12 +109,19 @@ bool destination_has_url(const struct destination *destination, const struct wsp
 void destination_fail(const struct destination *destination, const struct wsp_url *url,
                       struct failure *ret_failure)
 {
-    failure_set(ret_failure, WSP_CAUSE_DESTINATION, 0,
-                "%.100s, port %u: the daemon's rules let nobody connect there%s", url->host,
-                (unsigned)url->port,
-                destination->is_public_only ? "; by default, the URLs of programs lead to public "
-                                              "addresses only (allow in wsplexd.conf(5))"
-                                            : "");
+    if (destination->endpoint)
+        failure_set(ret_failure, WSP_CAUSE_DESTINATION, 0,
+                    "the rules of the endpoint %.64s, its own allow and deny, do not let its URL "
+                    "lead where it leads",
+                    destination->endpoint);
+    else
+        failure_set(ret_failure, WSP_CAUSE_DESTINATION, 0,
+                    "%.100s, port %u: the daemon's rules let nobody connect there%s", url->host,
+                    (unsigned)url->port,
+                    destination->is_public_only
+                        ? "; by default, the URLs of programs lead to public addresses only (allow "
+                          "in wsplexd.conf(5))"
+                        : "");
 }
 
 /* ---- birth and death ---- */
@@ -154,7 +162,7 @@ static int rules_fill(struct rules *rules, const struct strings *from, const cha
 }
 
 int destination_new(const struct strings *allow, const struct strings *deny, const char *fallback,
-                    struct destination **ret_destination)
+                    const char *endpoint, struct destination **ret_destination)
 {
     char *fallback_items[] = {(char *)(uintptr_t)(fallback ? fallback : "*")};
     struct strings fallback_rules = {fallback_items, 1};
@@ -176,7 +184,8 @@ int destination_new(const struct strings *allow, const struct strings *deny, con
         r = wsp_buffer_append_u8(&text, '\0');
     if (r == 0) {
         destination->text = strdup((const char *)wsp_buffer_peek(&text));
-        r = destination->text ? 0 : -ENOMEM;
+        destination->endpoint = endpoint ? strdup(endpoint) : NULL;
+        r = destination->text && (!endpoint || destination->endpoint) ? 0 : -ENOMEM;
     }
     wsp_buffer_deinit(&text);
     if (r != 0) {
@@ -201,6 +210,7 @@ struct destination *destination_unref(struct destination *destination)
     rules_deinit(&destination->allow);
     rules_deinit(&destination->deny);
     free(destination->text);
+    free(destination->endpoint);
     free(destination);
     return NULL;
 }

@@ -29,9 +29,9 @@ struct destination;
 const char *destination_flaw(struct wsp_view rule);
 
 /* Rules that have no flaw. Without any in allow, fallback stands for them: DESTINATION_PUBLIC,
- * or NULL for everything. 0 with *ret_destination, -ENOMEM. */
+ * or NULL for everything. endpoint: the name of that whose rules they are, NULL: the daemon's. 0 with *ret_destination, -ENOMEM. */
 int destination_new(const struct strings *allow, const struct strings *deny, const char *fallback,
-                    struct destination **ret_destination);
+                    const char *endpoint, struct destination **ret_destination);
 struct destination *destination_ref(struct destination *destination); /* takes NULL */
 struct destination *
 destination_unref(struct destination *destination); /* takes NULL; returns NULL */
@@ -54,7 +54,8 @@ bool destination_has_address(const struct destination *destination, const struct
 bool destination_has_proxy(const struct destination *destination, const struct wsp_url *proxy,
                            struct wsp_view address);
 
-/* Says that one of the three was false, without a word of what the host resolves to. */
+/* Says that one of the three was false and whose rules those are, without a word of what the host resolves to, nor of
+ * an endpoint's URL. */
 void destination_fail(const struct destination *destination, const struct wsp_url *url,
                       struct failure *ret_failure);
 

@@ -368,7 +368,6 @@ static int check_access(struct request *request)
     const struct config *config = request->server->config;
     struct target *target = request->target;
     unsigned rights;
-    bool is_unknown;
 
     if (!request->peer) {
         target->is_wide = access_lets_join(&request->endpoint->access);
@@ -376,20 +375,19 @@ static int check_access(struct request *request)
         return 0;
     }
     rights = peer_rights(request->peer, config, request->endpoint);
-    is_unknown = peer_is_unknown(request->peer, config);
     target->is_wide = request->is_shared && (rights & ACCESS_JOIN) != 0;
     target->may_open = (rights & ACCESS_OPEN) != 0;
     target->scope = target->is_wide ? geteuid() : request->uid;
     target->denied = (uint8_t)((rights & ACCESS_SEND ? 0 : WSP_DENIED_SEND) |
                                (rights & ACCESS_RECEIVE ? 0 : WSP_DENIED_RECEIVE));
+    if (peer_is_unknown(request->peer, config) && request->is_shared)
+        return refuse(request, WSP_CAUSE_ACCESS,
+                      "the uid of this program stands for all users that this system does not "
+                      "know, so it never shares");
     if (!access_is_enough(rights))
         return refuse(request, WSP_CAUSE_ACCESS,
                       request->endpoint ? "this user may not open this endpoint"
                                         : "this user may open endpoints, but no URLs");
-    if (is_unknown && request->is_shared)
-        return refuse(request, WSP_CAUSE_ACCESS,
-                      "the uid of this program stands for all users that this system does not "
-                      "know, so it never shares");
     return 0;
 }
 

@@ -57,10 +57,13 @@ unsigned peer_rights(const struct client_peer *peer, const struct config *config
 {
     const struct access *access = endpoint ? &endpoint->access : &config->free_access;
     const struct membership membership = {peer, config};
-
-    return access_rights(
+    unsigned rights = access_rights(
         access,
         &(struct access_peer){.uid = peer->uid, .has_group = has_group, .context = &membership});
+
+    if (!endpoint || !peer_is_unknown(peer, config))
+        return rights;
+    return endpoint->options.is_shared ? 0 : rights & ACCESS_DEFAULT;
 }
 
 bool peer_is_unknown(const struct client_peer *peer, const struct config *config)

@@ -20,7 +20,8 @@ struct client_peer {
 struct config;
 struct endpoint;
 
-/* Bits of enum access_right, for an endpoint or, NULL, for URLs of its own. */
+/* Bits of enum access_right, for an endpoint or, NULL, for URLs of its own. Who may be anybody has none where anything is
+ * shared, whatever the lists say. */
 unsigned peer_rights(const struct client_peer *peer, const struct config *config,
                      const struct endpoint *endpoint);
 

@@ -198,7 +198,7 @@ def test_the_overflow_uid_never_shares(desk, make_daemon, client_of, one_server)
     path = new_path("echo")
     daemon = make_daemon(
         f"""socket-mode = 0666
-        endpoint "desk" {{ url = "{one_server.url(path)}" users = {{"*: open join send receive"}} linger = 0 }}
+        endpoint "desk" {{ url = "{one_server.url(path)}" users = {{"*: open join send receive monitor"}} linger = 0 }}
         endpoint "alone" {{ url = "{one_server.url(path)}" users = {{"*: open send receive"}} share = no }}"""
     )
     one, other = client_of(daemon, UNKNOWN), client_of(daemon, UNKNOWN)
@@ -209,6 +209,10 @@ def test_the_overflow_uid_never_shares(desk, make_daemon, client_of, one_server)
     opened(one, "wsplex-endpoint:alone")
     opened(other, "wsplex-endpoint:alone")
     one_server.expect_connections(path, 3)
+    # What it is told that it may is what it may.
+    for client in (one, other):
+        told = {row["name"]: row["rights"] for row in client.request("endpoints")}
+        assert told == {"alone": ["open", "send", "receive"]}
     # Nor is anything of one shown to the other.
     assert one.request("upstreams") == other.request("upstreams") == []
     assert one.request("channels") == other.request("channels") == []

@@ -221,7 +221,7 @@ static struct destination *rules_of(const char *allow, const char *deny, const c
     struct strings allowed = strings_of(allow), denied = strings_of(deny);
     struct destination *destination = NULL;
 
-    ck_assert_int_eq(destination_new(&allowed, &denied, fallback, &destination), 0);
+    ck_assert_int_eq(destination_new(&allowed, &denied, fallback, NULL, &destination), 0);
     strings_deinit(&allowed);
     strings_deinit(&denied);
     return destination;
@@ -495,6 +495,26 @@ START_TEST(the_failure_tells_no_address)
 }
 END_TEST
 
+/* Who opens one does not see its URL; whose rules they are it may know, and the administrator has to. */
+START_TEST(an_endpoint_is_named_and_its_url_is_not)
+{
+    struct strings allow = strings_of("public"), deny = {0};
+    struct destination *destination;
+    struct failure failure;
+    struct wsp_url url;
+
+    ck_assert_int_eq(destination_new(&allow, &deny, NULL, "feed", &destination), 0);
+    ck_assert_int_eq(wsp_url_parse_websocket(&url, "ws://h.example/a?b", 18, NULL, NULL), 0);
+    destination_fail(destination, &url, &failure);
+    ck_assert_uint_eq(failure.cause, WSP_CAUSE_DESTINATION);
+    ck_assert_str_eq(failure.text, "the rules of the endpoint feed, its own allow and deny, do not "
+                                   "let its URL lead where it leads");
+    wsp_url_deinit(&url);
+    destination_unref(destination);
+    strings_deinit(&allow);
+}
+END_TEST
+
 START_TEST(every_failing_allocation)
 {
     struct strings allow = strings_of("public;*.example:443;10.0.0.0/8"),
@@ -507,7 +527,7 @@ START_TEST(every_failing_allocation)
         int r;
 
         allocation_fail_after(n);
-        r = destination_new(&allow, &deny, NULL, &destination);
+        r = destination_new(&allow, &deny, NULL, "feed", &destination);
         has_failed = allocation_disarm();
         ck_assert_int_eq(r, has_failed ? -ENOMEM : 0);
         if (r < 0)
@@ -538,6 +558,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(rules_case, what_is_no_rule, 0, N_OF(flawed));
     tcase_add_test(rules_case, any_bytes_get_an_answer);
     tcase_add_test(rules_case, the_failure_tells_no_address);
+    tcase_add_test(rules_case, an_endpoint_is_named_and_its_url_is_not);
     tcase_add_test(rules_case, every_failing_allocation);
     return suite;
 }
