@@ -37,7 +37,8 @@ struct outgoing {
     size_t given_len;   /* of the payload as the program gave it: what n_written and n_told count */
     struct route *route; /* of a request whose id is another than the program's (routing.h) */
     bool is_binary;
-    bool is_unrouted;  /* routing has looked at it, and found no request: it looks once */
+    bool is_unrouted;  /* routing has looked at it, and found no request: it looks once; */
+    bool is_request;   /* or found one, which may have to wait for its place */
     bool is_heartbeat; /* the daemon's; its channel is NULL */
 };
 

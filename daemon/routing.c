@@ -29,7 +29,7 @@ struct route {
     uint32_t id;
     struct list bucket_link;
     struct list link;         /* in waiting */
-    struct list asker_link;   /* while it has a channel */
+    struct list asker_link;   /* in the channel's asker, or in forsaken */
     struct channel *channel;  /* NULL: it has gone */
     struct outgoing *request; /* until that is written */
     uint64_t deadline_ms;     /* valid once it is */
@@ -185,6 +185,7 @@ int routing_init(struct share *share)
     uint32_t random;
 
     list_init(&routing->waiting);
+    list_init(&routing->forsaken);
     list_init(&routing->full);
     list_init(&routing->crowded);
     if (!share->is_shared || !share->target->routing.is_on)
@@ -322,18 +323,32 @@ static int rewrite(struct routing *routing, struct channel *channel, struct outg
     return 0;
 }
 
-/* The reply that has been waited for longest by somebody who has gone is waited for no longer. False: there is none. */
+/* What nobody is there for any more is waited for no longer. False: there is no such reply. */
 static bool make_room(struct routing *routing)
 {
-    LIST_FOR_EACH (node, &routing->waiting) {
-        struct route *route = route_of(node);
+    struct list *first = list_first(&routing->forsaken);
 
-        if (route->channel == NULL) {
-            routing->n_timed_out++;
-            route_free(routing, route);
-            return true;
-        }
+    if (routing->n_routes < MAX_ROUTES)
+        return true;
+    if (first == NULL)
+        return false;
+    routing->n_timed_out++;
+    route_free(routing, LIST_ENTRY(first, struct route, asker_link));
+    return true;
+}
+
+/* It has a place in the table, where it is a request. What waits for one is not read again before. */
+static bool has_place(struct routing *routing, struct channel *channel)
+{
+    if (channel->asker.n_routes >= routing->settings->max_pending) {
+        channel->asker.is_full = true;
+        park(&routing->full, channel);
+        return false;
     }
+    if (make_room(routing))
+        return true;
+    park(&routing->crowded, channel);
+    timer_set(routing);
     return false;
 }
 
@@ -344,18 +359,18 @@ bool routing_ask(struct share *share, struct channel *channel, struct outgoing *
 
     if (routing->settings == NULL || outgoing->route != NULL || outgoing->is_unrouted)
         return true;
+    if (outgoing->is_request && !has_place(routing, channel))
+        return false;
     if (!look(routing, outgoing->is_binary, view_of(&outgoing->payload), members) ||
         !is_request(members)) {
         outgoing->is_unrouted = true;
         return true;
     }
-    if (channel->asker.n_routes >= routing->settings->max_pending) {
-        channel->asker.is_full = true;
-        park(&routing->full, channel);
+    if (!outgoing->is_request && !has_place(routing, channel)) {
+        outgoing->is_request = true;
         return false;
     }
-    if ((routing->n_routes < MAX_ROUTES || make_room(routing)) &&
-        rewrite(routing, channel, outgoing, &members[MEMBER_ID]) == 0)
+    if (rewrite(routing, channel, outgoing, &members[MEMBER_ID]) == 0)
         return true;
     park(&routing->crowded, channel);
     timer_set(routing);
@@ -373,6 +388,10 @@ void routing_written(struct outgoing *outgoing)
     list_append(&routing->waiting, &route->link);
     if (list_first(&routing->waiting) == &route->link)
         timer_set(routing);
+    if (route->channel == NULL) {
+        list_append(&routing->forsaken, &route->asker_link);
+        release_first(outgoing->share);
+    }
 }
 
 void routing_unsent(struct outgoing *outgoing)
@@ -452,12 +471,20 @@ void routing_interrupted(struct share *share)
 void routing_leave(struct share *share, struct channel *channel)
 {
     struct list *node;
+    unsigned n_forsaken = 0;
 
-    while ((node = list_take_first(&channel->asker.routes)) != NULL)
-        LIST_ENTRY(node, struct route, asker_link)->channel = NULL;
+    while ((node = list_take_first(&channel->asker.routes)) != NULL) {
+        struct route *route = LIST_ENTRY(node, struct route, asker_link);
+
+        route->channel = NULL;
+        if (!list_is_linked(&route->link))
+            continue;
+        list_append(&share->routing.forsaken, node);
+        n_forsaken++;
+    }
     channel->asker.n_routes = 0;
     channel->asker.is_full = false;
-    /* What it leaves makes room for others. */
-    while ((node = list_first(&share->routing.crowded)) != NULL)
-        release(share, LIST_ENTRY(node, struct channel, sender_link));
+    /* What it leaves makes room for so many others. */
+    for (; n_forsaken > 0; n_forsaken--)
+        release_first(share);
 }

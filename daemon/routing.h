@@ -54,6 +54,7 @@ struct routing {
     const struct routing_settings *settings; /* NULL: nothing is routed */
     struct list *buckets;                    /* struct route, found by id */
     struct list waiting;                     /* those whose request has gone, the oldest first */
+    struct list forsaken;                    /* of these, those whose asker has gone too */
     unsigned n_routes;
     uint32_t next_id;
     /* Channels, by their sender_link, whose next message waits: for their own replies, or for anybody's. */

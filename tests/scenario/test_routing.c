@@ -626,6 +626,41 @@ START_TEST(the_table_is_bounded)
 }
 END_TEST
 
+/* Who goes makes room for as many as it has asked, and wakes no others. */
+START_TEST(who_goes_wakes_as_many_as_get_a_place)
+{
+    enum { N_WAITING = 3 };
+    struct program waiting[N_WAITING];
+    unsigned n_wakes;
+
+    stage.routing.max_pending = 2 * MAX_ROUTES;
+    a_and_b_share();
+    asks(&b, "1");
+    asks(&b, "2");
+    for (int i = 2; i < MAX_ROUTES; i++)
+        asks(&a, "1");
+    for (int i = 0; i < N_WAITING; i++) {
+        opens(&waiting[i], STAGE_SHARED);
+        ck_assert_str_eq(sent_by(&waiting[i], "{\"id\":1,\"method\":\"m\"}"), "");
+    }
+    opens(&c, STAGE_SHARED);
+    ck_assert_str_eq(sent_by(&c, "nothing that waits"), "nothing that waits");
+    n_wakes = peer->n_wakes;
+    program_deinit(&c);
+    ck_assert_uint_eq(peer->n_wakes, n_wakes);
+    program_deinit(&b);
+    ck_assert_uint_eq(peer->n_wakes, n_wakes + 2);
+    id_in(peer_receives(peer), 0);
+    ck_assert_uint_eq(routing()->n_routes, MAX_ROUTES);
+    ck_assert_uint_eq(routing()->n_timed_out, 2);
+    ck_assert(list_is_linked(&waiting[N_WAITING - 1].channel.sender_link));
+    program_deinit(&a);
+    id_in(peer_receives(peer), 0);
+    for (int i = 0; i < N_WAITING; i++)
+        program_deinit(&waiting[i]);
+}
+END_TEST
+
 /* --- no memory --- */
 
 START_TEST(without_memory_a_request_waits_and_is_whole)
@@ -709,6 +744,7 @@ Suite *unit_suite(void)
     tcase_add_test(bound, who_asks_too_much_waits_alone);
     tcase_add_test(bound, who_waits_may_go);
     tcase_add_test(bound, the_table_is_bounded);
+    tcase_add_test(bound, who_goes_wakes_as_many_as_get_a_place);
     tcase_add_test(bound, without_memory_a_request_waits_and_is_whole);
     tcase_add_test(bound, without_memory_a_reply_fails_the_upstream);
     return suite;
