@@ -58,6 +58,7 @@ static inline void list_append(struct list *head, struct list *node)
 /* Takes the node out of where it is and makes it the first of head. */
 static inline void list_prepend(struct list *head, struct list *node)
 {
+    list_remove(node); /* it may be the first already */
     list_append(head->next, node);
 }
 

@@ -55,6 +55,7 @@ static void await(struct hold *hold)
         return;
     hold->is_awaited = true;
     hold->subscriber->n_awaited++;
+    list_prepend(&hold->subscription->holds, &hold->link);
 }
 
 static struct hold *pending_hold(struct list *link)
@@ -67,6 +68,7 @@ static void await_no_more(struct hold *hold)
     if (!hold->is_awaited)
         return;
     hold->is_awaited = false;
+    list_append(&hold->subscription->holds, &hold->link);
     if (--hold->subscriber->n_awaited == 0)
         hold->subscriber->released(hold->subscriber);
 }
@@ -129,15 +131,27 @@ static void subscription_free(struct subscriptions *subscriptions, struct subscr
     free(s);
 }
 
+/* NULL: nobody waits for it. */
+static struct hold *first_awaited(const struct subscription *s)
+{
+    struct list *first = list_first(&s->holds);
+    struct hold *hold = first == NULL ? NULL : LIST_ENTRY(first, struct hold, link);
+
+    return hold != NULL && hold->is_awaited ? hold : NULL;
+}
+
+/* Who says a word and takes it back again and again does so at no cost of the thousands that hold it too. */
 static void nothing_is_due(struct subscriptions *subscriptions, struct subscription *s)
 {
+    struct hold *hold;
+
     if (!list_is_linked(&s->due_link))
         return;
     list_remove(&s->due_link);
     subscriptions->n_again -= s->is_again;
     s->is_again = false;
-    LIST_FOR_EACH (node, &s->holds)
-        await_no_more(LIST_ENTRY(node, struct hold, link));
+    while ((hold = first_awaited(s)) != NULL)
+        await_no_more(hold);
 }
 
 /* May free it. */

@@ -44,7 +44,7 @@ struct subscriptions {
 struct subscription {
     struct list link;           /* in all */
     struct list due_link;       /* in due or forsaken */
-    struct list holds;          /* of subscribers, struct hold */
+    struct list holds;          /* of subscribers, struct hold; those that are awaited first */
     unsigned n_wanted;          /* of these, those for which it is to be said */
     bool is_in_force;           /* this connection has been told on_connect */
     bool is_again;              /* counts in n_again */

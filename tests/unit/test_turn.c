@@ -210,8 +210,14 @@ START_TEST(prepend_and_append_take_a_node_out_first)
     list_prepend(&head, &x);
     ck_assert(list_is_empty(&other));
     ck_assert_ptr_eq(list_first(&head), &x);
+    list_prepend(&head, &x);
+    ck_assert_ptr_eq(list_first(&head), &x);
+    ck_assert_ptr_eq(x.next, &y);
+    ck_assert_ptr_eq(head.prev, &y);
     list_append(&head, &x);
     ck_assert_ptr_eq(list_first(&head), &y);
+    list_append(&head, &x);
+    ck_assert_ptr_eq(head.prev, &x);
     list_remove(&x);
     list_remove(&x);
     ck_assert_ptr_eq(head.next, head.prev);
