@@ -3,17 +3,13 @@
  * budget: who may spend, and when; see budget.h.
  * Between share, which claims, and budgets, where it is written down. Invariant: see budget.h.
  *
- *  claim      | event                     | next       | what happens
- *  IDLE       | asked, one is there       | IDLE       | spent
- *             | asked, to be synced       | COMMITTING | written down
- *             | asked, none is there,     | WAITING    | last in the line
- *             | others wait, or stuck     |            |
- *  WAITING    | its turn                  | CALLED     | ready
- *  CALLED     | asked                     | as IDLE    | but first in the line if it must wait
- *  COMMITTING | synced                    | GRANTED    | ready
- *             | that failed               | WAITING    | spent, and first in the line
- *  GRANTED    | asked                     | IDLE       | spent
- *  any        | rest                      | IDLE       | COMMITTING, GRANTED: spent
+ *  claim   | event                               | next    | what happens
+ *  IDLE    | asked, one is there, and written    | IDLE    | spent
+ *          | down; and nobody is in the line     |         |
+ *          | asked, otherwise                    | WAITING | last in the line
+ *  WAITING | one is there, and written down      | CALLED  | ready
+ *  CALLED  | asked                               | as IDLE | but first in the line if it must wait
+ *  any     | rest                                | IDLE    |
  *
  * Who is called has nothing for certain: one that cannot come now shall not hold up others.
  */
@@ -25,7 +21,7 @@
 
 #include "daemon/budgets.h"
 
-/* A block is at most one part in so many of what a rate allows, and holds for such a part of its period. */
+/* Two blocks are at most one part in so many of what a rate allows, and each holds for such a part of its period. */
 enum { BLOCK_PART = 32, MAX_BLOCK_MS = 1000 };
 
 /* ---- rates ---- */
@@ -51,14 +47,13 @@ uint64_t budget_keep_ms(const struct budget *budget)
     return keep;
 }
 
-/* When so many more, after those that are granted, are within one rate; in the past: now. */
+/* When so many more are within one rate; in the past: now. */
 static uint64_t rate_when(const struct budget *budget, const struct rate *rate, uint64_t n,
                           uint64_t now_ms)
 {
     const struct budgets *budgets = budget->budgets;
     uint64_t span = span_of(rate), when;
 
-    n += budget->n_granted;
     if (n > rate->count)
         return now_ms + span;
     when = spending_when(&budget->spending, rate->count - n);
@@ -85,7 +80,7 @@ static void spend(struct budget *budget, uint64_t n, uint64_t now_ms)
     spending_add(&budget->spending, now_ms, n, budget_keep_ms(budget));
 }
 
-/* ---- writing down ---- */
+/* ---- what is reserved ---- */
 
 /* No machine is up again within a shorter period. */
 static bool outlives_power(const struct budget *budget)
@@ -93,89 +88,202 @@ static bool outlives_power(const struct budget *budget)
     return budget_keep_ms(budget) >= MIN_SYNCED_PERIOD_MS;
 }
 
-static uint64_t max_block(const struct budget *budget)
+static bool is_written(const struct budget *budget)
+{
+    return budget->budgets->directory != NULL && budget->rates.n_items > 0;
+}
+
+static uint64_t usable(const struct reservation *reservation, uint64_t now_ms)
+{
+    return now_ms <= reservation->until_ms ? reservation->n : 0;
+}
+
+static uint64_t n_reserved(const struct budget *budget, uint64_t now_ms)
+{
+    if (!is_written(budget))
+        return UINT64_MAX;
+    return usable(&budget->ready, now_ms) + usable(&budget->next, now_ms);
+}
+
+static void want(struct budget *budget)
+{
+    bookkeeper_want(&budget->budgets->keeper, &budget->book_link);
+}
+
+static bool is_busy(const struct budget *budget, uint64_t now_ms)
+{
+    return now_ms <= budget->busy_until_ms;
+}
+
+static bool wants_ahead(const struct budget *budget, uint64_t now_ms)
+{
+    return budget->kind == BUDGET_SEND && budget->block > 1 && is_busy(budget, now_ms) &&
+           n_reserved(budget, now_ms) <= budget->block / 2;
+}
+
+/* False: so many are not reserved together. */
+static bool use_reserved(struct budget *budget, uint64_t n, uint64_t now_ms)
+{
+    if (!is_written(budget))
+        return true;
+    if (usable(&budget->ready, now_ms) < n) {
+        budget->ready = budget->next;
+        budget->next = (struct reservation){0};
+    }
+    if (usable(&budget->ready, now_ms) < n)
+        return false;
+    budget->ready.n -= n;
+    if (wants_ahead(budget, now_ms))
+        want(budget);
+    return true;
+}
+
+/* A part of what each rate allows; where the disk is slow, as much as it allows until two jobs are done. */
+static uint64_t max_block(const struct budget *budget, uint64_t took_ms)
 {
     uint64_t least = UINT64_MAX;
 
-    for (unsigned i = 0; i < budget->rates.n_items; i++)
-        if (budget->rates.items[i].count < least)
-            least = budget->rates.items[i].count;
-    return least < BLOCK_PART ? 1 : least / BLOCK_PART;
+    for (unsigned i = 0; i < budget->rates.n_items; i++) {
+        const struct rate *rate = &budget->rates.items[i];
+        uint64_t span = span_of(rate);
+        uint64_t block = rate->count / (uint64_t)(2 * BLOCK_PART);
+        uint64_t meanwhile = 2 * took_ms < span ? rate->count * 2 * took_ms / span : rate->count;
+
+        if (block < meanwhile)
+            block = meanwhile;
+        if (block < least)
+            least = block;
+    }
+    return least > 0 ? least : 1;
 }
 
-/* A block may be used so long: it is written down as if all of it were spent at the end of that. */
-static uint64_t block_ms(const struct budget *budget)
+/* How long a reservation may be used, so that something of that is left when it is on the disk. */
+static uint64_t hold_ms(const struct budget *budget, uint64_t took_ms)
 {
-    uint64_t least = MAX_BLOCK_MS;
+    uint64_t hold = MAX_BLOCK_MS;
 
     for (unsigned i = 0; i < budget->rates.n_items; i++)
-        if (span_of(&budget->rates.items[i]) / BLOCK_PART < least)
-            least = span_of(&budget->rates.items[i]) / BLOCK_PART;
+        if (span_of(&budget->rates.items[i]) / BLOCK_PART < hold)
+            hold = span_of(&budget->rates.items[i]) / BLOCK_PART;
+    return hold > 2 * took_ms ? hold : 2 * took_ms;
+}
+
+/* How many the rates allow now. */
+static uint64_t n_allowed(const struct budget *budget)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < budget->rates.n_items; i++) {
+        uint64_t n = budget->rates.items[i].count, n_used = budget_used(budget, i);
+
+        n -= n_used < n ? n_used : n;
+        if (n < least)
+            least = n;
+    }
     return least;
 }
 
-/* So many messages more are written down, in a block where one was used up soon. */
-static int reserve(struct budget *budget, uint64_t n, uint64_t now_ms)
+/* Of those in the line, how many have their turn and nothing that is reserved; and for how many they wait. */
+static uint64_t n_missing(const struct budget *budget, uint64_t now_ms, uint64_t *ret_n_wanted)
 {
-    bool is_busy = now_ms <= budget->reserved_until_ms;
-    uint64_t block = is_busy ? 2 * budget->block : 1;
-    int r;
+    uint64_t n = 0, n_wanted = 0, n_there = n_reserved(budget, now_ms);
+    uint64_t max = n_allowed(budget);
 
-    if (is_busy && budget->n_reserved >= n) {
-        budget->n_reserved -= n;
-        return 0;
+    LIST_FOR_EACH (node, &budget->waiting) {
+        n++;
+        n_wanted += LIST_ENTRY(node, struct budget_claim, link)->n_wanted;
     }
-    if (block > max_block(budget))
-        block = max_block(budget);
-    if (block < n)
-        block = n;
-    r = budgets_write(budget->budgets, budget, now_ms + block_ms(budget), block);
-    if (r < 0)
-        return r;
-    budget->block = block;
-    budget->n_reserved = block - n;
-    budget->reserved_until_ms = now_ms + block_ms(budget);
-    if (outlives_power(budget))
-        budgets_commit_lazily(budget->budgets);
-    return 0;
+    n = n < max ? n : max;
+    n_wanted = n_wanted < max ? n_wanted : max;
+    *ret_n_wanted = n_wanted > n_there ? n_wanted - n_there : 0;
+    return n > n_there ? n - n_there : 0;
 }
 
-static bool is_written(const struct budget *budget)
+static uint64_t n_to_reserve(const struct budget *budget, uint64_t took_ms, uint64_t now_ms)
 {
-    return budget->budgets->directory != NULL;
+    uint64_t n_wanted, n = n_missing(budget, now_ms, &n_wanted), block = 1, max;
+
+    if (budget->kind != BUDGET_SEND || (n == 0 && !wants_ahead(budget, now_ms)))
+        return n;
+    if (is_busy(budget, now_ms)) {
+        max = max_block(budget, took_ms);
+        block = 2 * budget->block < max ? 2 * budget->block : max;
+        max = n_wanted < 4 * budget->block ? n_wanted : 4 * budget->block;
+        block = block < max ? max : block;
+    }
+    return block > n ? block : n;
 }
 
-/* An attempt has to wait until that is on the disk, which may take a moment. */
-static bool is_committed(const struct budget *budget)
+/* ---- writing down ---- */
+
+static void arm(struct budget *budget);
+
+static void write_at(struct budget *budget, uint64_t at_ms, uint64_t n, struct ledger_job *job)
 {
-    return is_written(budget) && budget->kind == BUDGET_CONNECT && outlives_power(budget);
+    if (n > 0)
+        ledger_sheet_spent(&job->sheet, budget->kind, budget->owner, budgets_elapsed(at_ms), n);
 }
 
-static int write_down(struct budget *budget, uint64_t n, uint64_t now_ms)
+/* What it owes is part of all that it has spent. */
+bool budget_post(struct budget *budget, uint64_t took_ms, struct ledger_job *job)
 {
-    if (!is_written(budget))
-        return 0;
-    if (budget->kind == BUDGET_SEND)
-        return reserve(budget, n, now_ms);
-    return budgets_write(budget->budgets, budget,
-                         is_committed(budget) ? now_ms + block_ms(budget) : now_ms, n);
+    uint64_t now_ms = budgets_now(budget->budgets);
+    uint64_t n = is_written(budget) ? n_to_reserve(budget, took_ms, now_ms) : 0;
+
+    if (n + budget->n_owed == 0) {
+        arm(budget);
+        return false;
+    }
+    budget->posted = (struct reservation){n, now_ms + hold_ms(budget, took_ms)};
+    budget->n_owed_posted = budget->n_owed;
+    if (!job->is_all)
+        write_at(budget, now_ms, budget->n_owed, job);
+    write_at(budget, budget->posted.until_ms, n, job);
+    job->is_synced |= outlives_power(budget);
+    if (n > budget->block || !is_busy(budget, now_ms))
+        budget->block = n;
+    if (n > 0)
+        budget->busy_until_ms = budget->posted.until_ms;
+    return true;
+}
+
+void budget_write_all(struct budget *budget, struct ledger_job *job)
+{
+    struct spending *spending = &budget->spending;
+    uint64_t now_ms = budgets_now(budget->budgets), total;
+
+    spending_thin(spending, now_ms, budget_keep_ms(budget), SPENDING_GRAIN);
+    total = spending->base;
+    for (size_t i = 0; i < spending->n_steps; i++) {
+        write_at(budget, spending->steps[i].at_ms, spending->steps[i].total - total, job);
+        total = spending->steps[i].total;
+    }
+    write_at(budget, budget->ready.until_ms, usable(&budget->ready, now_ms), job);
+    write_at(budget, budget->next.until_ms, usable(&budget->next, now_ms), job);
+}
+
+void budget_give_back(struct budget *budget)
+{
+    budget->ready = budget->next = (struct reservation){0};
 }
 
 /* ---- the line ---- */
 
-/* Wakes the line when its first one has its turn. */
+/* Wakes the line when its first one has its turn. Who has used up all that the rates allow is busy until then. */
 static void arm(struct budget *budget)
 {
-    const struct budgets *budgets = budget->budgets;
-    uint64_t now_ms = budgets_now(budgets);
+    uint64_t now_ms = budgets_now(budget->budgets);
     uint64_t when = budget_when(budget, 1, now_ms);
 
-    if (list_is_empty(&budget->waiting)) {
-        timer_stop(&budget->timer);
+    timer_stop(&budget->timer);
+    if (list_is_empty(&budget->waiting))
+        return;
+    if (when <= now_ms && n_reserved(budget, now_ms) == 0) {
+        want(budget);
         return;
     }
-    if (budgets->is_stuck && when < budgets->retry_ms)
-        when = budgets->retry_ms;
+    if (when > now_ms && is_busy(budget, now_ms))
+        budget->busy_until_ms = when + MAX_BLOCK_MS;
     timer_start(&budget->timer, when > now_ms ? when - now_ms : 1);
 }
 
@@ -188,7 +296,14 @@ static void wait(struct budget_claim *claim)
     else
         list_prepend(&budget->waiting, &claim->link);
     claim->state = CLAIM_WAITING;
+    claim->n_wanted = 1;
     arm(budget);
+}
+
+void budget_expect(struct budget_claim *claim, uint64_t n)
+{
+    if (claim->state == CLAIM_WAITING && n > 0)
+        claim->n_wanted = n;
 }
 
 static struct budget_claim *claim_of(struct list *node)
@@ -201,10 +316,11 @@ static void budget_fire(void *owner)
 {
     struct budget *budget = owner;
     uint64_t now_ms = budgets_now(budget->budgets), n = 0;
+    uint64_t n_there = n_reserved(budget, now_ms);
     struct list called, *node;
 
     list_init(&called);
-    while (budget_when(budget, n + 1, now_ms) <= now_ms &&
+    while (n < n_there && budget_when(budget, n + 1, now_ms) <= now_ms &&
            (node = list_first(&budget->waiting)) != NULL) {
         claim_of(node)->state = CLAIM_CALLED;
         list_append(&called, node);
@@ -217,41 +333,6 @@ static void budget_fire(void *owner)
     arm(budget);
 }
 
-/* What it was granted is used now, or never. If it has taken longer than was written down, that is written anew: a
- * crash then counts it twice. */
-static void settle(struct budget_claim *claim)
-{
-    struct budget *budget = claim->budget;
-    uint64_t now_ms = budgets_now(budget->budgets);
-
-    claim->state = CLAIM_IDLE;
-    budget->n_granted--;
-    if (is_written(budget) && now_ms > claim->granted_until_ms)
-        (void)budgets_write(budget->budgets, budget, now_ms, 1);
-    spend(budget, 1, now_ms);
-}
-
-/* One is there: it is written down. True: and may be used. */
-static bool take(struct budget_claim *claim, uint64_t now_ms)
-{
-    struct budget *budget = claim->budget;
-
-    if (write_down(budget, 1, now_ms) < 0) {
-        wait(claim);
-        return false;
-    }
-    claim->state = CLAIM_IDLE;
-    if (is_committed(budget)) {
-        claim->state = CLAIM_COMMITTING;
-        claim->granted_until_ms = now_ms + block_ms(budget);
-        budget->n_granted++;
-        budgets_commit(budget->budgets, claim);
-        return false;
-    }
-    spend(budget, 1, now_ms);
-    return true;
-}
-
 bool budget_take(struct budget_claim *claim)
 {
     struct budget *budget = claim->budget;
@@ -259,39 +340,37 @@ bool budget_take(struct budget_claim *claim)
 
     if (budget == NULL)
         return true;
-    switch (claim->state) {
-    case CLAIM_GRANTED: settle(claim); return true;
-    case CLAIM_WAITING:
-    case CLAIM_COMMITTING: return false;
-    case CLAIM_IDLE:
-    case CLAIM_CALLED: break;
-    }
+    if (claim->state == CLAIM_WAITING)
+        return false;
     if (budget->rates.n_items == 0) {
         claim->state = CLAIM_IDLE;
         return true;
     }
     now_ms = budgets_now(budget->budgets);
-    if (claim->state == CLAIM_IDLE && !list_is_empty(&budget->waiting)) {
+    if ((claim->state == CLAIM_IDLE && !list_is_empty(&budget->waiting)) ||
+        budget_when(budget, 1, now_ms) > now_ms || !use_reserved(budget, 1, now_ms)) {
         wait(claim);
         return false;
     }
-    if (budget_when(budget, 1, now_ms) > now_ms) {
-        wait(claim);
-        return false;
-    }
-    return take(claim, now_ms);
+    claim->state = CLAIM_IDLE;
+    spend(budget, 1, now_ms);
+    if (!list_is_empty(&budget->waiting))
+        arm(budget);
+    return true;
 }
 
-void budget_committed(struct budget_claim *claim, int error)
+/* A disk that took longer than it was expected to has written down what is too old now. */
+void budget_written(struct budget *budget)
 {
-    if (error < 0) {
-        settle(claim);
-        claim->state = CLAIM_CALLED;
-        wait(claim);
-        return;
-    }
-    claim->state = CLAIM_GRANTED;
-    claim->ready(claim->owner);
+    uint64_t now_ms = budgets_now(budget->budgets);
+
+    budget->n_owed -= budget->n_owed_posted;
+    if (budget->n_owed > 0)
+        want(budget);
+    if (usable(&budget->posted, now_ms) > 0)
+        *(usable(&budget->ready, now_ms) == 0 ? &budget->ready : &budget->next) = budget->posted;
+    budget->posted = (struct reservation){0};
+    budget_fire(budget);
 }
 
 void budget_rest(struct budget_claim *claim)
@@ -299,8 +378,6 @@ void budget_rest(struct budget_claim *claim)
     if (claim->budget == NULL)
         return;
     list_remove(&claim->link);
-    if (claim->state == CLAIM_COMMITTING || claim->state == CLAIM_GRANTED)
-        settle(claim);
     claim->state = CLAIM_IDLE;
     arm(claim->budget);
 }
@@ -313,8 +390,18 @@ void budget_charge(struct budget_claim *claim, unsigned n)
     if (budget == NULL || budget->rates.n_items == 0)
         return;
     now_ms = budgets_now(budget->budgets);
-    (void)write_down(budget, n, now_ms);
-    spend(budget, n, now_ms);
+    if (!use_reserved(budget, n, now_ms)) {
+        budget->n_owed += n;
+        want(budget);
+    }
+    if (budgets_are_known(budget->budgets))
+        spend(budget, n, now_ms);
+}
+
+void budget_found(struct budget *budget)
+{
+    if (budget->n_owed > 0)
+        spend(budget, budget->n_owed, budgets_now(budget->budgets));
 }
 
 /* ---- claims ---- */
@@ -365,8 +452,8 @@ static uint64_t wait_behind_ms(const struct budget *budget, uint64_t n)
         if (turn > when)
             when = turn;
     }
-    if (budgets->is_stuck && when < budgets->retry_ms)
-        when = budgets->retry_ms;
+    if (when < now_ms + bookkeeper_wait_ms(&budgets->keeper))
+        when = now_ms + bookkeeper_wait_ms(&budgets->keeper);
     return when > now_ms ? when - now_ms : 0;
 }
 
@@ -374,10 +461,8 @@ uint64_t budget_wait_ms(const struct budget_claim *claim)
 {
     uint64_t wait_ms, n = 0;
 
-    if (claim->budget == NULL || claim->state == CLAIM_IDLE)
+    if (claim->budget == NULL || claim->state != CLAIM_WAITING)
         return 0;
-    if (claim->state != CLAIM_WAITING)
-        return 1;
     for (struct list *node = claim->link.prev; node != &claim->budget->waiting; node = node->prev)
         n++;
     wait_ms = wait_behind_ms(claim->budget, n);
@@ -404,7 +489,7 @@ uint64_t budget_used(const struct budget *budget, unsigned rate)
 
     if (budgets->is_unknown && now_ms < budgets->unknown_ms + span)
         return of->count;
-    return spending_after(&budget->spending, now_ms - span) + budget->n_granted;
+    return spending_after(&budget->spending, now_ms - span);
 }
 
 uint64_t budget_next_ms(const struct budget *budget)
@@ -423,6 +508,7 @@ int budget_init(struct budget *budget, struct budgets *budgets, enum budget_kind
 
     *budget = (struct budget){.budgets = budgets, .kind = kind};
     list_init(&budget->link);
+    list_init(&budget->book_link);
     list_init(&budget->waiting);
     r = spending_init(&budget->spending);
     return r < 0 ? r : timer_init(&budget->timer, budgets->clock, budget_fire, budget);
@@ -430,6 +516,7 @@ int budget_init(struct budget *budget, struct budgets *budgets, enum budget_kind
 
 void budget_deinit(struct budget *budget)
 {
+    list_remove(&budget->book_link);
     timer_deinit(&budget->timer);
     spending_deinit(&budget->spending);
     free(budget->owner);

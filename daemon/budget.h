@@ -2,7 +2,7 @@
  *
  * budget: what an endpoint, or a user with a host, may still spend: attempts to connect, and messages.
  * Neighbours: share claims before it connects and before it gives a message to its upstream; spending
- * counts; ledger writes down.
+ * counts; bookkeeper has it written down.
  * Invariant: in no period of a rate more is spent than it allows, over all lives of the daemon; and
  * what is spent was written down before.
  *
@@ -16,11 +16,15 @@
  * want something of it stand in one line: first come, first served. Shares find it again when they
  * connect; a changed rate holds at once, and for what was spent before.
  *
- * On disk: an attempt is one line, written before it is made; with a period of a minute or more it is also
- * synced before, many of them at once. Messages are written down in blocks: a first message alone, and
- * twice as many with each block that is used up within its second, so that a daemon which keeps crashing
- * burns one at a time and a busy one does not write for each. What cannot be written down is not spent: it
- * waits. Only what never waits (see budget_charge) is then spent all the same.
+ * On disk: so many are reserved, as if all of them were spent at the end of a moment in which they may be
+ * used. Who finds nothing reserved waits in the line until it is. Of attempts as many are as wait, so that
+ * a crash loop burns no more than are made. Messages are reserved in blocks: a first one alone, and more
+ * with each block that is used up within its moment, up to four times as many where so many wait; so a
+ * daemon which keeps crashing burns one at a time, and a busy one does not write for each. The next block is
+ * asked for when half of one is used, so that who sends steadily does not wait. The moment is longer, and
+ * a block larger, where the disk
+ * is slow. What cannot be written down is not spent: it waits. Only what never waits (see budget_charge) is
+ * spent all the same, and written down when that can be.
  */
 #ifndef WSPLEX_DAEMON_BUDGET_H
 #define WSPLEX_DAEMON_BUDGET_H
@@ -37,6 +41,7 @@
 #include "daemon/spending.h"
 
 struct budgets;
+struct ledger_job;
 struct target;
 
 /* So much must be more than what the way of one packet differs from that of the next. */
@@ -47,8 +52,14 @@ struct rates {
     unsigned n_items;
 };
 
+/* Written down, and not spent: to be used until then. */
+struct reservation {
+    uint64_t n, until_ms;
+};
+
 struct budget {
-    struct list link; /* in budgets->all */
+    struct list link;      /* in budgets->all */
+    struct list book_link; /* in one of the bookkeeper's lists: there is something to write down */
     struct budgets *budgets;
     enum budget_kind kind;
     char *owner; /* as in the ledger */
@@ -59,22 +70,24 @@ struct budget {
     bool is_kept;     /* an endpoint of the configuration has it */
     struct rates rates;
     struct spending spending;
-    unsigned n_granted;  /* claims that may go on, and have not yet */
-    uint64_t n_reserved; /* messages that are written down and not sent; until then: */
-    uint64_t reserved_until_ms;
-    uint64_t block;      /* the size of the last reservation */
+    struct reservation ready, next; /* which are used one after the other */
+    struct reservation posted;      /* in the job that is under way */
+    uint64_t n_owed;                /* spent, and not written down */
+    uint64_t n_owed_posted;         /* of these, in the job that is under way */
+    uint64_t block; /* the size of the last reservation, of which there may be more soon: */
+    uint64_t busy_until_ms;
     struct list waiting; /* claims, the first one first */
     struct timer timer;  /* while there are any: the first one's turn */
 };
 
-enum claim_state { CLAIM_IDLE, CLAIM_WAITING, CLAIM_CALLED, CLAIM_COMMITTING, CLAIM_GRANTED };
+enum claim_state { CLAIM_IDLE, CLAIM_WAITING, CLAIM_CALLED };
 
 /* Who wants something of a budget; embedded in its owner. */
 struct budget_claim {
-    struct list link;      /* WAITING: in budget->waiting; COMMITTING: in budgets->committing */
+    struct list link;      /* WAITING: in budget->waiting */
     struct budget *budget; /* NULL: nothing is limited */
     enum claim_state state;
-    uint64_t granted_until_ms; /* COMMITTING, GRANTED: it is written down as if it were used then */
+    uint64_t n_wanted; /* while it waits: for so many, as far as its owner knows */
     void (*ready)(void *owner);
     void *owner;
 };
@@ -91,13 +104,17 @@ int budget_claim_on(struct budget_claim *claim, struct budgets *budgets, enum bu
  * ready is called, from the loop, when it may be asked again; it can also be asked any time before. */
 bool budget_take(struct budget_claim *claim);
 
-/* Waits no more, and gives up its place in the line. What was written down for it is spent. */
+/* It has been told to wait, and will ask for so many when it need not: which are then written down
+ * together. */
+void budget_expect(struct budget_claim *claim, uint64_t n);
+
+/* Waits no more, and gives up its place in the line. */
 void budget_rest(struct budget_claim *claim);
 
 /* n more are spent, whether they are there or not: by what must not wait. */
 void budget_charge(struct budget_claim *claim, unsigned n);
 
-/* About how long it waits still, at least 1; 0: it does not wait. */
+/* About how long it waits still, at least 1; 0: it does not wait, or it has its turn. */
 uint64_t budget_wait_ms(const struct budget_claim *claim);
 
 /* About how long it would wait if it asked now; 0: not at all. */
@@ -117,7 +134,16 @@ void budget_deinit(struct budget *budget);
 uint64_t budget_keep_ms(const struct budget *budget);
 /* Its rates have changed. */
 void budget_changed(struct budget *budget);
-/* What was written down for it is on the disk, or not: error is a negative errno. */
-void budget_committed(struct budget_claim *claim, int error);
+/* What is to be written down of it goes into the job, whose disk took so long for the last one. False:
+ * nothing is. */
+bool budget_post(struct budget *budget, uint64_t took_ms, struct ledger_job *job);
+/* That is written down. */
+void budget_written(struct budget *budget);
+/* What former lives have spent is known: what was spent since counts after that. */
+void budget_found(struct budget *budget);
+/* All that it has spent, or reserved, goes into the job. */
+void budget_write_all(struct budget *budget, struct ledger_job *job);
+/* What is reserved and not spent will not be. */
+void budget_give_back(struct budget *budget);
 
 #endif

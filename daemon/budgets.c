@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * budgets: which budgets there are, and their ledger; see budgets.h.
- * Between server and share, who set and find them, and ledger. Invariant: see budgets.h.
+ * budgets: which budgets there are; see budgets.h.
+ * Between server and share, who set and find them, and bookkeeper. Invariant: see budgets.h.
  */
 #include "daemon/budgets.h"
 
@@ -20,16 +20,13 @@
 #define USER_WORD     "uid "
 
 /* The longest name in the DNS; and how many budgets there are before any is looked at for being over. */
-enum { MAX_HOST_LEN = 253, MIN_SWEEP = 64, LAZY_SYNC_MS = 1000 };
-
-static void commit_fire(void *owner);
+enum { MAX_HOST_LEN = 253, MIN_SWEEP = 64 };
 
 int budgets_init(struct budgets *budgets, struct clock *clock)
 {
     *budgets = (struct budgets){.clock = clock, .sweep_at = MIN_SWEEP};
     list_init(&budgets->all);
-    list_init(&budgets->committing);
-    return timer_init(&budgets->commit, clock, commit_fire, budgets);
+    return bookkeeper_init(&budgets->keeper, budgets);
 }
 
 uint64_t budgets_now(const struct budgets *budgets)
@@ -39,7 +36,7 @@ uint64_t budgets_now(const struct budgets *budgets)
     return (uint64_t)budgets->time->elapsed_ms(budgets->time->context) + BEFORE_BOOT_MS;
 }
 
-static int64_t elapsed_of(uint64_t at_ms)
+int64_t budgets_elapsed(uint64_t at_ms)
 {
     return (int64_t)at_ms - (int64_t)BEFORE_BOOT_MS;
 }
@@ -88,12 +85,12 @@ static void budget_forget(struct budgets *budgets, struct budget *budget)
     budget_free(budget);
 }
 
-/* Nobody has it, and all that it has spent is back. */
+/* Nobody has it, all that it has spent is back, and nothing of it is being written down. */
 static bool is_over(const struct budget *budget, uint64_t now_ms)
 {
     uint64_t last_ms = spending_last(&budget->spending);
 
-    return !budget->is_kept && budget->n_users == 0 &&
+    return !budget->is_kept && budget->n_users == 0 && !list_is_linked(&budget->book_link) &&
            (last_ms == 0 || last_ms + budget_keep_ms(budget) <= now_ms);
 }
 
@@ -272,53 +269,50 @@ static bool has_rates(const struct budgets *budgets)
     return false;
 }
 
-static int ledger_ready(struct budgets *budgets);
-
 /* What is wrong with the state directory is told now, and not when somebody connects. */
 void budgets_set_end(struct budgets *budgets)
 {
-    if (budgets->directory != NULL && has_rates(budgets))
-        (void)ledger_ready(budgets);
+    if (has_rates(budgets))
+        bookkeeper_open(&budgets->keeper);
 }
 
-/* ---- the ledger ---- */
+/* ---- what is remembered ---- */
 
 int budgets_remember(struct budgets *budgets, const char *directory,
-                     const struct ledger_clock *time)
+                     const struct ledger_clock *time, struct ledger_runner *runner)
 {
-    budgets->directory = strdup(directory);
+    int r = bookkeeper_begin(&budgets->keeper, directory, time, runner);
+
+    if (r < 0)
+        return r;
     budgets->time = time;
+    budgets->directory = strdup(directory);
     return budgets->directory == NULL ? -ENOMEM : 0;
 }
 
-static void tell(struct budgets *budgets, enum budget_news news, const char *text)
+bool budgets_are_known(const struct budgets *budgets)
 {
-    if (budgets->report != NULL)
-        budgets->report(budgets, news, text);
+    return budgets->directory == NULL || budgets->keeper.is_read;
 }
 
-struct budgets_reader {
-    struct ledger_reader base;
-    struct budgets *budgets;
-};
-
-static struct budgets *budgets_of(struct ledger_reader *reader)
+static bool matters(const struct budgets *budgets, int64_t elapsed_ms)
 {
-    return ((struct budgets_reader *)(void *)reader)->budgets;
+    int64_t since_ms = budgets_elapsed(budgets_now(budgets)) -
+                       (int64_t)(RATE_MAX_PERIOD_MS + BUDGET_MAX_MARGIN_MS);
+
+    return elapsed_ms >= since_ms;
 }
 
-static void got_unknown(struct ledger_reader *reader, uint64_t age_ms, const char *problem)
+/* What is not known until then counts as spent. */
+static void forget(struct budgets *budgets, int64_t elapsed_ms, const char *problem)
 {
-    struct budgets *budgets = budgets_of(reader);
-    uint64_t now_ms = budgets_now(budgets);
+    uint64_t at_ms = (uint64_t)(elapsed_ms + (int64_t)BEFORE_BOOT_MS);
 
-    if (age_ms > RATE_MAX_PERIOD_MS + BUDGET_MAX_MARGIN_MS)
-        return;
-    if (!budgets->is_unknown || budgets->unknown_ms < now_ms - age_ms)
-        budgets->unknown_ms = now_ms - age_ms;
+    if (!budgets->is_unknown || budgets->unknown_ms < at_ms)
+        budgets->unknown_ms = at_ms;
     budgets->is_unknown = true;
-    if (problem != NULL)
-        tell(budgets, BUDGET_UNKNOWN, problem);
+    if (problem[0] != '\0' && budgets->report != NULL)
+        budgets->report(budgets, BUDGET_UNKNOWN, problem);
 }
 
 /* The owner as the ledger has it: "endpoint NAME" or "uid NUMBER HOST". */
@@ -338,165 +332,42 @@ static int owner_find(struct budgets *budgets, enum budget_kind kind, const char
     return host_find(budgets, kind, uid, host + 1, ret_budget);
 }
 
-static void got_spent(struct ledger_reader *reader, enum budget_kind kind, const char *owner,
-                      uint64_t age_ms, uint64_t count)
+/* More than any rate allows is as good as that, and does not overflow. */
+static void found_spent(struct budgets *budgets, const struct ledger_item *item, const char *owner)
 {
-    struct budgets *budgets = budgets_of(reader);
+    uint64_t count = item->count < RATE_MAX_COUNT ? item->count : RATE_MAX_COUNT;
     struct budget *budget;
 
-    if (age_ms > RATE_MAX_PERIOD_MS + BUDGET_MAX_MARGIN_MS)
+    if (!matters(budgets, item->elapsed_ms))
         return;
-    if (owner_find(budgets, kind, owner, &budget) < 0)
-        got_unknown(reader, age_ms, "what it says cannot be remembered");
+    if (owner_find(budgets, item->kind, owner, &budget) < 0)
+        forget(budgets, item->elapsed_ms, "what it says cannot be remembered");
     else
-        spending_add(&budget->spending, budgets_now(budgets) - age_ms, count,
-                     budget_keep_ms(budget));
+        spending_add(&budget->spending, (uint64_t)(item->elapsed_ms + (int64_t)BEFORE_BOOT_MS),
+                     count, budget_keep_ms(budget));
 }
 
-static void write_budget(struct budgets *budgets, struct budget *budget, uint64_t now_ms)
+void budgets_found(struct budgets *budgets, const struct ledger_sheet *found, const char *problem)
 {
-    struct ledger *ledger = budgets->ledger;
-    struct spending *spending = &budget->spending;
-    uint64_t total;
-
-    spending_thin(spending, now_ms, budget_keep_ms(budget), SPENDING_GRAIN);
-    total = spending->base;
-    for (size_t i = 0; i < spending->n_steps; i++) {
-        ledger_rewrite_spent(ledger, budget->kind, budget->owner,
-                             elapsed_of(spending->steps[i].at_ms),
-                             spending->steps[i].total - total);
-        total = spending->steps[i].total;
-    }
-    if (budget->n_granted > 0)
-        ledger_rewrite_spent(ledger, budget->kind, budget->owner, elapsed_of(now_ms),
-                             budget->n_granted);
-    /* What it had reserved is not written down any more. */
-    budget->n_reserved = 0;
+    for (size_t i = 0; i < found->n_items; i++)
+        found_spent(budgets, &found->items[i], ledger_sheet_owner(found, &found->items[i]));
+    if (found->is_unknown && matters(budgets, found->unknown_ms))
+        forget(budgets, found->unknown_ms, problem);
+    LIST_FOR_EACH (node, &budgets->all)
+        budget_found(budget_of(node));
 }
 
-static int rewrite(struct budgets *budgets)
+void budgets_write_all(struct budgets *budgets, struct ledger_job *job)
 {
     uint64_t now_ms = budgets_now(budgets);
-    int r;
 
     sweep(budgets);
-    r = ledger_rewrite_begin(budgets->ledger);
-    if (r < 0)
-        return r;
     if (budgets->is_unknown && now_ms > budgets->unknown_ms + RATE_MAX_PERIOD_MS)
         budgets->is_unknown = false;
     if (budgets->is_unknown)
-        ledger_rewrite_unknown(budgets->ledger, elapsed_of(budgets->unknown_ms));
+        ledger_sheet_unknown(&job->sheet, budgets_elapsed(budgets->unknown_ms));
     LIST_FOR_EACH (node, &budgets->all)
-        write_budget(budgets, budget_of(node), now_ms);
-    return ledger_rewrite_end(budgets->ledger);
-}
-
-static void stuck(struct budgets *budgets, const char *problem)
-{
-    budgets->retry_ms = budgets_now(budgets) + LEDGER_RETRY_MS;
-    if (!budgets->is_stuck)
-        tell(budgets, BUDGET_STUCK, problem);
-    budgets->is_stuck = true;
-}
-
-static void stuck_with(struct budgets *budgets, int error)
-{
-    char text[LEDGER_PROBLEM_LEN];
-
-    snprintf(text, sizeof(text), "the state directory %s: %s", budgets->directory,
-             strerror(-error));
-    stuck(budgets, text);
-}
-
-static int ledger_ready(struct budgets *budgets)
-{
-    struct budgets_reader reader = {{got_spent, got_unknown}, budgets};
-    char problem[LEDGER_PROBLEM_LEN];
-    int r;
-
-    if (budgets->is_stuck && budgets_now(budgets) < budgets->retry_ms)
-        return -EAGAIN;
-    if (budgets->ledger == NULL) {
-        r = ledger_open(budgets->directory, budgets->time, &reader.base, &budgets->ledger, problem);
-        if (r < 0) {
-            stuck(budgets, problem);
-            return r;
-        }
-    }
-    if (!ledger_wants_rewriting(budgets->ledger))
-        return 0;
-    r = rewrite(budgets);
-    if (r < 0)
-        stuck_with(budgets, r);
-    return r;
-}
-
-static void works(struct budgets *budgets)
-{
-    if (budgets->is_stuck)
-        tell(budgets, BUDGET_WORKS, budgets->directory);
-    budgets->is_stuck = false;
-}
-
-int budgets_write(struct budgets *budgets, const struct budget *budget, uint64_t at_ms, uint64_t n)
-{
-    int r = ledger_ready(budgets);
-
-    if (r < 0)
-        return r;
-    r = ledger_append(budgets->ledger, budget->kind, budget->owner, elapsed_of(at_ms), n);
-    if (r < 0)
-        stuck_with(budgets, r);
-    else
-        works(budgets);
-    return r;
-}
-
-/* ---- the disk ---- */
-
-static void commit_fire(void *owner)
-{
-    struct budgets *budgets = owner;
-    uint64_t began_ms = budgets_now(budgets), ended_ms;
-    struct list synced, *node;
-    int r;
-
-    budgets->is_commit_due = false;
-    list_init(&synced);
-    list_splice(&synced, &budgets->committing);
-    r = ledger_sync(budgets->ledger);
-    if (r < 0)
-        stuck_with(budgets, r);
-    ended_ms = budgets_now(budgets);
-    budgets->rest_until_ms = ended_ms + SYNC_REST * (ended_ms - began_ms);
-    while ((node = list_take_first(&synced)) != NULL)
-        budget_committed(LIST_ENTRY(node, struct budget_claim, link), r);
-}
-
-static void commit_within(struct budgets *budgets, uint64_t delay_ms)
-{
-    uint64_t now_ms = budgets_now(budgets);
-    bool is_lazy = delay_ms > 0;
-
-    if (budgets->is_commit_due && (is_lazy || !budgets->is_commit_lazy))
-        return;
-    if (now_ms + delay_ms < budgets->rest_until_ms)
-        delay_ms = budgets->rest_until_ms - now_ms;
-    budgets->is_commit_due = true;
-    budgets->is_commit_lazy = is_lazy;
-    timer_start(&budgets->commit, delay_ms);
-}
-
-void budgets_commit(struct budgets *budgets, struct budget_claim *claim)
-{
-    list_append(&budgets->committing, &claim->link);
-    commit_within(budgets, 0);
-}
-
-void budgets_commit_lazily(struct budgets *budgets)
-{
-    commit_within(budgets, LAZY_SYNC_MS);
+        budget_write_all(budget_of(node), job);
 }
 
 /* ---- the end ---- */
@@ -507,12 +378,11 @@ void budgets_deinit(struct budgets *budgets)
 
     if (budgets->clock == NULL)
         return;
-    if (budgets->ledger != NULL)
-        (void)rewrite(budgets);
-    budgets->ledger = ledger_close(budgets->ledger);
+    LIST_FOR_EACH (give, &budgets->all)
+        budget_give_back(budget_of(give));
+    bookkeeper_deinit(&budgets->keeper);
     while ((node = list_take_first(&budgets->all)) != NULL)
         budget_forget(budgets, budget_of(node));
-    timer_deinit(&budgets->commit);
     free(budgets->directory);
     *budgets = (struct budgets){0};
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * ledger: the file of what budgets spend; see ledger.h.
- * Between budget and the file system. Invariant: see ledger.h.
+ * Between ledger_job and the file system. Invariant: see ledger.h.
  *
  * Lines are appended; once there are too many of them, whoever holds the ledger says anew what still matters, and that
- * takes the place of the file by rename(2). A line that could not be written whole is cut off again; what cannot even
- * be cut off makes the file unfit for more until it has been rewritten. The lock is the directory's, as the file
- * changes.
+ * takes the place of the file by rename(2). Lines that could not be written whole are cut off again; what cannot even
+ * be cut off, or was written and never reached the disk, makes the file unfit for more until it has been rewritten. The
+ * lock is the directory's, as the file changes.
  */
 #include "daemon/ledger.h"
 
@@ -39,11 +39,7 @@ struct ledger {
     int fd;            /* -1: unfit */
     off_t len;         /* of what is whole */
     int64_t offset_ms; /* of the wall's clock over elapsed time, as the first line has it */
-    unsigned n_lines, n_rewritten;
-    FILE *new; /* while it is being rewritten */
-    unsigned n_new;
-    int64_t new_offset_ms;
-    int new_error;
+    size_t n_lines, n_rewritten;
 };
 
 /* ---- time ---- */
@@ -92,11 +88,14 @@ static int64_t elapsed_now(const struct ledger *ledger)
     return ledger->clock->elapsed_ms(ledger->clock->context);
 }
 
-/* A clock on the wall that shows less than the machine is up counts as if it began with it. */
+/* A clock on the wall that shows less than the machine is up counts as if it began with it; one that shows what no
+ * line can say, as the latest that one can. */
 static int64_t offset_now(const struct ledger *ledger)
 {
     int64_t offset_ms = ledger->clock->wall_ms(ledger->clock->context) - elapsed_now(ledger);
 
+    if (offset_ms > LEDGER_MAX_OFFSET_MS)
+        return LEDGER_MAX_OFFSET_MS;
     return offset_ms > 0 ? offset_ms : 0;
 }
 
@@ -105,21 +104,23 @@ static int64_t offset_now(const struct ledger *ledger)
 /* What is being read. */
 struct reading {
     struct ledger *ledger;
-    struct ledger_reader *reader;
+    struct ledger_sheet *found;
     struct ledger_head head;
+    int64_t now_ms;                   /* elapsed */
     bool is_same_boot, is_other_boot; /* neither: nobody knows */
 };
 
-static uint64_t age_of(const struct reading *reading, uint64_t wall_ms)
+/* What lies ahead is now. */
+static int64_t elapsed_of(const struct reading *reading, uint64_t wall_ms)
 {
-    int64_t elapsed_ms = elapsed_now(reading->ledger);
-    int64_t by_wall = elapsed_ms + offset_now(reading->ledger) - (int64_t)wall_ms;
-    int64_t by_boot = elapsed_ms + reading->head.offset_ms - (int64_t)wall_ms;
-    int64_t age = by_wall;
+    int64_t by_wall = (int64_t)wall_ms - offset_now(reading->ledger);
+    int64_t by_boot = (int64_t)wall_ms - reading->head.offset_ms;
+    int64_t elapsed_ms = by_wall;
 
-    if (reading->is_same_boot || (!reading->is_other_boot && by_boot >= 0 && by_boot < by_wall))
-        age = by_boot;
-    return age > 0 ? (uint64_t)age : 0;
+    if (reading->is_same_boot ||
+        (!reading->is_other_boot && by_boot <= reading->now_ms && by_boot > by_wall))
+        elapsed_ms = by_boot;
+    return elapsed_ms < reading->now_ms ? elapsed_ms : reading->now_ms;
 }
 
 /* NULL, or what is wrong with the first line. */
@@ -146,61 +147,94 @@ static const char *read_line(struct reading *reading, struct wsp_view text)
     if (ledger_line_parse(text, &line) != 0)
         return "a line of it is not understood";
     if (line.type == LEDGER_SPENT)
-        reading->reader->spent(reading->reader, line.kind, line.owner,
-                               age_of(reading, line.wall_ms), line.count);
+        ledger_sheet_spent(reading->found, line.kind, line.owner, elapsed_of(reading, line.wall_ms),
+                           line.count);
     else if (line.type == LEDGER_UNKNOWN)
-        reading->reader->unknown(reading->reader, age_of(reading, line.wall_ms), NULL);
+        ledger_sheet_unknown(reading->found, elapsed_of(reading, line.wall_ms));
     return NULL;
 }
 
-/* NULL, or what is wrong. The last line may have been cut off as it was written: what it announced was then never
- * done. Zeros instead are what a power cut leaves of lines that were. */
-static const char *read_lines(struct reading *reading, FILE *from)
+/* The last line may have been cut off as it was written: what it announced was then never done. Zeros instead are what
+ * a power cut leaves of lines that were. */
+static bool is_cut_off(struct wsp_view text)
 {
-    char *text = NULL;
-    size_t room = 0;
-    unsigned n_lines = 0;
+    return text.len < LEDGER_LINE_LEN && memchr(text.data, '\0', text.len) == NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_lines(struct reading *reading, struct wsp_view text)
+{
     const char *problem = NULL;
-    ssize_t len;
+    bool is_first = true;
 
-    errno = 0;
-    while (problem == NULL && (len = getline(&text, &room, from)) > 0) {
-        struct wsp_view view = {(const uint8_t *)text, (size_t)len};
+    while (problem == NULL && text.len > 0) {
+        const uint8_t *end = memchr(text.data, '\n', text.len);
+        struct wsp_view line = {text.data, end == NULL ? text.len : (size_t)(end - text.data)};
 
-        if (text[len - 1] == '\n')
-            view.len--;
-        else if (n_lines > 0 && strlen(text) == (size_t)len)
+        if (!is_first && end == NULL && is_cut_off(line))
             break;
-        problem = n_lines == 0 ? read_head(reading, view) : read_line(reading, view);
-        n_lines++;
+        problem = is_first ? read_head(reading, line) : read_line(reading, line);
+        is_first = false;
+        text.data += line.len + (end != NULL);
+        text.len -= line.len + (end != NULL);
     }
-    if (problem == NULL && !feof(from))
-        problem = strerror(errno != 0 ? errno : EIO);
-    free(text);
-    return problem == NULL && n_lines == 0 ? "it is empty" : problem;
+    return is_first ? "it is empty" : problem;
+}
+
+/* Without stdio, whose locks the end of the process would wait for. 0, or a negative errno. */
+static int read_all(int fd, struct wsp_buffer *text)
+{
+    enum { PIECE = 65536 };
+    uint8_t *room;
+    ssize_t n;
+    int r;
+
+    for (;;) {
+        r = wsp_buffer_reserve(text, PIECE, &room);
+        if (r < 0)
+            return r;
+        n = read(fd, room, PIECE);
+        if (n > 0)
+            wsp_buffer_commit(text, (size_t)n);
+        else if (n == 0 || errno != EINTR)
+            return n == 0 ? 0 : -errno;
+    }
+}
+
+/* NULL, or what is wrong with it. Its owner decides what counts as spent. */
+static const char *judge_file(const struct stat *is)
+{
+    if (!S_ISREG(is->st_mode))
+        return "it is not a regular file";
+    if (is->st_uid != geteuid() && is->st_uid != 0)
+        return "it is another user's";
+    return is->st_size > MAX_LEDGER_LEN ? "it is too long" : NULL;
 }
 
 /* NULL, or what is wrong. Opened so that nothing which is no file can hold us up. */
-static const char *read_file(struct ledger *ledger, struct ledger_reader *reader)
+static const char *read_file(struct ledger *ledger, struct ledger_sheet *found)
 {
-    struct reading reading = {.ledger = ledger, .reader = reader};
+    struct reading reading = {.ledger = ledger, .found = found, .now_ms = elapsed_now(ledger)};
     int fd = openat(ledger->directory, file_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    const char *problem = "it is not a regular file";
+    const char *problem;
+    struct wsp_buffer text;
     struct stat is;
-    FILE *from;
+    int r;
 
     if (fd < 0)
         return errno == ENOENT ? NULL : strerror(errno);
-    if (fstat(fd, &is) == 0 && S_ISREG(is.st_mode)) {
-        from = is.st_size <= MAX_LEDGER_LEN ? fdopen(fd, "r") : NULL;
-        problem = is.st_size <= MAX_LEDGER_LEN ? strerror(ENOMEM) : "it is too long";
-        if (from != NULL) {
-            problem = read_lines(&reading, from);
-            fclose(from);
-            return problem;
-        }
-    }
+    problem = fstat(fd, &is) < 0 ? strerror(errno) : judge_file(&is);
+    wsp_buffer_init(&text, 2 * (size_t)MAX_LEDGER_LEN);
+    r = problem == NULL ? read_all(fd, &text) : 0;
     close(fd);
+    if (r == -ENOMEM)
+        found->error = r;
+    else if (r < 0)
+        problem = strerror(-r);
+    else if (problem == NULL)
+        problem =
+            read_lines(&reading, (struct wsp_view){wsp_buffer_peek(&text), wsp_buffer_len(&text)});
+    wsp_buffer_deinit(&text);
     return problem;
 }
 
@@ -261,19 +295,14 @@ static int directory_open(struct ledger *ledger, const char *path,
 
 /* What cannot be understood is kept for people to look at, one of them at a time. */
 static void set_aside(struct ledger *ledger, const char *directory, const char *problem,
-                      struct ledger_reader *reader)
+                      char ret_problem[LEDGER_PROBLEM_LEN])
 {
-    char text[LEDGER_PROBLEM_LEN];
-
     renameat(ledger->directory, file_name, ledger->directory, aside_name);
-    snprintf(text, sizeof(text), "%s/%s: %s; it is now %s", directory, file_name, problem,
-             aside_name);
-    reader->unknown(reader, 0, text);
+    cannot(ret_problem, 0, "%s/%s: %s; it is now %s", directory, file_name, problem, aside_name);
 }
 
-int ledger_open(const char *directory, const struct ledger_clock *clock,
-                struct ledger_reader *reader, struct ledger **ret_ledger,
-                char ret_problem[LEDGER_PROBLEM_LEN])
+int ledger_open(const char *directory, const struct ledger_clock *clock, struct ledger_sheet *found,
+                struct ledger **ret_ledger, char ret_problem[LEDGER_PROBLEM_LEN])
 {
     struct ledger *ledger = malloc(sizeof(*ledger));
     const char *problem;
@@ -283,23 +312,30 @@ int ledger_open(const char *directory, const struct ledger_clock *clock,
         return cannot(ret_problem, -ENOMEM, "%s", strerror(ENOMEM));
     *ledger = (struct ledger){.clock = clock, .directory = -1, .fd = -1};
     r = directory_open(ledger, directory, ret_problem);
-    if (r < 0) {
-        ledger_close(ledger);
-        return r;
+    if (r < 0)
+        goto close_ledger;
+    problem = read_file(ledger, found);
+    if (found->error < 0) {
+        r = cannot(ret_problem, found->error, "%s/%s: %s", directory, file_name, strerror(ENOMEM));
+        goto close_ledger;
     }
-    problem = read_file(ledger, reader);
-    if (problem != NULL)
-        set_aside(ledger, directory, problem, reader);
+    ret_problem[0] = '\0';
+    if (problem != NULL) {
+        ledger_sheet_unknown(found, elapsed_now(ledger));
+        set_aside(ledger, directory, problem, ret_problem);
+    }
     *ret_ledger = ledger;
     return 0;
+
+close_ledger:
+    ledger_close(ledger);
+    return r;
 }
 
 struct ledger *ledger_close(struct ledger *ledger)
 {
     if (ledger == NULL)
         return NULL;
-    if (ledger->new != NULL)
-        fclose(ledger->new);
     if (ledger->fd >= 0)
         close(ledger->fd);
     if (ledger->directory >= 0)
@@ -310,50 +346,95 @@ struct ledger *ledger_close(struct ledger *ledger)
 
 /* ---- writing ---- */
 
-static void line_of(struct ledger_line *line, enum budget_kind kind, const char *owner,
-                    int64_t wall_ms, uint64_t count)
+static uint64_t wall_of(int64_t elapsed_ms, int64_t offset_ms)
 {
-    *line = (struct ledger_line){.type = LEDGER_SPENT,
-                                 .wall_ms = wall_ms > 0 ? (uint64_t)wall_ms : 0,
-                                 .kind = kind,
-                                 .count = count};
-    snprintf(line->owner, sizeof(line->owner), "%s", owner);
+    return elapsed_ms + offset_ms > 0 ? (uint64_t)(elapsed_ms + offset_ms) : 0;
 }
 
-int ledger_append(struct ledger *ledger, enum budget_kind kind, const char *owner,
-                  int64_t elapsed_ms, uint64_t count)
+static size_t item_format(const struct ledger_sheet *sheet, const struct ledger_item *item,
+                          int64_t offset_ms, char ret_text[LEDGER_LINE_LEN])
 {
-    char text[LEDGER_LINE_LEN];
-    struct ledger_line line;
-    size_t len;
-    ssize_t n;
-    int r;
+    struct ledger_line line = {.type = LEDGER_SPENT,
+                               .wall_ms = wall_of(item->elapsed_ms, offset_ms),
+                               .kind = item->kind,
+                               .count = item->count};
 
-    if (ledger->fd < 0)
-        return -EBADF;
-    line_of(&line, kind, owner, elapsed_ms + ledger->offset_ms, count);
-    len = ledger_line_format(&line, text);
-    do
-        n = write(ledger->fd, text, len);
-    while (n < 0 && errno == EINTR);
-    if (n == (ssize_t)len) {
-        ledger->len += n;
-        ledger->n_lines++;
-        return 0;
-    }
-    r = n < 0 ? -errno : -ENOSPC;
-    if (n > 0 && ftruncate(ledger->fd, ledger->len) < 0) {
-        close(ledger->fd);
-        ledger->fd = -1;
+    snprintf(line.owner, sizeof(line.owner), "%s", ledger_sheet_owner(sheet, item));
+    return ledger_line_format(&line, ret_text);
+}
+
+/* As one piece, so that it can be cut off as one. */
+static int sheet_format(const struct ledger_sheet *sheet, int64_t offset_ms,
+                        struct wsp_buffer *text)
+{
+    char line[LEDGER_LINE_LEN];
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < sheet->n_items; i++) {
+        size_t len = item_format(sheet, &sheet->items[i], offset_ms, line);
+
+        r = wsp_buffer_append(text, line, len);
     }
     return r;
 }
 
-int ledger_sync(struct ledger *ledger)
+/* 0, or a negative errno: some of it may have been written. */
+static int write_all(int fd, struct wsp_buffer *text)
 {
+    while (wsp_buffer_len(text) > 0) {
+        ssize_t n = write(fd, wsp_buffer_peek(text), wsp_buffer_len(text));
+
+        if (n > 0)
+            wsp_buffer_consume(text, (size_t)n);
+        else if (n == 0 || errno != EINTR)
+            return n == 0 ? -ENOSPC : -errno;
+    }
+    return 0;
+}
+
+/* Takes no more until it has been rewritten. */
+static void give_up_file(struct ledger *ledger)
+{
+    close(ledger->fd);
+    ledger->fd = -1;
+}
+
+int ledger_append(struct ledger *ledger, const struct ledger_sheet *sheet)
+{
+    struct wsp_buffer text;
+    off_t len;
+    int r;
+
     if (ledger->fd < 0)
         return -EBADF;
-    return fdatasync(ledger->fd) < 0 ? -errno : 0;
+    wsp_buffer_init(&text, SIZE_MAX);
+    r = sheet_format(sheet, ledger->offset_ms, &text);
+    if (r == 0) {
+        len = (off_t)wsp_buffer_len(&text);
+        r = write_all(ledger->fd, &text);
+        if (r == 0) {
+            ledger->len += len;
+            ledger->n_lines += sheet->n_items;
+        } else if (ftruncate(ledger->fd, ledger->len) < 0) {
+            give_up_file(ledger);
+        }
+    }
+    wsp_buffer_deinit(&text);
+    return r;
+}
+
+/* The kernel forgets what it could not write once it has said so: another try would say that all is well. */
+int ledger_sync(struct ledger *ledger)
+{
+    int r;
+
+    if (ledger->fd < 0)
+        return -EBADF;
+    if (fdatasync(ledger->fd) == 0)
+        return 0;
+    r = -errno;
+    give_up_file(ledger);
+    return r;
 }
 
 bool ledger_wants_rewriting(const struct ledger *ledger)
@@ -366,94 +447,72 @@ bool ledger_wants_rewriting(const struct ledger *ledger)
 
 /* ---- rewriting ---- */
 
-static void rewrite_text(struct ledger *ledger, const char *text, size_t len)
+static int new_format(const struct ledger *ledger, const struct ledger_sheet *sheet,
+                      int64_t offset_ms, struct wsp_buffer *text)
 {
-    if (ledger->new_error == 0 && fwrite(text, 1, len, ledger->new) != len)
-        ledger->new_error = errno != 0 ? -errno : -EIO;
-}
-
-int ledger_rewrite_begin(struct ledger *ledger)
-{
-    struct ledger_head head = {.offset_ms = offset_now(ledger)};
-    char text[LEDGER_LINE_LEN];
+    struct ledger_head head = {.offset_ms = offset_ms};
+    struct ledger_line unknown = {.type = LEDGER_UNKNOWN,
+                                  .wall_ms = wall_of(sheet->unknown_ms, offset_ms)};
+    char line[LEDGER_LINE_LEN];
     size_t len;
-    int fd = openat(ledger->directory, new_name,
-                    O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r;
 
-    if (fd < 0)
-        return -errno;
-    ledger->new = fdopen(fd, "a");
-    if (ledger->new == NULL) {
-        close(fd);
-        return -ENOMEM;
-    }
-    ledger->new_offset_ms = head.offset_ms;
-    ledger->new_error = 0;
-    ledger->n_new = 0;
     ledger->clock->boot(ledger->clock->context, head.boot);
-    len = ledger_head_format(&head, text);
-    rewrite_text(ledger, text, len);
-    rewrite_text(ledger, preface, sizeof(preface) - 1);
-    return 0;
+    len = ledger_head_format(&head, line);
+    r = wsp_buffer_append(text, line, len);
+    if (r == 0)
+        r = wsp_buffer_append(text, preface, sizeof(preface) - 1);
+    if (r == 0 && sheet->is_unknown) {
+        len = ledger_line_format(&unknown, line);
+        r = wsp_buffer_append(text, line, len);
+    }
+    return r == 0 ? sheet_format(sheet, offset_ms, text) : r;
 }
 
-static void rewrite_line(struct ledger *ledger, const struct ledger_line *line)
+/* Whole and on the disk. 0, or a negative errno. */
+static int write_new(const struct ledger *ledger, const struct ledger_sheet *sheet,
+                     int64_t offset_ms, int fd)
 {
-    char text[LEDGER_LINE_LEN];
-    size_t len = ledger_line_format(line, text);
+    struct wsp_buffer text;
+    int r;
 
-    rewrite_text(ledger, text, len);
-    ledger->n_new++;
-}
-
-void ledger_rewrite_spent(struct ledger *ledger, enum budget_kind kind, const char *owner,
-                          int64_t elapsed_ms, uint64_t count)
-{
-    struct ledger_line line;
-
-    line_of(&line, kind, owner, elapsed_ms + ledger->new_offset_ms, count);
-    rewrite_line(ledger, &line);
-}
-
-void ledger_rewrite_unknown(struct ledger *ledger, int64_t elapsed_ms)
-{
-    int64_t wall_ms = elapsed_ms + ledger->new_offset_ms;
-
-    rewrite_line(ledger, &(struct ledger_line){.type = LEDGER_UNKNOWN,
-                                               .wall_ms = wall_ms > 0 ? (uint64_t)wall_ms : 0});
+    wsp_buffer_init(&text, SIZE_MAX);
+    r = new_format(ledger, sheet, offset_ms, &text);
+    if (r == 0)
+        r = write_all(fd, &text);
+    wsp_buffer_deinit(&text);
+    return r == 0 && fdatasync(fd) < 0 ? -errno : r;
 }
 
 /* The new file is on the disk before its name is, and its name before anything is added to it: a power cut leaves one
  * of the two, whole. */
-int ledger_rewrite_end(struct ledger *ledger)
+int ledger_rewrite(struct ledger *ledger, const struct ledger_sheet *sheet)
 {
-    int r = ledger->new_error, fd = -1;
+    int64_t offset_ms = offset_now(ledger);
+    int fd = openat(ledger->directory, new_name,
+                    O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r;
 
-    if (r == 0 && fflush(ledger->new) != 0)
-        r = -errno;
-    if (r == 0 && fdatasync(fileno(ledger->new)) < 0)
-        r = -errno;
-    if (r == 0) {
-        fd = fcntl(fileno(ledger->new), F_DUPFD_CLOEXEC, 0);
-        r = fd < 0 ? -errno : 0;
-    }
+    if (fd < 0)
+        return -errno;
+    r = write_new(ledger, sheet, offset_ms, fd);
     if (r == 0 && renameat(ledger->directory, new_name, ledger->directory, file_name) < 0)
         r = -errno;
-    fclose(ledger->new);
-    ledger->new = NULL;
     if (r < 0) {
-        if (fd >= 0)
-            close(fd);
+        close(fd);
         unlinkat(ledger->directory, new_name, 0);
         return r;
     }
-    fsync(ledger->directory);
     if (ledger->fd >= 0)
         close(ledger->fd);
     ledger->fd = fd;
     ledger->len = lseek(fd, 0, SEEK_END);
-    ledger->offset_ms = ledger->new_offset_ms;
+    ledger->offset_ms = offset_ms;
     ledger->n_lines = 0;
-    ledger->n_rewritten = ledger->n_new;
-    return 0;
+    ledger->n_rewritten = sheet->n_items;
+    if (fsync(ledger->directory) == 0 || errno == EINVAL)
+        return 0;
+    r = -errno;
+    give_up_file(ledger);
+    return r;
 }

@@ -2,9 +2,10 @@
  *
  * ledger: the file in the state directory in which it is written down what budgets spend, so that the
  * next life of the daemon knows.
- * Neighbours: budget, whose memory it is; ledger_line, which knows the text; the kernel's files.
- * Invariant: a line that was written is whole, or is not there at all; the file is this process's
- * alone while it is open.
+ * Neighbours: ledger_job, which has it do what budgets need; ledger_line, which knows the text; the
+ * kernel's files.
+ * Invariant: what was written is whole, or is not there at all; the file is this process's alone while it
+ * is open. Nothing here belongs to the loop: each call may take as long as the disk does.
  *
  * Time: while the machine is up, times are told by a clock that nobody sets (CLOCK_BOOTTIME). The file
  * has what the clock on the wall shows, and in its first line how the two go together, so within one
@@ -22,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/ledger_line.h"
+#include "daemon/ledger_sheet.h"
 
 enum { LEDGER_PROBLEM_LEN = 512 };
 
@@ -38,41 +39,30 @@ struct ledger_clock {
 #define LEDGER_NO_BOOT "0"
 const struct ledger_clock *ledger_system_clock(void);
 
-/* Who is told what stands in the file. */
-struct ledger_reader {
-    void (*spent)(struct ledger_reader *reader, enum budget_kind kind, const char *owner,
-                  uint64_t age_ms, uint64_t count);
-    /* What was spent before is not known: the file says so (problem NULL), or cannot be read, and why. */
-    void (*unknown)(struct ledger_reader *reader, uint64_t age_ms, const char *problem);
-};
-
 struct ledger;
 
-/* Opens the ledger of that directory, which is made where it is not there, and reads what stands in
- * it. It must be rewritten before anything is appended. A file that cannot be understood is set aside.
- * 0 with *ret_ledger; a negative errno with ret_problem: a sentence for people. */
-int ledger_open(const char *directory, const struct ledger_clock *clock,
-                struct ledger_reader *reader, struct ledger **ret_ledger,
-                char ret_problem[LEDGER_PROBLEM_LEN]);
+/* Opens the ledger of that directory, which is made where it is not there, and adds what stands in it to
+ * the empty sheet. It must be rewritten before anything is appended. A file that cannot be understood is
+ * set aside: what was spent is then unknown, and the problem says why; else that is empty.
+ * 0 with *ret_ledger; a negative errno with the problem: a sentence for people. */
+int ledger_open(const char *directory, const struct ledger_clock *clock, struct ledger_sheet *found,
+                struct ledger **ret_ledger, char ret_problem[LEDGER_PROBLEM_LEN]);
 struct ledger *ledger_close(struct ledger *ledger); /* takes NULL; returns NULL */
 
-/* One line more, with a time that is elapsed_ms of its clock. 0; a negative errno: it is not there, and what
- * was before is as it was. */
-int ledger_append(struct ledger *ledger, enum budget_kind kind, const char *owner,
-                  int64_t elapsed_ms, uint64_t count);
+/* All of the sheet's lines more. 0; a negative errno: none of them is there, and what was before is as
+ * it was. */
+int ledger_append(struct ledger *ledger, const struct ledger_sheet *sheet);
 
-/* What was appended survives a power cut. 0, or a negative errno. */
+/* What was appended survives a power cut. 0; a negative errno: nobody knows what of it does, and it wants
+ * to be rewritten. */
 int ledger_sync(struct ledger *ledger);
 
-/* It has grown, or the clock on the wall was set, or it was never written: it wants to be rewritten. */
+/* It has grown, or the clock on the wall was set, or nobody knows what is in it: it takes no lines
+ * before it has been rewritten. */
 bool ledger_wants_rewriting(const struct ledger *ledger);
 
-/* A new file, which takes the place of the old one, whole, when the last call has returned 0; until then, and after
- * a negative errno, the old one stands. */
-int ledger_rewrite_begin(struct ledger *ledger);
-void ledger_rewrite_spent(struct ledger *ledger, enum budget_kind kind, const char *owner,
-                          int64_t elapsed_ms, uint64_t count);
-void ledger_rewrite_unknown(struct ledger *ledger, int64_t elapsed_ms);
-int ledger_rewrite_end(struct ledger *ledger);
+/* The sheet is a new file, which takes the place of the old one, whole and on the disk. After a negative
+ * errno one of the two stands, whole, and it wants to be rewritten again. */
+int ledger_rewrite(struct ledger *ledger, const struct ledger_sheet *sheet);
 
 #endif

@@ -191,7 +191,7 @@ int ledger_head_parse(struct wsp_view text, struct ledger_head *ret_head)
     if (!number_parse(word, &head.version))
         return 1;
     if (head.version == LEDGER_VERSION) {
-        if (!number_parse(take_last(&text), &offset_ms) || offset_ms > INT64_MAX / 2)
+        if (!number_parse(take_last(&text), &offset_ms) || offset_ms > LEDGER_MAX_OFFSET_MS)
             return 1;
         head.offset_ms = (int64_t)offset_ms;
         if (!boot_parse(take_last(&text), head.boot) || text.len != word.len)

@@ -44,9 +44,13 @@ size_t ledger_line_format(const struct ledger_line *line, char ret_text[LEDGER_L
 struct ledger_head {
     uint64_t version;
     char boot[LEDGER_BOOT_LEN];
-    int64_t offset_ms; /* of the version that is ours, as boot */
+    int64_t offset_ms; /* of the version that is ours, as boot; 0 to LEDGER_MAX_OFFSET_MS */
 };
 enum { LEDGER_VERSION = 1 };
+
+/* The latest beginning of a boot: in the year 9892, so that a machine may be up for a century before the
+ * years have no four digits. */
+#define LEDGER_MAX_OFFSET_MS INT64_C(250000000000000)
 
 /* 0, or a positive number: this is no ledger. */
 int ledger_head_parse(struct wsp_view text, struct ledger_head *ret_head);

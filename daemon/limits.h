@@ -107,8 +107,12 @@
  * sooner. */
 #define MIN_SYNCED_PERIOD_MS 60000
 
-/* After it has waited for the disk the daemon does not do so again for so many times as long. */
-#define SYNC_REST 4
+/* A disk that has been at it for so long is told of: as a busy one may take seconds. */
+#define LEDGER_SLOW_MS 5000
+
+/* At its end the daemon waits so long for what the disk is at, and as long for what was spent to be
+ * written down once more: half of what a user who stops it has patience for. */
+#define LEDGER_END_MS 2000
 
 /* A file of certificates: the whole public trust store is some 250 KiB. */
 #define MAX_TLS_FILE (4 * 1024 * 1024)

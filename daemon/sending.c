@@ -284,13 +284,34 @@ static struct outgoing *first_that_may_go(struct share *share)
     return NULL;
 }
 
+/* About how many messages the channels have for the server; of very many channels no more than of some. */
+static uint64_t n_waiting(const struct share *share)
+{
+    enum { MAX_COUNTED = 64 };
+    unsigned n_counted = 0;
+    uint64_t n = 0;
+
+    LIST_FOR_EACH (node, &share->senders) {
+        const struct channel *channel = LIST_ENTRY(node, struct channel, sender_link);
+
+        n += channel->n_given + 1 - LIST_ENTRY(channel->outbox.next, struct outgoing, link)->number;
+        if (++n_counted == MAX_COUNTED)
+            break;
+    }
+    return n;
+}
+
 static struct outgoing *next_of_channels(struct share *share)
 {
     struct outgoing *outgoing = first_that_may_go(share);
     struct channel *channel;
 
-    if (outgoing == NULL || !budget_take(&share->sending.claim))
+    if (outgoing == NULL)
         return NULL;
+    if (!budget_take(&share->sending.claim)) {
+        budget_expect(&share->sending.claim, n_waiting(share));
+        return NULL;
+    }
     channel = outgoing->channel;
     list_append(&channel->in_flight, &outgoing->link);
     list_remove(&channel->sender_link);

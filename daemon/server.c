@@ -446,7 +446,7 @@ void server_deinit(struct server *server)
         LIST_FOR_EACH (node, &server->channels)
             client_channel_discard(LIST_ENTRY(node, struct client_channel, all_link));
         turn_end(server->turn);
-        budgets_deinit(&server->budgets);
+        server_budgets_deinit(server);
         notify_deinit(&server->notify);
         timer_deinit(&server->stop);
     }

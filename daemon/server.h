@@ -27,6 +27,7 @@
 #include "daemon/shares.h"
 #include "daemon/upstream.h"
 
+struct ledger_thread;
 struct output;
 
 /* What the command line says; it goes before the files, also after a reload. NULL or false: nothing
@@ -49,6 +50,7 @@ struct server {
     struct quota quota;
     struct upstream_context upstream_context;
     struct budgets budgets;
+    struct ledger_thread *ledger_thread;
     struct shares shares;
     struct history history;
     struct metrics metrics;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/ledger_thread.h"
 #include "daemon/server.h"
 
 static void budgets_report(struct budgets *budgets, enum budget_news news, const char *text)
@@ -40,10 +41,20 @@ int server_budgets_init(struct server *server)
     if (r < 0)
         return r;
     server->budgets.report = budgets_report;
-    r = budgets_remember(&server->budgets, directory, ledger_system_clock());
+    r = ledger_thread_new(server->loop, &server->ledger_thread);
+    if (r < 0)
+        return r;
+    r = budgets_remember(&server->budgets, directory, ledger_system_clock(),
+                         ledger_thread_runner(server->ledger_thread));
     if (r == 0)
         server_budgets_configure(server);
     return r;
+}
+
+void server_budgets_deinit(struct server *server)
+{
+    budgets_deinit(&server->budgets);
+    server->ledger_thread = ledger_thread_free(server->ledger_thread);
 }
 
 static int endpoint_configure(struct budgets *budgets, const struct endpoint *endpoint)

@@ -9,8 +9,11 @@
 
 struct server;
 
-/* Once there is a configuration and a clock. 0, -ENOMEM; budgets_deinit is due in any case. */
+/* Once there is a configuration and a loop. 0, or a negative errno; the next is due in any case. */
 int server_budgets_init(struct server *server);
+
+/* A disk that hangs holds this up for LEDGER_END_MS. Takes a zeroed server. */
+void server_budgets_deinit(struct server *server);
 
 /* The configuration is another one. */
 void server_budgets_configure(struct server *server);

@@ -102,8 +102,10 @@ void spenders_begin(struct spenders *s, bool remembers)
 {
     ck_assert_int_eq(budgets_init(&s->budgets, &s->clock.clock), 0);
     s->budgets.report = got_news;
+    fake_disk_init(&s->disk, &s->clock.clock);
     if (remembers)
-        ck_assert_int_eq(budgets_remember(&s->budgets, s->directory, &s->machine), 0);
+        ck_assert_int_eq(budgets_remember(&s->budgets, s->directory, &s->machine, &s->disk.runner),
+                         0);
     for (int i = 0; i < N_SPENDERS; i++)
         budget_claim_init(&s->all[i].claim, ready, &s->all[i]);
 }
@@ -121,13 +123,14 @@ void spenders_end(struct spenders *s)
 {
     spenders_let_go(s);
     budgets_deinit(&s->budgets);
+    fake_disk_deinit(&s->disk);
 }
 
 void spenders_kill(struct spenders *s)
 {
-    s->budgets.ledger = ledger_close(s->budgets.ledger);
-    free(s->budgets.directory);
-    s->budgets.directory = NULL;
+    if (s->disk.job != NULL && spenders_random(2) == 0)
+        fake_disk_runs(&s->disk);
+    s->disk.is_dead = true;
     spenders_end(s);
 }
 
@@ -150,6 +153,7 @@ void spenders_rates(struct spenders *s, const char *endpoint, enum budget_kind k
         budgets_set_free(&s->budgets, kind, &list);
     budgets_set_end(&s->budgets);
     strings_deinit(&list);
+    spenders_pass(s, 0);
 }
 
 void spenders_claim(struct spenders *s, unsigned i, enum budget_kind kind)
@@ -176,8 +180,12 @@ void spenders_claim_free(struct spenders *s, unsigned i, uid_t uid, const char *
 bool spender_asks(struct spenders *s, unsigned i)
 {
     s->all[i].is_ready = false;
-    if (!budget_take(&s->all[i].claim))
-        return false;
+    if (!budget_take(&s->all[i].claim)) {
+        spenders_pass(s, 0);
+        if (!s->all[i].is_ready || !budget_take(&s->all[i].claim))
+            return false;
+        s->all[i].is_ready = false;
+    }
     ck_assert_uint_lt(s->n_spent, MAX_SPENT);
     s->spent[s->n_spent++] = s->clock.now_ms;
     return true;
@@ -190,14 +198,6 @@ unsigned spender_asks_for(struct spenders *s, unsigned i, unsigned n)
     while (n_taken < n && spender_asks(s, i))
         n_taken++;
     return n_taken;
-}
-
-bool spender_attempts(struct spenders *s, unsigned i)
-{
-    if (spender_asks(s, i))
-        return true;
-    spenders_pass(s, 1);
-    return s->all[i].is_ready && spender_asks(s, i);
 }
 
 void spenders_pass(struct spenders *s, uint64_t ms)
