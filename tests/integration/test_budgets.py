@@ -422,8 +422,8 @@ def test_a_disk_that_hangs_holds_up_nobody_without_a_budget(life, server, open_s
         daemon.expect("budget-stuck", "the disk has not answered for 5 s; whatever has a budget waits")
         sends_and_hears(other, open_server)
         assert neighbour.open("wsplex-endpoint:open", sharing="default").wait(Opened)
-        assert server.messages == [] if is_beginning else ["before"]
-        assert server.server.n_accepted == 0 if is_beginning else 1
+        assert server.messages == ([] if is_beginning else ["before"])
+        assert server.server.n_accepted == (0 if is_beginning else 1)
         faults.end("hang")
         if is_beginning:
             channel.wait(Opened)

@@ -32,6 +32,8 @@ static const struct wording {
     {"2 per 2d", 2, 172800000, "2 per 2day"},
     {"3 per week", 3, 604800000, "3 per week"},
     {"3 per 2 weeks", 3, 1209600000, "3 per 2week"},
+    {"1 per 100ms", 1, RATE_MIN_PERIOD_MS, "1 per 100ms"},
+    {"1 per 2678400000ms", 1, RATE_MAX_PERIOD_MS, "1 per 31day"},
     {"1000000000 per 31 days", 1000000000, RATE_MAX_PERIOD_MS, "1000000000 per 31day"},
 };
 
@@ -55,45 +57,55 @@ END_TEST
 static const struct flaw {
     const char *text;
     int problem;
+    size_t len; /* 0: of the text */
 } flaws[] = {
-    {"", RATE_NOT_UNDERSTOOD},
-    {" ", RATE_NOT_UNDERSTOOD},
-    {"5", RATE_NOT_UNDERSTOOD},
-    {"5 messages", RATE_NOT_UNDERSTOOD},
-    {"five per second", RATE_NOT_UNDERSTOOD},
-    {"per second", RATE_NOT_UNDERSTOOD},
-    {"5 per", RATE_NOT_UNDERSTOOD},
-    {"5 per 3", RATE_NOT_UNDERSTOOD},
-    {"5 per fortnight", RATE_NOT_UNDERSTOOD},
-    {"5 per month", RATE_NOT_UNDERSTOOD},
-    {"5 per secondly", RATE_NOT_UNDERSTOOD},
-    {"5 per s and more", RATE_NOT_UNDERSTOOD},
-    {"5.5 per second", RATE_NOT_UNDERSTOOD},
-    {"-5 per second", RATE_NOT_UNDERSTOOD},
-    {"5 per -1s", RATE_NOT_UNDERSTOOD},
-    {"5//s", RATE_NOT_UNDERSTOOD},
-    {"5 per per s", RATE_NOT_UNDERSTOOD},
-    {"5 per s\n", RATE_NOT_UNDERSTOOD},
-    {"5 PER S", RATE_NOT_UNDERSTOOD},
-    {"5 connections per second", RATE_OTHER_NOUN},
-    {"5 mess per second", RATE_OTHER_NOUN},
-    {"5 messages| per second", RATE_NOT_UNDERSTOOD},
-    {"0 per second", RATE_BAD_COUNT},
-    {"1000000001 per second", RATE_BAD_COUNT},
-    {"99999999999999999999999999 per second", RATE_BAD_COUNT},
-    {"18446744073709551621 per second", RATE_BAD_COUNT},
-    {"5 per 99 ms", RATE_BAD_PERIOD},
-    {"5 per 0 s", RATE_BAD_PERIOD},
-    {"5 per 32 days", RATE_BAD_PERIOD},
-    {"5 per 18446744073709551617 weeks", RATE_BAD_PERIOD},
+    {"", RATE_NOT_UNDERSTOOD, 0},
+    {" ", RATE_NOT_UNDERSTOOD, 0},
+    {"5", RATE_NOT_UNDERSTOOD, 0},
+    {"5 messages", RATE_NOT_UNDERSTOOD, 0},
+    {"five per second", RATE_NOT_UNDERSTOOD, 0},
+    {"per second", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per 3", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per fortnight", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per month", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per secondly", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per s and more", RATE_NOT_UNDERSTOOD, 0},
+    {"5.5 per second", RATE_NOT_UNDERSTOOD, 0},
+    {"-5 per second", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per -1s", RATE_NOT_UNDERSTOOD, 0},
+    {"5//s", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per per s", RATE_NOT_UNDERSTOOD, 0},
+    {"5 per s\n", RATE_NOT_UNDERSTOOD, 0},
+    {"5 PER S", RATE_NOT_UNDERSTOOD, 0},
+    {"5 connections per second", RATE_OTHER_NOUN, 0},
+    {"5 mess per second", RATE_OTHER_NOUN, 0},
+    {"5 messages| per second", RATE_NOT_UNDERSTOOD, 0},
+    {"0 per second", RATE_BAD_COUNT, 0},
+    {"1000000001 per second", RATE_BAD_COUNT, 0},
+    {"99999999999999999999999999 per second", RATE_BAD_COUNT, 0},
+    {"18446744073709551621 per second", RATE_BAD_COUNT, 0},
+    {"5 per 99 ms", RATE_BAD_PERIOD, 0},
+    {"5 per 0 s", RATE_BAD_PERIOD, 0},
+    {"5 per 32 days", RATE_BAD_PERIOD, 0},
+    {"5 per 18446744073709551617 weeks", RATE_BAD_PERIOD, 0},
+    {"5 per s\0", RATE_NOT_UNDERSTOOD, sizeof("5 per s")},
+    {"5\0 per s", RATE_NOT_UNDERSTOOD, sizeof("5  per s") - 1},
+    {"5 \xc2\xa0per s", RATE_NOT_UNDERSTOOD, 0},
+    {"\xd9\xa5 per s", RATE_NOT_UNDERSTOOD, 0},
+    {"1 per 2678400001ms", RATE_BAD_PERIOD, 0},
+    {"1 per 18446744073709551616ms", RATE_BAD_PERIOD, 0},
+    {"1 per 30500568904944w", RATE_BAD_PERIOD, 0},
 };
 
 START_TEST(flaws_are_told_apart)
 {
     struct rate rate = {7, 7};
+    struct wsp_view text = wsp_view_of_string(flaws[_i].text);
 
-    ck_assert_int_eq(rate_parse(wsp_view_of_string(flaws[_i].text), NOUNS, &rate),
-                     flaws[_i].problem);
+    if (flaws[_i].len > 0)
+        text.len = flaws[_i].len;
+    ck_assert_int_eq(rate_parse(text, NOUNS, &rate), flaws[_i].problem);
     ck_assert_uint_eq(rate.count, 7);
     ck_assert_uint_eq(rate.period_ms, 7);
 }
