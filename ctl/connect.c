@@ -33,7 +33,7 @@ struct session {
     struct ctl *ctl;
     struct wsplex_websocket *websocket;
     bool is_binary, is_input, is_terminal;
-    bool is_open, is_input_over, is_closed;
+    bool is_open, is_input_over, is_output_over, is_closed;
     enum ctl_exit exit;
     /* The line of stdin that is not whole yet. */
     char *line;
@@ -42,11 +42,34 @@ struct session {
     struct follow *follow;
 };
 
+/* What was sent before still goes: close() waits for it. */
+static void session_leave(struct session *session)
+{
+    session->is_input_over = true;
+    wsplex_websocket_close(session->websocket, 1000, NULL);
+}
+
 /* -- what comes -- */
+
+/* What comes has nowhere to go any more; it has been said why. */
+static void output_end(struct session *session)
+{
+    session->exit = CTL_FAILED;
+    session->is_output_over = true;
+    session_leave(session);
+}
+
+static void output_fail(struct session *session)
+{
+    ctl_fail("stdout: %s", strerror(errno));
+    output_end(session);
+}
 
 static void on_message(const struct wsplex_event *event, void *userdata)
 {
     struct session *session = userdata;
+    if (session->is_output_over)
+        return;
     if (session->is_terminal)
         text_print_visible(stdout, event->data, event->length);
     else
@@ -54,7 +77,7 @@ static void on_message(const struct wsplex_event *event, void *userdata)
     if (session->is_terminal || !session->is_binary)
         putchar('\n');
     if (ferror(stdout) || (session->is_terminal && fflush(stdout) != 0))
-        session->exit = (enum ctl_exit)ctl_fail("stdout: %s", strerror(errno));
+        output_fail(session);
 }
 
 static void on_open(const struct wsplex_event *event, void *userdata)
@@ -174,11 +197,8 @@ static void read_input(struct session *session)
                                      : send_lines(session, chunk, (size_t)n);
     else if (session->line_len > 0)
         is_fine = line_send(session); /* the last line has no end */
-    if (is_fine && n > 0)
-        return;
-    /* What was sent before still goes: close() waits for it. */
-    session->is_input_over = true;
-    wsplex_websocket_close(session->websocket, 1000, NULL);
+    if (!is_fine || n == 0)
+        session_leave(session);
 }
 
 /* -- the loop -- */
@@ -189,7 +209,7 @@ static void keep_position(struct session *session)
     if (session->exit != CTL_DONE || !session->follow->file || fflush(stdout) != 0)
         return;
     if (follow_keep(session->follow, session->websocket) < 0)
-        session->exit = CTL_FAILED;
+        output_end(session);
 }
 
 static int session_run(struct session *session)
@@ -203,8 +223,8 @@ static int session_run(struct session *session)
             {.fd = wsplex_get_fd(client), .events = wsplex_get_events(client)},
             {.fd = is_reading ? STDIN_FILENO : -1, .events = POLLIN},
         };
-        if (fflush(stdout) != 0 && session->exit == CTL_DONE)
-            session->exit = (enum ctl_exit)ctl_fail("stdout: %s", strerror(errno));
+        if (!session->is_output_over && fflush(stdout) != 0)
+            output_fail(session);
         if (poll(waits, 2, wsplex_get_timeout_ms(client)) < 0 && errno != EINTR)
             return ctl_fail("poll: %s", strerror(errno));
         if (is_reading && waits[1].revents)

@@ -273,6 +273,17 @@ def test_reader_goes_away(daemon, one_server):
         connection.closed()
 
 
+def test_a_full_disk(daemon, one_server):
+    """What cannot be written down is not taken from the server: it is told once, and ends."""
+    path = new_path()
+    with open("/dev/full", "wb") as out, started(daemon, "--no-input", one_server.url(path), stdout=out) as ctl:
+        connection = one_server.connection(path)
+        connection.order("burst", count=100, fill="x" * 1000)
+        assert ctl.wait() == 1
+        assert connection.closed() == (1000, "")
+        assert ctl.err.all() == ["wsplexctl: stdout: No space left on device"]
+
+
 WRONG_WORDS = [
     [], ["stauts"], ["--nonsense", "status"], ["status", "more"], ["show"], ["show", "1", "2"], ["connect"],
     ["connect", "ws://x/", "ws://y/"], ["connect", "--nonsense", "ws://x/"], ["connect", "-H", "no colon", "ws://x/"],

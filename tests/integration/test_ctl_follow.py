@@ -153,6 +153,16 @@ def test_a_file_that_cannot_be_written_is_told(daemon, one_server):
     assert b"/proc/none/position" in done.stderr
 
 
+def test_a_file_that_cannot_be_written_is_the_end(daemon, one_server):
+    """What comes without a place in the file would come again each time."""
+    path = new_path()
+    with started(daemon, "--no-input", "--resume", "/proc/none/position", one_server.url(path)) as ctl:
+        connection = one_server.connection(path)
+        connection.order("text", text="a")
+        assert ctl.wait() == 1
+        assert connection.closed() == (1000, "")
+
+
 def test_replay_and_policy_are_options(make_daemon, make_program, one_server):
     path = new_path("tell")
     daemon = make_daemon(FEED.format(url=one_server.url(path)))
