@@ -6,7 +6,7 @@ import json
 import pytest
 from process import wait_until
 from topics import TopicsServer, endpoint, subscribing, union, unsubscribing
-from wsplex_client import Closed, Failed, Message, Opened
+from wsplex_client import Closed, Failed, Opened
 
 
 @pytest.fixture
