@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "daemon/network.h"
+#include "daemon/words.h"
 
 /* ---- rights ---- */
 
@@ -47,24 +48,8 @@ bool access_is_enough(unsigned rights)
 
 /* ---- reading a rule ---- */
 
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t' || byte == ',';
-}
-
-static bool word_next(struct wsp_view *rest, struct wsp_view *ret_word)
-{
-    size_t len = 0;
-
-    for (; rest->len > 0 && is_blank(*rest->data); rest->len--)
-        rest->data++;
-    while (len < rest->len && !is_blank(rest->data[len]))
-        len++;
-    *ret_word = (struct wsp_view){rest->data, len};
-    rest->data += len;
-    rest->len -= len;
-    return len > 0;
-}
+/* Between the words of a rule. */
+static const char blanks[] = " \t,";
 
 /* One of words, which are separated by bars. */
 static bool is_among(struct wsp_view word, const char *words)
@@ -95,7 +80,7 @@ static bool read_rights(struct wsp_view text, const char *words, unsigned *ret_r
     bool is_none = false;
 
     *ret_rights = 0;
-    for (; word_next(&text, &word); n_words++) {
+    for (; word_next(&text, blanks, &word); n_words++) {
         is_none = is_none || wsp_view_equals(word, wsp_view_of_string(none));
         if (!wsp_view_equals(word, wsp_view_of_string(none)) && !is_among(word, words)) {
             snprintf(ret_problem, ACCESS_TEXT_LEN, "\"%.*s\" is not one of %s|none",
@@ -173,9 +158,9 @@ bool access_rule_read(struct wsp_view text, enum access_who who, const char *wor
     }
     rest = (struct wsp_view){text.data, (size_t)(colon - text.data)};
     rights = (struct wsp_view){colon + 1, text.len - rest.len - 1};
-    for (; rest.len > 0 && is_blank(rest.data[rest.len - 1]); rest.len--)
-        ;
-    word_next(&rest, &name);
+    while (rest.len > 0 && memchr(blanks, rest.data[rest.len - 1], sizeof(blanks) - 1) != NULL)
+        rest.len--;
+    word_next(&rest, blanks, &name);
     name.len += rest.len; /* a blank in a name is wrong, and told with it */
     if (!read_who(name, who, &rule, ret_problem) ||
         !read_rights(rights, words, &rule.rights, ret_problem))

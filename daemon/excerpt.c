@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/limits.h"
+#include "daemon/words.h"
 #include "proto/limits.h"
 #include "proto/utf8.h"
 
@@ -35,30 +36,8 @@ static enum character character_next(struct wsp_view bytes, size_t *ret_len)
     return wsp_utf8_is_broken(&utf8) ? DAMAGED : CUT;
 }
 
-/* The next word of a header's value, a path and query, a password: what somebody would look for. */
-static bool word_next(struct wsp_view *text, struct wsp_view *ret_word)
-{
-    static const char delimiters[] = " \t,;=&?\"";
-    struct wsp_view word;
-
-    while (text->len > 0) {
-        word = (struct wsp_view){text->data, 0};
-        while (word.len < text->len &&
-               memchr(delimiters, text->data[word.len], sizeof(delimiters) - 1) == NULL)
-            word.len++;
-        text->data += word.len;
-        text->len -= word.len;
-        if (text->len > 0) {
-            text->data++;
-            text->len--;
-        }
-        if (word.len >= MIN_SECRET_WORD) {
-            *ret_word = word;
-            return true;
-        }
-    }
-    return false;
-}
+/* Of a header's value, a path and query, a password: around what somebody would look for. */
+static const char delimiters[] = " \t,;=&?\"";
 
 static void mask_word(uint8_t *bytes, size_t len, struct wsp_view word, size_t min)
 {
@@ -74,8 +53,10 @@ void excerpt_mask(uint8_t *bytes, size_t len, struct wsp_view secret)
 {
     struct wsp_view word;
 
-    while (word_next(&secret, &word))
-        mask_word(bytes, len, word, MIN_SECRET_WORD);
+    while (word_next(&secret, delimiters, &word)) {
+        if (word.len >= MIN_SECRET_WORD)
+            mask_word(bytes, len, word, MIN_SECRET_WORD);
+    }
 }
 
 void excerpt_mask_value(uint8_t *bytes, size_t len, struct wsp_view value)

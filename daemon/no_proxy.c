@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/network.h"
+#include "daemon/words.h"
 #include "proto/ascii.h"
 
 enum item_kind { ITEM_ALL, ITEM_NAME, ITEM_NETWORK };
@@ -20,24 +21,7 @@ struct item {
     unsigned port; /* 0: any */
 };
 
-static bool is_separator(uint8_t byte)
-{
-    return byte == ',' || byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
-}
-
-static bool list_next(struct wsp_view *list, struct wsp_view *ret_item)
-{
-    size_t len = 0;
-
-    for (; list->len > 0 && is_separator(*list->data); list->len--)
-        list->data++;
-    while (len < list->len && !is_separator(list->data[len]))
-        len++;
-    *ret_item = (struct wsp_view){list->data, len};
-    list->data += len;
-    list->len -= len;
-    return len > 0;
-}
+static const char separators[] = ", \t\n\r";
 
 /* Cuts what follows the byte off, and the byte away. */
 static bool cut_after(struct wsp_view *text, const uint8_t *at, struct wsp_view *ret_after)
@@ -125,7 +109,7 @@ bool no_proxy_has(const char *list, const struct wsp_url *url)
     struct wsp_view rest = wsp_view_of_string(list), text;
     struct item item;
 
-    while (list_next(&rest, &text)) {
+    while (word_next(&rest, separators, &text)) {
         if (item_parse(&item, text) && item_has(&item, url))
             return true;
     }
@@ -137,7 +121,7 @@ bool no_proxy_has_flaw(struct wsp_view list, struct wsp_view *ret_item)
     struct wsp_view text;
     struct item item;
 
-    while (list_next(&list, &text)) {
+    while (word_next(&list, separators, &text)) {
         if (!item_parse(&item, text)) {
             *ret_item = text;
             return true;
