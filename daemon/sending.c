@@ -390,7 +390,7 @@ static int refuse(const struct share *share, const struct user *user, int r,
     switch (r) {
     case SUBSCRIPTIONS_CONFLICT:
         failure_set(ret_failure, WSP_CAUSE_CONFLICT, 0,
-                    "on_leave: the same on_connect is subscribed with another one");
+                    "on_leave: this channel has subscribed the same on_connect with another one");
         break;
     case SUBSCRIPTIONS_TOO_MANY:
         failure_set(ret_failure, WSP_CAUSE_QUOTA, 0,

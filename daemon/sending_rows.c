@@ -23,8 +23,7 @@ static json_t *text_json(struct wsp_view text)
 
 static json_t *subscription_json(const struct subscription *subscription)
 {
-    struct wsp_view on_leave = {(const uint8_t *)subscription->on_leave,
-                                subscription->on_leave_len};
+    struct wsp_view on_leave = subscription_on_leave(subscription);
 
     return json_pack("{s:o, s:o, s:i, s:b}", "on_connect", text_json(subscription->on_connect),
                      "on_leave", text_json(on_leave), "channels", (int)subscription->n_wanted,

@@ -31,9 +31,11 @@ struct hold {
     struct subscription *subscription;
     struct subscriber *subscriber;
     struct charge charge; /* SUBSCRIPTION_BYTES */
-    uint64_t after;       /* while pending: the message that it waits for */
-    bool is_wanting;      /* counts in n_wanted */
-    bool is_awaited;      /* counts in n_awaited */
+    char *on_leave;       /* not a string: it has on_leave_len */
+    size_t on_leave_len;
+    uint64_t after;  /* while pending: the message that it waits for */
+    bool is_wanting; /* counts in n_wanted */
+    bool is_awaited; /* counts in n_awaited */
 };
 
 static uint64_t cost_of(struct wsp_view on_connect, struct wsp_view on_leave)
@@ -91,6 +93,19 @@ static struct subscription *find(struct subscriptions *subscriptions, struct wsp
     struct subscription **found = tfind(&probe, &subscriptions->by_text, compare);
 
     return found == NULL ? NULL : *found;
+}
+
+static struct wsp_view on_leave_of_hold(const struct hold *hold)
+{
+    return (struct wsp_view){(const uint8_t *)hold->on_leave, hold->on_leave_len};
+}
+
+struct wsp_view subscription_on_leave(const struct subscription *s)
+{
+    struct list *last = list_is_empty(&s->holds) ? NULL : s->holds.prev;
+
+    return last == NULL ? (struct wsp_view){(const uint8_t *)s->on_leave, s->on_leave_len}
+                        : on_leave_of_hold(LIST_ENTRY(last, struct hold, link));
 }
 
 static struct wsp_view on_leave_of(const struct subscription *s)
@@ -154,11 +169,21 @@ static void nothing_is_due(struct subscriptions *subscriptions, struct subscript
         await_no_more(hold);
 }
 
+static void forget_on_leave(struct subscription *s)
+{
+    free(s->on_leave);
+    s->on_leave = NULL;
+    s->on_leave_len = 0;
+    charge_release(&s->charge);
+}
+
 /* May free it. */
 static void settle(struct subscriptions *subscriptions, struct subscription *s)
 {
     bool is_wanted = s->n_wanted > 0;
 
+    if (is_wanted || !s->is_in_force)
+        forget_on_leave(s);
     if (is_wanted == s->is_in_force || !subscriptions->is_open) {
         nothing_is_due(subscriptions, s);
         if (!s->is_in_force && list_is_empty(&s->holds))
@@ -193,7 +218,17 @@ static void begin_to_want(struct subscriptions *subscriptions, struct hold *hold
     settle(subscriptions, s);
 }
 
-/* May free its subscription. What the server has still to be told to forget stays charged to who held it last. */
+/* Who wanted it last says how it is taken back, and stays charged with that until the server has been told. */
+static void leave_behind(struct subscription *s, struct hold *hold)
+{
+    forget_on_leave(s);
+    s->on_leave = hold->on_leave;
+    s->on_leave_len = hold->on_leave_len;
+    hold->on_leave = NULL;
+    charge_move(&s->charge, &hold->charge);
+}
+
+/* May free its subscription. */
 static void hold_free(struct subscriptions *subscriptions, struct hold *hold)
 {
     struct subscription *s = hold->subscription;
@@ -204,34 +239,34 @@ static void hold_free(struct subscriptions *subscriptions, struct hold *hold)
     list_remove(&hold->pending_link);
     hold->subscriber->n_holds--;
     hold->subscriber->bytes -= hold->charge.amount;
-    if (list_is_empty(&s->holds))
-        charge_move(&s->charge, &hold->charge);
+    if (hold->is_wanting && s->n_wanted == 1)
+        leave_behind(s, hold);
     charge_release(&hold->charge);
     s->n_wanted -= hold->is_wanting;
+    free(hold->on_leave);
     free(hold);
     settle(subscriptions, s);
 }
 
-/* What the last that held it is charged with is taken over by who holds it next. */
-static int charge_hold(struct hold *hold, struct subscription *s, struct user *user, uint64_t cost)
+/* What the last that wanted it is charged with is taken over by who wants it next, if that is at once. */
+static int charge_hold(struct hold *hold, struct subscription *s, struct user *user, uint64_t cost,
+                       bool takes_over)
 {
     int r = 0;
 
-    if (s->charge.user == user)
+    if (takes_over && s->charge.user == user)
         charge_move(&hold->charge, &s->charge);
     if (hold->charge.amount > cost)
         charge_shrink(&hold->charge, hold->charge.amount - cost);
     else
         r = charge_take(&hold->charge, user, QUOTA_SUBSCRIPTION_BYTES, cost - hold->charge.amount);
-    if (r == 0)
-        charge_release(&s->charge);
-    else if (hold->charge.amount > 0)
+    if (r != 0 && hold->charge.amount > 0)
         charge_move(&s->charge, &hold->charge);
     return r == 0 ? 0 : SUBSCRIPTIONS_QUOTA;
 }
 
 static int hold_new(struct subscription *s, struct subscriber *subscriber, struct user *user,
-                    uint64_t cost, struct hold **ret_hold)
+                    uint64_t cost, bool is_at_once, struct hold **ret_hold)
 {
     struct hold *hold = malloc(sizeof(*hold));
     int r;
@@ -239,7 +274,7 @@ static int hold_new(struct subscription *s, struct subscriber *subscriber, struc
     if (hold == NULL)
         return -ENOMEM;
     *hold = (struct hold){.subscription = s, .subscriber = subscriber};
-    r = charge_hold(hold, s, user, cost);
+    r = charge_hold(hold, s, user, cost, is_at_once);
     if (r != 0) {
         free(hold);
         return r;
@@ -298,14 +333,13 @@ static int add_anew(struct subscriptions *subscriptions, struct subscription *s,
         cost > MAX_SUBSCRIPTION_BYTES_PER_CHANNEL - subscriber->bytes)
         return SUBSCRIPTIONS_TOO_MANY;
     copy = wsp_view_to_string(on_leave);
-    r = copy == NULL ? -ENOMEM : hold_new(s, subscriber, user, cost, &hold);
+    r = copy == NULL ? -ENOMEM : hold_new(s, subscriber, user, cost, after == 0, &hold);
     if (r != 0) {
         free(copy);
         return r;
     }
-    free(s->on_leave);
-    s->on_leave = copy;
-    s->on_leave_len = on_leave.len;
+    hold->on_leave = copy;
+    hold->on_leave_len = on_leave.len;
     if (after > 0)
         wait_for(hold, after);
     else
@@ -321,7 +355,7 @@ int subscriptions_add(struct subscriptions *subscriptions, struct subscriber *su
     struct hold *hold = s == NULL ? NULL : find_hold(s, subscriber);
     int r;
 
-    if (s != NULL && !list_is_empty(&s->holds) && !wsp_view_equals(on_leave_of(s), on_leave))
+    if (hold != NULL && !wsp_view_equals(on_leave_of_hold(hold), on_leave))
         return SUBSCRIPTIONS_CONFLICT;
     if (hold != NULL) {
         if (hold->is_wanting)

@@ -8,8 +8,9 @@
  * server has been told, and those that are due stand in one list, in the order in which they came
  * to be.
  *
- * The text on_connect is what a subscription is known by; on_leave belongs to it, so channels that
- * hold the same one must agree on it. Nothing is withdrawn before the end of the turn: who comes in
+ * The text on_connect is what a subscription is known by, and how it is counted. Each channel has an
+ * on_leave of its own, and who wanted it last has that said: so nobody can keep others from a topic by
+ * taking it back in another way than they do. Nothing is withdrawn before the end of the turn: who comes in
  * the turn in which the last one leaves finds it as it was.
  *
  * A channel's subscriptions keep their places among the messages that it sends. What it asks while
@@ -48,9 +49,9 @@ struct subscription {
     unsigned n_wanted;          /* of these, those for which it is to be said */
     bool is_in_force;           /* this connection has been told on_connect */
     bool is_again;              /* counts in n_again */
-    struct charge charge;       /* of the last that held it, while nobody does */
+    struct charge charge;       /* of who wanted it last, while nobody does and it is in force */
     struct wsp_view on_connect; /* in text */
-    char *on_leave;             /* not a string: it has on_leave_len */
+    char *on_leave;             /* theirs, for as long; not a string: it has on_leave_len */
     size_t on_leave_len;
     uint8_t text[];
 };
@@ -66,7 +67,7 @@ struct subscriber {
 };
 
 enum {
-    SUBSCRIPTIONS_CONFLICT = 1, /* another channel holds on_connect with another on_leave */
+    SUBSCRIPTIONS_CONFLICT = 1, /* the channel itself holds on_connect with another on_leave */
     SUBSCRIPTIONS_TOO_MANY = 2, /* more than MAX_SUBSCRIPTIONS_PER_CHANNEL, or longer together than
                                    MAX_SUBSCRIPTION_BYTES_PER_CHANNEL */
     SUBSCRIPTIONS_QUOTA = 3,    /* the user is at its limit of QUOTA_SUBSCRIPTION_BYTES */
@@ -79,6 +80,9 @@ void subscriptions_deinit(
 
 void subscriber_init(struct subscriber *subscriber,
                      void (*released)(struct subscriber *subscriber));
+
+/* How it would be taken back: by one of those who hold it, or by who wanted it last. */
+struct wsp_view subscription_on_leave(const struct subscription *s);
 
 /* The channel of that user wants it, once message number after has been taken (0: at once). Harmless if it has it already. on_leave
  * empty: it cannot be withdrawn, and is said again for the next who asks when nobody has held it.

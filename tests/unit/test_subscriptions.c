@@ -281,17 +281,43 @@ END_TEST
 
 /* --- who disagrees, and bounds --- */
 
-START_TEST(another_on_leave_is_refused)
+START_TEST(another_on_leave_of_ones_own_is_refused)
 {
     subscriptions_begin(&subscriptions);
     add_after(a, "+x", "-x", 0);
-    ck_assert_int_eq(add_after(b, "+x", "-X", 0), SUBSCRIPTIONS_CONFLICT);
-    ck_assert_int_eq(add_after(b, "+x", "", 0), SUBSCRIPTIONS_CONFLICT);
     ck_assert_int_eq(add_after(a, "+x", "-X", 0), SUBSCRIPTIONS_CONFLICT);
-    ck_assert_uint_eq(b->n_holds, 0);
+    ck_assert_int_eq(add_after(a, "+x", "", 0), SUBSCRIPTIONS_CONFLICT);
     ck_assert_str_eq(said(), "+x");
     subscriptions_leave(&subscriptions, a);
     ck_assert_str_eq(said_after_review(), "-x");
+}
+END_TEST
+
+/* Nobody is kept from a topic, and nobody's is taken away while it is wanted, however others would take it back. */
+START_TEST(who_wanted_it_last_says_how_it_is_taken_back)
+{
+    subscriptions_begin(&subscriptions);
+    ck_assert_int_eq(add_after(a, "+x", "-y", 0), 0);
+    ck_assert_int_eq(add_after(b, "+x", "-x", 0), 0);
+    ck_assert_str_eq(said(), "+x");
+    subscriptions_leave(&subscriptions, a);
+    ck_assert_str_eq(said_after_review(), "");
+    subscriptions_leave(&subscriptions, b);
+    ck_assert_str_eq(said_after_review(), "-x");
+    /* The other way round, and while another one waits to want it. */
+    ck_assert_int_eq(add_after(a, "+x", "-y", 0), 0);
+    ck_assert_int_eq(add_after(b, "+x", "-x", 0), 0);
+    ck_assert_str_eq(said(), "+x");
+    subscriptions_leave(&subscriptions, b);
+    ck_assert_int_eq(add_after(b, "+x", "", 7), 0);
+    subscriptions_leave(&subscriptions, a);
+    ck_assert_str_eq(said_after_review(), "-y");
+    subscriptions_passed(&subscriptions, b, 7);
+    ck_assert_str_eq(said(), "+x");
+    subscriptions_leave(&subscriptions, b);
+    ck_assert_str_eq(said_after_review(), "");
+    ck_assert_uint_eq(subscriptions.n_all, 0);
+    ck_assert_uint_eq(user->used[QUOTA_SUBSCRIPTION_BYTES], 0);
 }
 END_TEST
 
@@ -630,7 +656,8 @@ Suite *unit_suite(void)
     tcase_add_test(counting, without_on_leave_it_is_forgotten);
     tcase_add_test(counting, texts_are_bytes);
     tcase_add_checked_fixture(bounds, setup, teardown);
-    tcase_add_test(bounds, another_on_leave_is_refused);
+    tcase_add_test(bounds, another_on_leave_of_ones_own_is_refused);
+    tcase_add_test(bounds, who_wanted_it_last_says_how_it_is_taken_back);
     tcase_add_test(bounds, who_comes_when_nobody_holds_it_says_how_it_is_withdrawn);
     tcase_add_test(bounds, a_channel_has_so_many);
     tcase_add_test(bounds, a_channel_has_so_many_bytes);
