@@ -25,7 +25,11 @@ def alone(folder):
 # --- SIGTERM ---
 
 # Where servers answer the Close, however long they have to read before.
-PATIENT = "stop-timeout = 5min"
+PATIENT = "stop-timeout = 5min\n"
+
+
+def patient_with(url):
+    return PATIENT + f'endpoint "patient" {{ url = "{url}" share = no close-timeout = 5min }}\n'
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -61,9 +65,10 @@ def test_told_to_stop(make_daemon, make_program, server, number):
 
 
 def test_messages_are_whole_and_in_order_until_the_stop(make_daemon, make_program, one_server):
-    daemon = make_daemon(PATIENT)
-    program, path = make_program(daemon), new_path()
-    program.open("a", one_server.url(path))
+    path = new_path()
+    daemon = make_daemon(patient_with(one_server.url(path)))
+    program = make_program(daemon)
+    program.open("a", "wsplex-endpoint:patient")
     program.event("open")
     for i in range(1000):
         program.text("a", str(i))
@@ -122,9 +127,10 @@ def test_told_twice(make_daemon, make_program):
 
 def test_a_stopped_program_does_not_hold_the_daemon(make_daemon, one_server):
     """It reads nothing, with megabytes for it in the daemon."""
-    daemon, path = make_daemon(PATIENT), new_path()
+    path = new_path()
+    daemon = make_daemon(patient_with(one_server.url(path)))
     with Program(daemon.socket) as program:
-        program.open("a", one_server.url(path))
+        program.open("a", "wsplex-endpoint:patient")
         program.event("open")
         program.freeze()
         one_server.connection(path).order("burst", count=2000, fill="x" * 4000)
