@@ -5,6 +5,7 @@ import json
 
 import pytest
 from process import wait_until
+from servers import new_path
 from topics import TopicsServer, endpoint, subscribing, union, unsubscribing
 from wsplex_client import Closed, Failed, Opened
 
@@ -119,6 +120,24 @@ def test_a_private_channel_subscribes_too(feed, daemon):
         wait_until(lambda: feed.events("topics")[2:], "it is withdrawn")
         assert feed.events("topics")[2]["topics"] == []
     assert not feed.events("complaint")
+
+
+def test_more_subscriptions_than_a_channel_may_have(daemon, one_server):
+    """Who asks for them fails; what is shown of the others is their beginning, cut between two characters."""
+    url, long = one_server.url(new_path()), 239 * "a" + "\u20ac" + "tail"
+    with daemon.client() as client:
+        greedy, modest = (client.open(url, sharing="shared") for _ in range(2))
+        for channel in (greedy, modest):
+            channel.wait(Opened)
+        modest.subscribe(long)
+        for i in range(1025):
+            greedy.subscribe(f"topic {i}")
+        failed = greedy.wait(Failed)
+        assert failed.cause == "quota" and "no more than 1024 subscriptions" in failed.text
+        (upstream,) = daemon.upstreams()
+        shown = client.request("show", str(upstream["id"]))
+        assert (shown["n_subscriptions"], [row["on_connect"] for row in shown["subscriptions"]]) == (1, [239 * "a"])
+    daemon.expect("channel-cut", "no more than 1024 subscriptions")
 
 
 # --- greeting and heartbeat ---
