@@ -93,7 +93,8 @@ static const struct list {
       {"QUEUE", "options.queue", KIND_TEXT},
       {"INSECURE", "insecure_tls", KIND_ALARM},
       {"PROTOCOLS", "protocols", KIND_TEXT},
-      {"BUDGETS", "budgets", KIND_BUDGETS}}},
+      {"BUDGETS", "budgets", KIND_BUDGETS},
+      {"ENDED", "ended", KIND_TEXT}}},
 };
 
 /* -- one value -- */

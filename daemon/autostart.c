@@ -6,6 +6,7 @@
 #include "daemon/autostart.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@ struct item {
     char *name;
     struct anchor anchor;
     bool is_due; /* is to begin, or to begin anew */
+    char ended[sizeof(((struct failure *)0)->text) +
+               160]; /* why it is not, if it ended for good; else "" */
 };
 
 static const struct endpoint *find(const struct config *config, const char *name)
@@ -55,14 +58,28 @@ static struct item *item_of_anchor(struct anchor *anchor)
     return LIST_ENTRY(anchor, struct item, anchor);
 }
 
+/* What an administrator can do about it. */
+static const char what_next[] = "; a reload begins it anew";
+
+static void item_note(struct item *item, const char *why)
+{
+    snprintf(item->ended, sizeof(item->ended), "%s%s", why, what_next);
+}
+
 /* One that was lost after its endpoint had changed begins anew, as it is now; what ended for good waits for a reload. */
 static void item_ended(struct anchor *anchor, const struct ending *ending)
 {
     struct item *item = item_of_anchor(anchor);
 
-    (void)ending;
-    if (item->is_due)
+    if (item->is_due) {
         turn_schedule(item->server->turn, TURN_CHECK, &item->server->autostart.again);
+        return;
+    }
+    if (ending->failure.cause != 0)
+        item_note(item, ending->failure.text);
+    else
+        snprintf(item->ended, sizeof(item->ended), "the server has closed with code %u%s",
+                 ending->code, what_next);
 }
 
 static struct item *item_new(struct server *server, const char *name)
@@ -116,9 +133,12 @@ static void item_begin(struct item *item)
     item->is_due = false;
     if (!endpoint || item->anchor.share || item->server->is_stopping)
         return;
+    item->ended[0] = '\0';
     r = begin(item->server, endpoint, &item->anchor, &failure);
     if (r < 0)
         failure_set(&failure, 0, 0, "%s", strerror(-r));
+    if (r != 0)
+        item_note(item, failure.text);
     if (r != 0)
         journal_log(&item->server->journal, JOURNAL_NOT_AUTOSTARTED, 0, "endpoint \"%s\": %s",
                     item->name, failure.text);
@@ -170,6 +190,15 @@ void autostart_deinit(struct autostart *autostart)
     task_cancel(&autostart->again);
     LIST_FOR_EACH (node, &autostart->items)
         item_free(item_of(node));
+}
+
+const char *autostart_ended(const struct autostart *autostart, const char *endpoint)
+{
+    LIST_FOR_EACH (node, &autostart->items)
+        if (strcmp(item_of(node)->name, endpoint) == 0 && !item_of(node)->anchor.share &&
+            item_of(node)->ended[0] != '\0')
+            return item_of(node)->ended;
+    return NULL;
 }
 
 static bool is_autostarted(const struct config *config, const char *name)

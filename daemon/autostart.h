@@ -36,6 +36,10 @@ struct autostart {
 void autostart_init(struct autostart *autostart, struct server *server);
 void autostart_deinit(struct autostart *autostart); /* takes a zeroed one; after shares_deinit */
 
+/* Why the endpoint is not connected, if it has ended for good, and what begins it anew; NULL: it has not, or has no
+ * autostart. Valid until the loop goes on. */
+const char *autostart_ended(const struct autostart *autostart, const char *endpoint);
+
 /* The configuration has been read: before is what held until now; NULL at the start of the daemon. */
 void autostart_apply(struct server *server, const struct config *before);
 

@@ -229,7 +229,9 @@ static int answer_endpoints(struct request *request)
             continue;
         r = text_append_row(
             &request->text, request->has_rows ? "," : "",
-            endpoint_row(endpoint, &request->client->server->budgets, rights, is_admin));
+            endpoint_row(endpoint, &request->client->server->budgets,
+                         autostart_ended(&request->client->server->autostart, endpoint->name),
+                         rights, is_admin));
         request->has_rows = true;
     }
     return r < 0 ? r : wsp_buffer_append(&request->text, "]", 1);

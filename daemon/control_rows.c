@@ -473,7 +473,7 @@ static json_t *rights_array(unsigned rights)
 /* Of headers only the names, and of the greeting and the heartbeat only that there are some: a value may be a
  * credential. */
 json_t *endpoint_row(const struct endpoint *endpoint, const struct budgets *budgets,
-                     unsigned rights, bool is_admin)
+                     const char *ended, unsigned rights, bool is_admin)
 {
     const struct endpoint_options *options = &endpoint->options;
     json_t *row = json_pack(
@@ -485,11 +485,11 @@ json_t *endpoint_row(const struct endpoint *endpoint, const struct budgets *budg
 
     if (!row || !is_admin)
         return row;
-    return merge(row,
-                 json_pack("{s:o, s:o, s:o, s:s, s:i}", "origin", origin_string(&endpoint->url),
-                           "headers", strings_array(&endpoint->options.headers, 0, 2), "budgets",
-                           budget_array(budgets, endpoint->name), "file", endpoint->file, "line",
-                           endpoint->line));
+    return merge(row, json_pack("{s:s*, s:o, s:o, s:o, s:s, s:i}", "ended", ended, "origin",
+                                origin_string(&endpoint->url), "headers",
+                                strings_array(&endpoint->options.headers, 0, 2), "budgets",
+                                budget_array(budgets, endpoint->name), "file", endpoint->file,
+                                "line", endpoint->line));
 }
 
 static json_t *user_object(const struct user *user)

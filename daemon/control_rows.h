@@ -38,7 +38,7 @@ json_t *failed_details(struct list *node, bool is_owner);
 
 /* The URL is the administrators' to see. */
 json_t *endpoint_row(const struct endpoint *endpoint, const struct budgets *budgets,
-                     unsigned rights, bool is_admin);
+                     const char *ended, unsigned rights, bool is_admin);
 
 /* For an administrator of the whole daemon, else of what is the client's user's. */
 json_t *status_row(struct server *server, const struct client *client, bool is_admin);

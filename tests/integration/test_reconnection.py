@@ -284,11 +284,15 @@ def test_a_certificate_that_becomes_bad_is_final_until_a_reload(make_daemon, aut
         daemon.expect("upstream-failed", "certificate is not for")
         n_accepted = server.n_accepted
         assert daemon.upstreams() == []
+        (row,) = daemon.request("endpoints")
+        assert "certificate is not for" in row["ended"] and row["ended"].endswith("; a reload begins it anew")
+        assert row["ended"] in daemon.ctl("endpoints").stdout.decode()
     with RawServer(story, certificate=certificate, port=port) as server:
         assert n_accepted >= 1 and server.n_accepted == 0
         daemon.process.kill(signal.SIGHUP)
         daemon.expect("reloaded")
         wait_until(lambda: [row["state"] for row in daemon.upstreams()] == ["open"], daemon.upstreams)
+        assert "ended" not in daemon.request("endpoints")[0]
         daemon.configure("")
         daemon.process.kill(signal.SIGHUP)
         wait_until(lambda: daemon.upstreams() == [], daemon.upstreams)
