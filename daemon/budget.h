@@ -22,9 +22,8 @@
  * with each block that is used up within its moment, up to four times as many where so many wait; so a
  * daemon which keeps crashing burns one at a time, and a busy one does not write for each. The next block is
  * asked for when half of one is used, so that who sends steadily does not wait. The moment is longer, and
- * a block larger, where the disk
- * is slow. What cannot be written down is not spent: it waits. Only what never waits (see budget_charge) is
- * spent all the same, and written down when that can be.
+ * a block larger, where the disk is slow. What cannot be written down is not spent: it waits. Only what
+ * never waits (see budget_charge) is spent all the same, and written down when that can be.
  */
 #ifndef WSPLEX_DAEMON_BUDGET_H
 #define WSPLEX_DAEMON_BUDGET_H
