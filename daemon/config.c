@@ -266,20 +266,21 @@ static int confuse_result(int r)
 }
 
 /* Where the option stands for the first time. 0; 1: it stood there already, which has been reported. */
-static int place_take(cfg_t *cfg, const cfg_opt_t *opt, unsigned row)
+static int place_take(const cfg_t *cfg, const cfg_opt_t *opt, unsigned row)
 {
-    struct config_place *place = &parse->config->daemon_places[row];
-    int *line = cfg == parse->root ? &place->line : &parse->endpoint.lines[row];
+    bool is_root = cfg == parse->root;
+    struct config_place *place = is_root ? &parse->config->daemon_places[row] : NULL;
+    int *line = is_root ? &place->line : &parse->endpoint.lines[row];
 
     if (*line == 0) {
         *line = cfg->line;
-        if (cfg == parse->root)
+        if (is_root)
             place->file = parse->file;
         return 0;
     }
     if (opt->nvalues > 1)
         return 0; /* one more item */
-    if (cfg == parse->root && place->file != parse->file)
+    if (is_root && place->file != parse->file)
         report(parse->file, cfg->line, "%s: this key stands in %s, line %d, already", opt->name,
                place->file, *line);
     else
