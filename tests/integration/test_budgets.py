@@ -333,13 +333,19 @@ def test_a_full_disk(life, server, state):
                     file.write(bytes(512))
             texts = []
 
-            def is_stuck():
+            def send_one():
                 texts.append(str(len(texts)))
                 channel.send(texts[-1])
+
+            def is_stuck():
+                send_one()
                 return any(line["name"] == "budget-stuck" for line in daemon.log())
 
             wait_until(is_stuck, "the disk is not full")
             daemon.expect("budget-stuck", "No space left on device")
+            # More than can have been written down beforehand.
+            for _ in range(50):
+                send_one()
             is_waiting(daemon, "send_budget_wait_ms")
             assert len(server.messages) < len(texts)
             os.unlink(filler)
