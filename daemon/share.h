@@ -91,7 +91,6 @@ const char *share_state_to_string(enum share_state state);
 
 /* What share->upstream is at; OVER: it has ended, and is freed at the end of the turn. */
 enum share_remote { REMOTE_NONE, REMOTE_CONNECTING, REMOTE_OPEN, REMOTE_CLOSING, REMOTE_OVER };
-const char *share_state_to_string(enum share_state state);
 
 /* Why the upstream is not read at the moment.
  *   LAG    a channel whose policy is block is over its bound; until none is over half of it
