@@ -13,7 +13,7 @@
  *  as it was renewed (rotate) | comes back at once                   | comes back at once
  *
  * What heals: see reconnect_heals. The delay is a new one from backoff, whose series begins anew
- * when a connection has stayed up for min-uptime; not before, or a server that accepts and then
+ * when a connection has stayed up for min-uptime, or until it was renewed; not before, or a server that accepts and then
  * hangs up would be hammered. What the server says with Retry-After comes before the delay, so that
  * all those who were told the same do not come back in the same moment.
  */

@@ -415,6 +415,26 @@ START_TEST(a_renewal_comes_back_whatever_the_server_says)
 }
 END_TEST
 
+/* It has stayed up for as long as it was to: with a rotate shorter than min-uptime the delays would never begin anew. */
+START_TEST(a_renewal_begins_the_delays_anew)
+{
+    p->rotate_ms = UPTIME_MS / 2;
+    persistent_opens(&p->a, STAGE_SHARED);
+    for (int i = 0; i < 2; i++) {
+        fails();
+        persistent_attempt_after(0);
+    }
+    peer_opens(stage_peer(&p->stage), "");
+    stage_wait(&p->stage, p->rotate_ms);
+    peer_ends(stage_peer(&p->stage), true, 1000, "");
+    persistent_attempt_after(0);
+    peer_opens(stage_peer(&p->stage), "");
+    p->bits = 4 * MIN_MS; /* within the third bound, and beyond the first */
+    peer_fails(stage_peer(&p->stage), WSP_CAUSE_LOST);
+    persistent_attempt_after(p->bits % (MIN_MS + 1));
+}
+END_TEST
+
 /* --- no memory --- */
 
 /* Away for MIN_MS, with an upstream that was open before. */
@@ -510,6 +530,7 @@ Suite *unit_suite(void)
     tcase_add_test(when, a_crowd_is_spread);
     tcase_add_loop_test(renewal, it_is_renewed_in_time, 0, 4);
     tcase_add_test(renewal, a_renewal_loses_nothing_and_tells_it);
+    tcase_add_test(renewal, a_renewal_begins_the_delays_anew);
     tcase_add_loop_test(renewal, a_renewal_comes_back_whatever_the_server_says, 0, N_ENDINGS);
     tcase_add_test(memory, without_memory_an_attempt_has_failed);
     tcase_add_test(memory, without_memory_it_is_not_open_again);
