@@ -365,6 +365,25 @@ def test_what_has_changed_does_not_come_back_as_it_was(make_daemon):
         daemon.wait_idle()
 
 
+def test_what_is_begun_by_itself_and_has_changed_begins_anew_when_it_is_lost(make_daemon):
+    """Not before: its program is on it. And with nobody who asks for it."""
+    with RawServer(Story(cuts, stays)) as server, RawServer(Story(stays)) as moved:
+        daemon = make_daemon(auto(server.url))
+        with daemon.client() as client:
+            channel = opens(client, "auto")
+            channel.wait(Message)
+            reload(daemon, auto(moved.url), 1)
+            assert [state for state, _ in states(daemon).values()] == ["open"] and moved.n_accepted == 0
+            channel.send("cut me")
+            with pytest.raises(ChannelEnded):
+                channel.wait(Interrupted)
+        wait_until(lambda: [state for state, _ in states(daemon).values()] == ["open"], daemon.upstreams)
+        assert (server.n_accepted, moved.n_accepted) == (1, 1)
+        daemon.expect("upstream-failed")
+        reload(daemon, "", 2)
+        daemon.wait_idle()
+
+
 def test_a_reload_ends_the_wait_for_a_place_that_is_left(make_daemon):
     with RawServer(Story(refuses(503, "Retry-After: 3000\r\n"))) as server, RawServer(Story(stays)) as moved:
         daemon = make_daemon(auto(server.url))
