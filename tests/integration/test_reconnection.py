@@ -371,7 +371,7 @@ def test_what_is_begun_by_itself_and_has_changed_begins_anew_when_it_is_lost(mak
         daemon = make_daemon(auto(server.url))
         with daemon.client() as client:
             channel = opens(client, "auto")
-            channel.wait(Message)
+            channel.wait(Opened)
             reload(daemon, auto(moved.url), 1)
             assert [state for state, _ in states(daemon).values()] == ["open"] and moved.n_accepted == 0
             channel.send("cut me")
