@@ -164,7 +164,7 @@ def test_under_a_real_service_manager():
         pytest.skip("a sanitized program does not fit into the unit's sandbox")
     service = TOP / "tests/service"
     done = subprocess.run([service / "boot", service / "prepare", service / "inside"], capture_output=True, text=True,
-                          timeout=110, env=dict(os.environ, WSPLEX_BUILD=str(BUILD)))
+                          timeout=110, env=dict(os.environ, WSPLEX_BUILD=str(BUILD)), start_new_session=True)
     if done.returncode == 77:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
