@@ -143,6 +143,7 @@ static void server_prepare(struct stage *stage)
     server->paths.credentials = nowhere;
     list_init(&server->clients);
     list_init(&server->channels);
+    autostart_init(&server->autostart, server);
     history_init(&server->history);
     quota_init(&server->quota);
     memcpy(server->quota.limits, limits, sizeof(limits));
@@ -625,6 +626,7 @@ static void daemon_goes(struct stage *stage)
     LIST_FOR_EACH (node, &server->clients)
         client_drop(LIST_ENTRY(node, struct client, link));
     shares_deinit(&server->shares);
+    autostart_deinit(&server->autostart);
     LIST_FOR_EACH (node, &server->channels)
         client_channel_discard(LIST_ENTRY(node, struct client_channel, all_link));
     turn_end(&stage->turn);
