@@ -163,8 +163,15 @@ def test_under_a_real_service_manager():
     if is_sanitized():
         pytest.skip("a sanitized program does not fit into the unit's sandbox")
     service = TOP / "tests/service"
-    done = subprocess.run([service / "boot", service / "prepare", service / "inside"], capture_output=True, text=True,
-                          timeout=110, env=dict(os.environ, WSPLEX_BUILD=str(BUILD)), start_new_session=True)
-    if done.returncode == 77:
-        pytest.skip(done.stderr.strip())
-    assert done.returncode == 0, done.stdout + done.stderr
+    with subprocess.Popen([service / "boot", service / "prepare", service / "inside"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, env=dict(os.environ, WSPLEX_BUILD=str(BUILD)),
+                          start_new_session=True) as boot:
+        try:
+            output, errors = boot.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            os.killpg(boot.pid, signal.SIGTERM)  # the container goes with it
+            output, errors = boot.communicate(timeout=DEADLINE)
+            pytest.fail(output + errors)
+    if boot.returncode == 77:
+        pytest.skip(errors.strip())
+    assert boot.returncode == 0, output + errors
