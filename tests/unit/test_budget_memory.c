@@ -46,7 +46,7 @@ START_TEST(no_window_has_more_over_all_lives)
     spenders_begin(&s, true);
     spenders_have(&s, kind, texts);
     for (int i = 0; i < 1500; i++) {
-        s.disk.delay_ms = _i < 15 ? 0 : spenders_random(20 << spenders_random(8));
+        s.disk.delay_ms = _i < 15 ? 0 : spenders_random(UINT64_C(20) << spenders_random(8));
         spenders_some_time(&s, step_ms, 60);
         switch (spenders_random(40)) {
         case 0: spenders_kill(&s); break;
