@@ -12,7 +12,6 @@
 #include "daemon/client_output.h"
 
 #include <check.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,63 +24,10 @@
 #include "proto/local/errors.h"
 #include "tests/harness/fake_clock.h"
 #include "tests/harness/memory_transport.h"
+#include "tests/harness/silent_peer.h"
 #include "tests/harness/unit.h"
 
 enum { N_CHANNELS = 3, SCRATCH_LEN = MAX_READ_PER_TURN };
-
-/* ---- an upstream that does as it is told ---- */
-
-struct upstream {
-    struct share *share;
-};
-
-static int peer_start(void *context, struct share *share, struct upstream **ret_upstream)
-{
-    struct upstream *upstream = malloc(sizeof(*upstream));
-
-    (void)context;
-    ck_assert_ptr_nonnull(upstream);
-    upstream->share = share;
-    *ret_upstream = upstream;
-    return 0;
-}
-
-static void peer_wake(struct upstream *upstream)
-{
-    (void)upstream;
-}
-
-static void peer_pause(struct upstream *upstream, bool is_paused)
-{
-    (void)upstream;
-    (void)is_paused;
-}
-
-static void peer_close(struct upstream *upstream, uint16_t code, struct wsp_view reason)
-{
-    (void)upstream;
-    (void)code;
-    (void)reason;
-}
-
-static void peer_tune(struct upstream *upstream)
-{
-    (void)upstream;
-}
-
-static void peer_free(struct upstream *upstream)
-{
-    free(upstream);
-}
-
-static const struct upstream_ops peer_ops = {
-    .start = peer_start,
-    .wake = peer_wake,
-    .pause = peer_pause,
-    .tune = peer_tune,
-    .close = peer_close,
-    .free = peer_free,
-};
 
 /* ---- the stage ---- */
 
@@ -121,7 +67,7 @@ static void stage_init(void)
     stage.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     journal_init(&server->journal, JOURNAL_LEVEL_ERROR);
     server->journal.fd = stage.null_fd;
-    shares_init(&server->shares, server->clock, server->turn, &peer_ops, NULL, random_bytes,
+    shares_init(&server->shares, server->clock, server->turn, &silent_peer_ops, NULL, random_bytes,
                 &server->last_id);
     ck_assert_int_eq(output_new(stage.scratch, sizeof(stage.scratch), &server->output), 0);
     memory_transport_init(&stage.pipe);

@@ -8,10 +8,8 @@
  */
 #include "daemon/slice.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,55 +20,11 @@
 #include "proto/local/errors.h"
 #include "tests/harness/fake_clock.h"
 #include "tests/harness/memory_transport.h"
+#include "tests/harness/silent_peer.h"
 #include "tests/harness/unit.h"
 
 enum { ALICE = 1001, BOB = 1002, N_PROGRAMS = 6 };
 enum { N_OPENS_PER_TURN = MAX_WORK_PER_TURN / (WORK_PER_OPEN + WORK_PER_FRAME) + 1 };
-
-/* ---- an upstream that nothing is known of ---- */
-
-struct upstream {
-    int nothing;
-};
-
-static int peer_start(void *context, struct share *share, struct upstream **ret_upstream)
-{
-    (void)context;
-    (void)share;
-    *ret_upstream = calloc(1, sizeof(**ret_upstream));
-    return *ret_upstream == NULL ? -ENOMEM : 0;
-}
-
-static void peer_pause(struct upstream *upstream, bool is_paused)
-{
-    (void)upstream;
-    (void)is_paused;
-}
-
-static void peer_close(struct upstream *upstream, uint16_t code, struct wsp_view reason)
-{
-    (void)upstream;
-    (void)code;
-    (void)reason;
-}
-
-static void peer_wake(struct upstream *upstream)
-{
-    (void)upstream;
-}
-
-static void peer_free(struct upstream *upstream)
-{
-    free(upstream);
-}
-
-static const struct upstream_ops peer_ops = {
-    .start = peer_start,
-    .wake = peer_wake,
-    .pause = peer_pause,
-    .close = peer_close,
-    .free = peer_free,
-};
 
 /* ---- the stage ---- */
 
@@ -115,7 +69,7 @@ static void setup(void)
     stage.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     journal_init(&server->journal, JOURNAL_LEVEL_ERROR);
     server->journal.fd = stage.null_fd;
-    shares_init(&server->shares, server->clock, server->turn, &peer_ops, NULL, random_bytes,
+    shares_init(&server->shares, server->clock, server->turn, &silent_peer_ops, NULL, random_bytes,
                 &server->last_id);
     ck_assert_int_eq(output_new(stage.scratch, sizeof(stage.scratch), &server->output), 0);
 }
